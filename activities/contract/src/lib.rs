@@ -1,0 +1,33 @@
+//! Everything that crosses a wire: names, ids, observations, commands, failures.
+//!
+//! Workflows (any language, any version of dixmgr), hosts and the files on their disks exchange exactly these types, so
+//! this crate is the one place to look for a field's name, and the one to change with care: what Temporal stored last
+//! year is read back through it. It is pure: no clock, no network, no randomness. New fields are optional and carry
+//! `#[serde(default)]`; recorded histories in `tests/histories` prove that old ones still read.
+//!
+//! Rejected: sharing the machine's internal types on the wire. The machine must be free to change; this must not.
+
+pub mod activity;
+pub mod command;
+pub mod failure;
+pub mod id;
+pub mod name;
+pub mod observation;
+pub mod policy;
+pub mod span;
+pub mod spec;
+pub mod status;
+pub mod time;
+pub mod unit;
+
+pub use activity::{Guard, Verb};
+pub use command::{Command, CommandKind};
+pub use failure::FailureKind;
+pub use name::{HostName, NameError, ServiceName, UnitName};
+pub use observation::{Observation, Verdict};
+pub use policy::{OnOperatorStop, Policy, RestartPolicy};
+pub use span::Span;
+pub use spec::{LOGIC_VERSION, ServiceSpec};
+pub use status::{PhaseName, RestartCount, ServiceStatus};
+pub use time::Time;
+pub use unit::{ActiveState, Exit, ExitCode, Job, LoadState, UnitState};

@@ -1,0 +1,47 @@
+//! What a host tells a service's workflow: the whole present state, never a change.
+//!
+//! Because each observation is complete, losing one, sending it twice or out of order harms nothing: a higher revision
+//! replaces what was known, a lower one is ignored.
+
+use crate::{ServiceName, ServiceSpec, UnitState};
+use serde::{Deserialize, Serialize};
+
+/// The opinion of one rule or probe about a service that systemd says is up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The rule or probe.
+    pub rule: String,
+    /// Whether it is content.
+    pub healthy: bool,
+    /// What it saw, for people.
+    #[serde(default)]
+    pub detail: String,
+}
+
+/// One look at a service, as its host's agent sends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The service as the host's configuration has it now.
+    pub spec: ServiceSpec,
+    /// Grows with everything the host sends about this service, across restarts of dixmgr.
+    pub revision: u64,
+    /// One start of dixmgr on that host; whatever was asked of an earlier one is lost with it.
+    pub epoch: String,
+    /// The kernel's boot id: after a reboot, a stop of before means nothing.
+    #[serde(default)]
+    pub boot: String,
+    /// How long ago the state began, in milliseconds, when this was sent.
+    #[serde(default)]
+    pub age_ms: u64,
+    /// What systemd says.
+    pub unit: UnitState,
+    /// Dependencies on the same host that are not ready.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<ServiceName>,
+    /// What rules and probes say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<Verdict>,
+    /// The highest generation that the host has acted on for this service.
+    #[serde(default)]
+    pub generation: u64,
+}

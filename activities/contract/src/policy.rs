@@ -1,0 +1,74 @@
+//! What a service's owner wants done: the part of the configuration that decisions depend on.
+//!
+//! It travels with every observation, so a workflow follows a changed configuration at once, and defaults are those of
+//! the configuration file: a workflow started by hand from `{"name","unit"}` behaves like a service with no keys set.
+
+use crate::Span;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What to do when somebody stops the unit through systemd (`systemctl stop`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnOperatorStop {
+    /// Leave it alone until somebody starts it again.
+    #[default]
+    Respect,
+    /// Treat it as a failure.
+    Restart,
+}
+
+/// How often and how fast a failed service is restarted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RestartPolicy {
+    /// Restarts within `window`, 0 to 1000; 0 means never.
+    pub max: u32,
+    /// The sliding window that `max` counts in.
+    pub window: Span,
+    /// The first wait. The first restart is immediate; the waits grow from here, with jitter.
+    pub backoff: Span,
+    /// No wait is longer.
+    pub backoff_max: Span,
+    /// Healthy for this long: the count and the waits start again.
+    pub reset_after: Span,
+    /// Never restart after the main process ended with one of these exit codes, 0 to 255.
+    pub prevent_exit_codes: BTreeSet<i32>,
+    /// A `systemctl stop` is left alone, or fought.
+    pub on_operator_stop: OnOperatorStop,
+    /// Wait this long before acting on a failure.
+    pub settle: Span,
+}
+
+impl Default for RestartPolicy {
+    fn default() -> Self {
+        Self {
+            max: 5,
+            window: Span::from_secs(600),
+            backoff: Span::from_secs(1),
+            backoff_max: Span::from_secs(300),
+            reset_after: Span::from_secs(600),
+            prevent_exit_codes: BTreeSet::new(),
+            on_operator_stop: OnOperatorStop::Respect,
+            settle: Span::ZERO,
+        }
+    }
+}
+
+/// Everything that decides how a service is treated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Policy {
+    /// Bring it up at start if it is inactive.
+    pub start: bool,
+    /// How it is restarted.
+    pub restart: RestartPolicy,
+    /// How long systemd may take for one job before it counts as failed.
+    pub operation_timeout: Span,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { start: true, restart: RestartPolicy::default(), operation_timeout: Span::from_secs(120) }
+    }
+}

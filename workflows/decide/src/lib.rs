@@ -1,0 +1,13 @@
+//! Every decision that dixmgr takes, as pure state machines.
+//!
+//! `step(event, now) -> Vec<Action>`: time and randomness come in, actions go out, nothing else happens. A Temporal
+//! workflow drives a machine today and a local driver can drive the same one, with the same state, when Temporal is
+//! away: that is why the state is plain data that serialises, and why no clock, socket, thread or hash map is in here
+//! (`workflows/clippy.toml` keeps it so).
+
+pub mod backoff;
+pub mod budget;
+pub mod rng;
+pub mod service;
+
+pub use service::{Action, Answer, Event, Order, Outcome, Service};

@@ -1,0 +1,176 @@
+//! What was asked of the host, and what came of it.
+//!
+//! Two messengers tell: the activity's answer and the agent's observations. Either may be first, late or lost, so each
+//! alone is enough to go on, and the deadline of the attempt is the last resort.
+
+use super::phase::{Attempt, By, Cause, Phase, StoppedBy, Why};
+use super::reading::{Reading, Seen};
+use super::{Action, Answer, Order, Outcome, Service};
+use dixmgr_contract::activity::ReportKind;
+use dixmgr_contract::{FailureKind, Guard, Span, Time, Verb};
+
+/// How long after the host's "done" an observation of it may take.
+const MARGIN: Span = Span::from_secs(60);
+
+/// On whose behalf something is asked of the host.
+pub(super) enum Mandate {
+    /// The service's owner wants it up, or it failed.
+    Policy(Cause),
+    /// A person, by the command with this id.
+    Command(String),
+}
+
+impl Service {
+    /// Asks the host to act.
+    pub(super) fn order(
+        &mut self,
+        verb: Verb,
+        mandate: Mandate,
+        seen: &Seen,
+        now: Time,
+        actions: &mut Vec<Action>,
+    ) -> Attempt {
+        self.generation += 1;
+        let timeout = self.spec.policy.operation_timeout;
+        let (counted, command, reason) = match mandate {
+            Mandate::Command(id) => (false, Some(id.clone()), format!("command {id}")),
+            Mandate::Policy(Cause::BringUp) => (false, None, "not running".to_owned()),
+            Mandate::Policy(Cause::Failure) => {
+                self.budget.spend(&self.spec.policy.restart, now);
+                (true, None, self.last_failure.as_ref().map(|failure| failure.reason.clone()).unwrap_or_default())
+            }
+        };
+        let guard = Guard {
+            service: self.spec.name.clone(),
+            generation: self.generation,
+            invocation: seen.run().clone(),
+            restarts_failure: counted,
+            timeout_ms: timeout.as_millis(),
+            reason,
+        };
+        actions.push(Action::Act(Order { verb, guard }));
+        Attempt {
+            generation: self.generation,
+            verb,
+            run: seen.run().clone(),
+            epoch: seen.epoch.clone(),
+            since: now,
+            deadline: None,
+            command,
+            counted,
+        }
+    }
+
+    /// Looks at what came of the open attempt. True if it goes on; false if it is over and the phase is to be settled.
+    pub(super) fn attempt_goes_on(&mut self, seen: &Seen, now: Time, actions: &mut Vec<Action>) -> bool {
+        let Some(attempt) = self.phase.attempt().cloned() else { return false };
+        let new_run = seen.run().is_some() && *seen.run() != attempt.run;
+        let overdue = attempt.deadline.is_some_and(|deadline| deadline <= now);
+        let lost = overdue || attempt.epoch != seen.epoch;
+        match (attempt.verb, seen.reading()) {
+            (Verb::Stop, Reading::Dead | Reading::Idle | Reading::StoppedByJob | Reading::Absent | Reading::Masked) => {
+                self.stopped(StoppedBy::Command, seen, now);
+                self.answer(&attempt, Ok(format!("{} is stopped", self.spec.name)), actions);
+                true
+            }
+            (Verb::Stop, Reading::Up | Reading::Impaired) if new_run || lost => {
+                self.answer(&attempt, Err(format!("{} is still running", self.spec.name)), actions);
+                false
+            }
+            (Verb::Start, Reading::Up | Reading::Impaired) => self.succeed(&attempt, actions),
+            (Verb::Restart, Reading::Up | Reading::Impaired) if new_run => self.succeed(&attempt, actions),
+            (Verb::Start | Verb::Restart, Reading::Dead | Reading::Idle | Reading::StoppedByJob) if new_run => {
+                let text = format!("{} came up and ended again: {}", self.spec.name, seen.unit.ending());
+                self.answer(&attempt, Err(text), actions);
+                self.phase = Phase::Restarting { by: By::Others };
+                self.up_epoch = Some(seen.epoch.clone());
+                false
+            }
+            (Verb::Start | Verb::Restart, Reading::Absent | Reading::Masked | Reading::Broken) => {
+                self.answer(&attempt, Err(format!("{} is {}", self.spec.unit, seen.unit.load)), actions);
+                false
+            }
+            (_, Reading::Coming | Reading::Going | Reading::AutoRestart) if !overdue => true,
+            _ if lost => {
+                self.answer(&attempt, Err("dixmgr on its host was restarted before it was done".to_owned()), actions);
+                self.phase = Phase::Down { why: Why::Held };
+                false
+            }
+            _ => true,
+        }
+    }
+
+    fn succeed(&self, attempt: &Attempt, actions: &mut Vec<Action>) -> bool {
+        self.answer(attempt, Ok(format!("{} is running", self.spec.name)), actions);
+        false
+    }
+
+    /// The host's answer to an order. One that does not belong to the open attempt is from the past and means nothing.
+    pub(super) fn finish(&mut self, generation: u64, outcome: Outcome, now: Time, actions: &mut Vec<Action>) {
+        let Some(attempt) = self.phase.attempt().filter(|attempt| attempt.generation == generation).cloned() else {
+            return;
+        };
+        let Some(seen) = self.seen.clone() else { return };
+        let Outcome::Failed { kind, message } = outcome else {
+            // Done, says systemd; the observation that follows says what came of it, and nothing more is promised.
+            return self.expect_soon(now);
+        };
+        self.answer(&attempt, Err(message.clone()), actions);
+        if attempt.counted && kind.is_free() {
+            self.budget.refund();
+        }
+        match kind {
+            FailureKind::ObserveOnly => {
+                self.enter(Phase::Down { why: Why::Observing { run: seen.run().clone() } }, now);
+            }
+            FailureKind::ForeignJob
+            | FailureKind::HostStopping
+            | FailureKind::Stale
+            | FailureKind::HostSilent
+            | FailureKind::NoSuchUnit
+            | FailureKind::Masked
+            | FailureKind::BadInput
+            | FailureKind::NotAllowed => {
+                // The host knows something newer and is about to say it, or is away and will say it when it is back.
+                self.enter(Phase::Down { why: Why::Refused { kind, revision: self.revision } }, now);
+            }
+            FailureKind::Denied
+            | FailureKind::JobFailed
+            | FailureKind::JobTimeout
+            | FailureKind::JobCanceled
+            | FailureKind::BusUnavailable
+            | FailureKind::Unexpected => self.go_on_after(&attempt, &message, &seen, now, actions),
+        }
+        if matches!(kind, FailureKind::Denied | FailureKind::NotAllowed) {
+            actions.push(self.report(ReportKind::Refused, message));
+        }
+    }
+
+    /// The host tried and it did not work: for a stop, the unit runs on; for a start, it is one more failure.
+    fn go_on_after(&mut self, attempt: &Attempt, message: &str, seen: &Seen, now: Time, actions: &mut Vec<Action>) {
+        if attempt.verb == Verb::Stop {
+            return self.enter(Phase::Unknown { absent: false }, now);
+        }
+        self.note_failure(seen);
+        if let Some(failure) = &mut self.last_failure {
+            message.clone_into(&mut failure.reason);
+        }
+        self.plan(Cause::Failure, seen, now, actions);
+    }
+
+    /// systemd has done it, so the observation is on its way.
+    fn expect_soon(&mut self, now: Time) {
+        if let Phase::Starting { by: By::Us(attempt) }
+        | Phase::Restarting { by: By::Us(attempt) }
+        | Phase::Stopped { attempt: Some(attempt), .. } = &mut self.phase
+        {
+            attempt.deadline = Some(now.after(MARGIN));
+        }
+    }
+
+    pub(super) fn answer(&self, attempt: &Attempt, result: Result<String, String>, actions: &mut Vec<Action>) {
+        if let Some(id) = attempt.command.clone() {
+            actions.push(Action::Answer(Answer { id, result }));
+        }
+    }
+}

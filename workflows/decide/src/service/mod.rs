@@ -1,0 +1,227 @@
+//! The service machine: the life of one supervised service.
+//!
+//! It is level-triggered. An event only changes what is known (an observation, the end of an attempt, a command); then
+//! [`Service::settle`] looks at everything that is known and at the time, and moves the phase. A lost, repeated or late
+//! event therefore costs a look, never a wrong move, and a crash anywhere resumes by looking again.
+//!
+//! The files: `phase` (where it stands), `reading` (what an observation means), `settle` (the decision), `attempt` (what
+//! was asked of the host and came of it), `command` (what people ask), `status` (what people see).
+//!
+//! Rejected: a table of (phase, event) transitions. It grows with the product of both, and each cell would have to be
+//! right about the order in which signals happen to arrive.
+
+mod attempt;
+mod command;
+mod phase;
+mod reading;
+mod settle;
+mod status;
+
+pub use phase::{Attempt, By, Cause, Phase, StoppedBy, Why};
+pub use reading::{Reading, Seen};
+
+use crate::{budget::Budget, rng::Rng};
+use dixmgr_contract::activity::Report;
+use dixmgr_contract::status::LastFailure;
+use dixmgr_contract::{Command, FailureKind, Guard, Observation, PhaseName, ServiceSpec, Time, Verb};
+use serde::{Deserialize, Serialize};
+
+/// Everything that is remembered of a service. Carried from run to run of its workflow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Who it is and how its owner wants it treated; replaced by each observation.
+    pub spec: ServiceSpec,
+    phase: Phase,
+    since: Time,
+    generation: u64,
+    revision: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen: Option<Seen>,
+    /// Since when it is up, while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    up_since: Option<Time>,
+    /// The start of dixmgr that saw it up last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    up_epoch: Option<String>,
+    #[serde(default)]
+    budget: Budget,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_failure: Option<LastFailure>,
+    /// The commands seen last, so that a repeated signal is ignored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    commands: Vec<String>,
+    /// The phase published last (search attribute).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    published: Option<PhaseName>,
+    /// Something has happened since the last checkpoint.
+    #[serde(default)]
+    eventful: bool,
+    rng: Rng,
+}
+
+/// What can happen to a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Its host has reported.
+    Observed(Box<Observation>),
+    /// What the host made of the order with this generation.
+    Done {
+        /// The order's generation.
+        generation: u64,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// Somebody asks something of it.
+    Commanded(Command),
+    /// Time has passed.
+    Tick,
+}
+
+/// What came of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// systemd did it.
+    Ok,
+    /// It was not done.
+    Failed {
+        /// Why.
+        kind: FailureKind,
+        /// It in a sentence, from the host.
+        message: String,
+    },
+}
+
+/// What is to be done. The driver does it and decides nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Have the host act on the unit. The driver answers with [`Event::Done`] in any case, a time-out included.
+    Act(Order),
+    /// Have the host tell its people.
+    Report(Report),
+    /// Answer a command.
+    Answer(Answer),
+    /// Write the phase to the visibility store.
+    Publish(PhaseName),
+    /// All is quiet: a good moment to start a new run with a short history.
+    Checkpoint,
+}
+
+/// Something for the host to do to the unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// What.
+    pub verb: Verb,
+    /// On what it was decided.
+    pub guard: Guard,
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Which command.
+    pub id: String,
+    /// Done, or refused or failed; either way in a sentence.
+    pub result: Result<String, String>,
+}
+
+impl Service {
+    /// A service of which nothing is known yet. `seed` is the source of its jitter.
+    pub fn new(spec: ServiceSpec, seed: u64, now: Time) -> Self {
+        Self {
+            spec,
+            phase: Phase::Unknown { absent: false },
+            since: now,
+            generation: 0,
+            revision: 0,
+            seen: None,
+            up_since: None,
+            up_epoch: None,
+            budget: Budget::default(),
+            last_failure: None,
+            commands: Vec::new(),
+            published: None,
+            eventful: false,
+            rng: Rng::new(seed),
+        }
+    }
+
+    /// Takes in what happened and says what is to be done.
+    pub fn step(&mut self, event: Event, now: Time) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Observed(observation) => self.observe(*observation, now),
+            Event::Done { generation, outcome } => self.finish(generation, outcome, now, &mut actions),
+            Event::Commanded(command) => self.obey(command, now, &mut actions),
+            Event::Tick => {}
+        }
+        self.settle(now, &mut actions);
+        self.publish(&mut actions);
+        actions
+    }
+
+    /// When to send [`Event::Tick`], if nothing else happens before.
+    pub fn wake_at(&self) -> Option<Time> {
+        self.phase.deadline().or_else(|| self.checkpoint_at())
+    }
+
+    /// Where it stands.
+    pub const fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// An older or repeated observation changes nothing.
+    fn observe(&mut self, observation: Observation, now: Time) {
+        if observation.revision <= self.revision {
+            return;
+        }
+        self.revision = observation.revision;
+        self.generation = self.generation.max(observation.generation);
+        self.follow(observation.spec.clone());
+        self.count_systemds_restarts(&observation, now);
+        let seen = Seen::new(observation, now);
+        if matches!(seen.reading(), Reading::Up | Reading::Impaired) {
+            let same_run = self.seen.as_ref().is_some_and(|before| before.run() == seen.run());
+            if self.up_since.is_none() || !same_run {
+                self.up_since = Some(seen.at);
+            }
+            self.up_epoch = Some(seen.epoch.clone());
+        }
+        self.seen = Some(seen);
+    }
+
+    /// A changed policy is asked again where the old one had said no.
+    fn follow(&mut self, spec: ServiceSpec) {
+        if spec.policy != self.spec.policy && matches!(self.phase, Phase::Exhausted { .. }) {
+            self.phase = Phase::Down { why: Why::Held };
+        }
+        self.spec = spec;
+    }
+
+    /// `NRestarts` counts up with each restart by systemd itself; a decrease is a reset (`ResetFailedUnit`).
+    fn count_systemds_restarts(&mut self, observation: &Observation, now: Time) {
+        let Some(before) = self.seen.as_ref().map(|seen| seen.unit.restarts) else { return };
+        let count = observation.unit.restarts;
+        let new = if count >= before { count - before } else { count };
+        if new > 0 {
+            self.budget.spend_many(&self.spec.policy.restart, new, now);
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, now: Time) {
+        if phase.name() != self.phase.name() {
+            self.since = now;
+            let quiet =
+                matches!((&self.phase, &phase), (Phase::Unknown { .. }, Phase::Healthy | Phase::Unknown { .. }));
+            self.eventful |= !quiet;
+        }
+        self.phase = phase;
+    }
+
+    fn publish(&mut self, actions: &mut Vec<Action>) {
+        let name = self.phase.name();
+        if name.is_settled() && self.published != Some(name) {
+            self.published = Some(name);
+            actions.push(Action::Publish(name));
+        }
+    }
+}

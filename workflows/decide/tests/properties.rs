@@ -1,0 +1,303 @@
+//! Invariants of the service machine over random lives, and proof that every (phase, event) pair was lived through.
+
+#![allow(clippy::unwrap_used)]
+
+use dixmgr_contract::activity::ReportKind;
+use dixmgr_contract::{
+    ActiveState, Command, CommandKind, Exit, ExitCode, FailureKind, Job, LoadState, Observation, OnOperatorStop,
+    PhaseName, Policy, ServiceName, ServiceSpec, Span, Time, UnitName, UnitState, Verb, Verdict,
+};
+use dixmgr_decide::rng::Rng;
+use dixmgr_decide::service::Phase;
+use dixmgr_decide::{Action, Event, Outcome, Service};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+/// What kind of event it was, for the coverage of pairs.
+const KINDS: [&str; 13] = [
+    "up",
+    "impaired",
+    "dead",
+    "idle",
+    "by-job",
+    "coming",
+    "auto",
+    "going",
+    "absent",
+    "done-ok",
+    "done-failed",
+    "command",
+    "tick",
+];
+
+/// A life: draws events and keeps what has to hold over many steps.
+struct Life {
+    service: Service,
+    now: Time,
+    revision: u64,
+    runs: u64,
+    commands: u64,
+    orders: Vec<u64>,
+    answered: BTreeSet<String>,
+    asked: BTreeSet<String>,
+}
+
+fn spec(policy: Policy) -> ServiceSpec {
+    ServiceSpec { policy, ..ServiceSpec::new(ServiceName::new("api").unwrap(), UnitName::new("api.service").unwrap()) }
+}
+
+impl Life {
+    fn new(policy: Policy, seed: u64) -> Self {
+        let now = Time::from_unix_millis(1_000_000);
+        Self {
+            service: Service::new(spec(policy), seed, now),
+            now,
+            revision: 0,
+            runs: 1,
+            commands: 0,
+            orders: Vec::new(),
+            answered: BTreeSet::new(),
+            asked: BTreeSet::new(),
+        }
+    }
+
+    fn unit(&mut self, kind: &str, rng: &mut Rng) -> UnitState {
+        let active = match kind {
+            "up" | "impaired" => ActiveState::Active,
+            "dead" => ActiveState::Failed,
+            "coming" | "auto" => ActiveState::Activating,
+            "going" => ActiveState::Deactivating,
+            _ => ActiveState::Inactive,
+        };
+        let mut unit = UnitState::new(if kind == "absent" { LoadState::NotFound } else { LoadState::Loaded }, active);
+        if kind == "absent" {
+            unit.load =
+                [LoadState::NotFound, LoadState::Masked, LoadState::BadSetting][rng.between(0, 2) as usize].clone();
+        }
+        self.runs += rng.between(0, 1);
+        unit.invocation = (rng.between(0, 9) > 0).then(|| format!("run-{}", self.runs));
+        if kind == "auto" {
+            unit.sub = "auto-restart".into();
+        }
+        unit.restarts = u32::try_from(rng.between(0, 3)).unwrap();
+        unit.stopped_by_job = kind == "by-job" || (kind == "going" && rng.between(0, 1) == 0);
+        unit.job = (rng.between(0, 5) == 0).then_some(Job { id: 7, ours: false });
+        unit.exit = (kind == "dead").then(|| match rng.between(0, 2) {
+            0 => Exit { code: ExitCode::Exited, status: 42 },
+            1 => Exit { code: ExitCode::Exited, status: 1 },
+            _ => Exit { code: ExitCode::Killed, status: 9 },
+        });
+        unit
+    }
+
+    fn event(&mut self, kind: &str, rng: &mut Rng) -> Event {
+        match kind {
+            "done-ok" | "done-failed" => {
+                let generation = self.orders.last().copied().unwrap_or(0).saturating_sub(rng.between(0, 4) / 4);
+                let kind_of = FailureKind::ALL[rng.between(0, FailureKind::ALL.len() as u64 - 1) as usize];
+                let failed = Outcome::Failed { kind: kind_of, message: "no".into() };
+                Event::Done { generation, outcome: if kind == "done-ok" { Outcome::Ok } else { failed } }
+            }
+            "command" => {
+                self.commands += 1;
+                let id = format!("c{}", self.commands);
+                self.asked.insert(id.clone());
+                let command = CommandKind::ALL[rng.between(0, 4) as usize];
+                Event::Commanded(Command { id, command, by: "me".into(), reason: String::new() })
+            }
+            "tick" => Event::Tick,
+            _ => {
+                self.revision += 1;
+                let stale = rng.between(0, 19) == 0;
+                Event::Observed(Box::new(Observation {
+                    spec: self.service.spec.clone(),
+                    revision: if stale { self.revision / 2 } else { self.revision },
+                    epoch: format!("epoch-{}", rng.between(0, 30) / 30),
+                    boot: format!("boot-{}", rng.between(0, 60) / 60),
+                    age_ms: rng.between(0, 1000),
+                    unit: self.unit(kind, rng),
+                    waiting_for: if rng.between(0, 7) == 0 { vec![ServiceName::new("db").unwrap()] } else { vec![] },
+                    verdicts: vec![Verdict { rule: "http".into(), healthy: kind != "impaired", detail: String::new() }],
+                    generation: 0,
+                }))
+            }
+        }
+    }
+
+    /// One step, and everything that must hold after it.
+    fn live(&mut self, kind: &str, rng: &mut Rng) -> Result<(PhaseName, PhaseName), TestCaseError> {
+        let pause = if rng.between(0, 2) == 0 { 20_000 } else { 500 };
+        self.now = self.now.after(Span::from_millis(rng.between(0, pause)));
+        let event = self.event(kind, rng);
+        let before = self.service.clone();
+        let name = before.phase().name();
+        let actions = self.service.step(event.clone(), self.now);
+        for action in &actions {
+            self.check(action, &before, &event)?;
+        }
+        if let Phase::Paused { .. } = self.service.phase() {
+            prop_assert!(!actions.iter().any(|action| matches!(action, Action::Act(_))), "acted while paused");
+        }
+        let json = serde_json::to_string(&self.service).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<Service>(&json).unwrap(), &self.service, "the state survives JSON");
+        prop_assert!(json.len() < 20_000, "the state stays small: {} bytes", json.len());
+        let answered = self.service.phase().attempt().is_some_and(|attempt| attempt.deadline.is_some());
+        let open = matches!(self.service.phase(), Phase::BackingOff { .. }) || answered;
+        prop_assert!(!open || self.service.wake_at().is_some(), "would wait for ever in {:?}", self.service.phase());
+        self.service.status(self.now);
+        Ok((name, self.service.phase().name()))
+    }
+
+    fn check(&mut self, action: &Action, before: &Service, event: &Event) -> Result<(), TestCaseError> {
+        match action {
+            Action::Act(order) => {
+                let commanded = matches!(event, Event::Commanded(_));
+                prop_assert!(self.orders.last().is_none_or(|last| *last < order.guard.generation), "generations grow");
+                self.orders.push(order.guard.generation);
+                if let Phase::BackingOff { not_before } = before.phase() {
+                    prop_assert!(commanded || *not_before <= self.now, "acted before not_before");
+                }
+                prop_assert!(commanded || order.verb == Verb::Start, "only people stop or restart what runs");
+                if order.guard.restarts_failure {
+                    let spent = before.status(self.now).restarts.in_window;
+                    let refunded = matches!(event, Event::Done { .. });
+                    prop_assert!(refunded || spent < self.service.spec.policy.restart.max, "beyond the budget");
+                }
+            }
+            Action::Answer(answer) => {
+                prop_assert!(self.asked.contains(&answer.id), "answers what was asked");
+                prop_assert!(self.answered.insert(answer.id.clone()), "answers once");
+            }
+            Action::Report(report) => prop_assert!(!report.text.is_empty()),
+            Action::Publish(name) => prop_assert!(name.is_settled()),
+            Action::Checkpoint => prop_assert_eq!(self.service.phase().name(), PhaseName::Healthy),
+        }
+        Ok(())
+    }
+}
+
+fn policies() -> impl Strategy<Value = Policy> {
+    (any::<bool>(), 0..4_u32, 1..100_u64, any::<bool>(), 0..3_u64).prop_map(|(start, max, window, fight, settle)| {
+        let mut policy = Policy { start, ..Policy::default() };
+        policy.restart.max = max;
+        policy.restart.window = Span::from_secs(window);
+        policy.restart.reset_after = Span::from_secs(3600);
+        policy.restart.settle = Span::from_secs(settle);
+        policy.restart.prevent_exit_codes = [42].into();
+        policy.restart.on_operator_stop = if fight { OnOperatorStop::Restart } else { OnOperatorStop::Respect };
+        policy
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_life_keeps_the_invariants(policy in policies(), seed: u64) {
+        let mut rng = Rng::new(seed);
+        let mut life = Life::new(policy, seed);
+        for _ in 0..120 {
+            let kind = KINDS[rng.between(0, KINDS.len() as u64 - 1) as usize];
+            life.live(kind, &mut rng)?;
+        }
+    }
+
+    /// A unit that dies whenever it is started, told by an honest host: exactly `max` restarts in any window.
+    #[test]
+    fn a_crash_loop_spends_exactly_its_budget(max in 1..6_u32, window in 30..600_u64, seed: u64) {
+        let mut policy = Policy::default();
+        policy.restart.max = max;
+        policy.restart.window = Span::from_secs(window);
+        policy.restart.backoff_max = Span::from_secs(2);
+        let loop_of = CrashLoop::run(policy, seed, 400);
+        let restarts = &loop_of.restarts;
+        let window = Span::from_secs(window);
+        for (index, at) in restarts.iter().enumerate() {
+            let within = restarts[index..].iter().take_while(|later| later.since(*at) < window).count();
+            prop_assert!(within <= max as usize, "{within} restarts in one window of {max}");
+        }
+        prop_assert_eq!(loop_of.exhausted, 1, "said once");
+        let first_window = restarts.iter().filter(|at| at.since(restarts[0]) < window).count();
+        prop_assert_eq!(first_window, max as usize, "the whole budget is used");
+    }
+}
+
+/// An honest host whose unit dies at once after every start, and a driver that ticks when asked to.
+struct CrashLoop {
+    restarts: Vec<Time>,
+    exhausted: usize,
+}
+
+impl CrashLoop {
+    fn run(policy: Policy, seed: u64, steps: usize) -> Self {
+        let mut now = Time::from_unix_millis(1_000_000);
+        let mut service = Service::new(spec(policy), seed, now);
+        let mut result = Self { restarts: Vec::new(), exhausted: 0 };
+        let mut run = 0;
+        let mut pending = vec![dead(&service, 1, 0)];
+        for _ in 0..steps {
+            let event = pending.pop().unwrap_or_else(|| {
+                now = service.wake_at().map_or(now, |at| now.max(at));
+                Event::Tick
+            });
+            for action in service.step(event, now) {
+                match action {
+                    Action::Act(order) => {
+                        result.restarts.push(now);
+                        run += 1;
+                        let revision = run + 1;
+                        now = now.after(Span::from_millis(10));
+                        pending.push(dead(&service, revision, run));
+                        pending.push(Event::Done { generation: order.guard.generation, outcome: Outcome::Ok });
+                    }
+                    Action::Report(report) if report.kind == ReportKind::Exhausted => result.exhausted += 1,
+                    _ => {}
+                }
+            }
+        }
+        result
+    }
+}
+
+fn dead(service: &Service, revision: u64, run: u64) -> Event {
+    let mut unit = UnitState::new(LoadState::Loaded, ActiveState::Failed);
+    unit.invocation = Some(format!("run-{run}"));
+    unit.exit = Some(Exit { code: ExitCode::Exited, status: 1 });
+    Event::Observed(Box::new(Observation {
+        spec: service.spec.clone(),
+        revision,
+        epoch: "e".into(),
+        boot: "b".into(),
+        age_ms: 0,
+        unit,
+        waiting_for: vec![],
+        verdicts: vec![],
+        generation: 0,
+    }))
+}
+
+#[test]
+fn every_phase_meets_every_event() {
+    let mut met = BTreeSet::new();
+    let mut policy = Policy::default();
+    policy.restart.settle = Span::from_secs(1);
+    policy.restart.backoff = Span::from_secs(10);
+    policy.restart.prevent_exit_codes = [42].into();
+    for seed in 0..300 {
+        let mut rng = Rng::new(seed);
+        policy.restart.max = u32::try_from(seed % 4).unwrap() * 5;
+        policy.start = seed % 3 > 0;
+        let mut life = Life::new(policy.clone(), seed);
+        for _ in 0..120 {
+            let kind = KINDS[rng.between(0, KINDS.len() as u64 - 1) as usize];
+            let (before, _) = life.live(kind, &mut rng).unwrap();
+            met.insert((before, kind));
+        }
+    }
+    let missing: Vec<_> = PhaseName::ALL
+        .iter()
+        .flat_map(|phase| KINDS.map(|kind| (*phase, kind)))
+        .filter(|pair| !met.contains(pair))
+        .collect();
+    assert!(missing.is_empty(), "never met: {missing:?}");
+}
