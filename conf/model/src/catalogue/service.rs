@@ -1,0 +1,122 @@
+//! The keys of a service.
+
+use super::{DAY, HOUR, Key, Kind, Literal, MINUTE, SECOND, Section, integer, key, seconds};
+use crate::form::Form;
+use dixmgr_contract::Span;
+
+/// `[services.<name>]`.
+pub(crate) const SERVICE: Section = Section::new("A service: a systemd unit and how it is treated.", &KEYS);
+
+/// `[defaults]`: what a service may say, but for its unit.
+pub(super) const DEFAULTS: Section =
+    Section::new("Defaults of every service, those of the dotidx format included.", SHARED);
+
+const SHARED: &[Key] = KEYS.split_at(1).1;
+
+const KEYS: [Key; 11] = [
+    key("unit", Kind::Text(Form::Unit), "The systemd unit, its type and instance included.").required(),
+    key("kind", Kind::Text(Form::Word), "What it is (metrics label `type`).").or(Literal::Text("service")),
+    key("chain", Kind::Text(Form::Label), "The chain it serves, if any (metrics label `chain`).").or(Literal::Text("")),
+    key("host", Kind::Text(Form::Host), "The only host that takes it; empty: the host whose file this is.")
+        .or(Literal::Text("")),
+    key("after", Kind::ListOf(&Kind::Text(Form::Service)), "Services that must be ready before it is started.")
+        .or(Literal::EmptyList),
+    key("dependency", Kind::Section(&DEPENDENCY), "How it waits for them."),
+    key("start", Kind::Bool, "Bring it up at start if it is inactive (never under `-watch`).").or(Literal::Bool(true)),
+    key(
+        "on_dependency_loss",
+        Kind::OneOf(&["ignore", "stop", "restart"]),
+        "What becomes of it when a dependency is lost.",
+    )
+    .or(Literal::Text("ignore")),
+    key("restart", Kind::Section(&RESTART), "How it is restarted."),
+    key("probes", Kind::MapOf(Form::Label, &Kind::Section(&PROBE)), "Checks of its health, by name.")
+        .or(Literal::EmptyTable),
+    key("resources", Kind::Section(&RESOURCES), "Measuring it."),
+];
+
+const DEPENDENCY: Section = Section::new(
+    "How a service waits for its dependencies.",
+    &[
+        key("mode", Kind::OneOf(&["all", "any"]), "Whether all must be ready, or one is enough.")
+            .or(Literal::Text("all")),
+        key("timeout", seconds(SECOND, 30 * DAY), "How long it waits.").or(Literal::Text("24h")),
+        key(
+            "on_timeout",
+            Kind::OneOf(&["fail", "proceed"]),
+            "`fail`: stays down, alerts, waits on; `proceed`: starts anyway, alerts.",
+        )
+        .or(Literal::Text("fail")),
+    ],
+);
+
+const RESTART: Section = Section::new(
+    "How a failed service is restarted. The first restart is immediate; the waits then grow, with jitter.",
+    &[
+        key("max", integer(0, 1_000), "Restarts within `window`; 0 means never.").or(Literal::Integer(5)),
+        key("window", seconds(SECOND, 30 * DAY), "The sliding window that `max` counts in.").or(Literal::Text("10m")),
+        key("backoff", seconds(0, DAY), "The first wait.").or(Literal::Text("1s")),
+        key("backoff_max", seconds(0, DAY), "No wait is longer; never less than `backoff`.").or(Literal::Text("5m")),
+        key("reset_after", seconds(SECOND, 30 * DAY), "Healthy for this long: the count starts again.")
+            .or(Literal::Text("10m")),
+        key(
+            "prevent_exit_codes",
+            Kind::ListOf(&integer(0, 255)),
+            "Never restart after the main process ended with one of these.",
+        )
+        .or(Literal::EmptyList),
+        key("on_operator_stop", Kind::OneOf(&["respect", "restart"]), "A `systemctl stop` is left alone, or fought.")
+            .or(Literal::Text("respect")),
+        key("settle", seconds(0, HOUR), "Wait this long before acting on a failure.").or(Literal::Text("0s")),
+    ],
+);
+
+/// Keys of a probe that asks a URL.
+pub(crate) const HTTP_KEYS: [&str; 7] =
+    ["url", "method", "headers", "expect_status", "contains", "json_path", "condition"];
+/// Keys of a probe that asks a blockchain node.
+pub(crate) const NODE_KEYS: [&str; 5] = ["rpc", "protocol", "min_peers", "stall_warning", "stall_critical"];
+
+const PROBE: Section = Section::new(
+    "A check of a service's health: an HTTP request (`url`) or a node's JSON-RPC (`rpc`).",
+    &[
+        key("url", Kind::Text(Form::Url), "HTTP: whom to ask."),
+        key("method", Kind::OneOf(&["GET", "HEAD", "POST", "PUT", "OPTIONS"]), "HTTP: the method.")
+            .or(Literal::Text("GET")),
+        key("headers", Kind::MapOf(Form::Header, &Kind::Text(Form::Line)), "HTTP: sent along.").or(Literal::EmptyTable),
+        key("expect_status", integer(100, 599), "HTTP: the status that is healthy; omitted: any 2xx."),
+        key("contains", Kind::Text(Form::Any), "HTTP: the body must hold this text.").or(Literal::Text("")),
+        key(
+            "json_path",
+            Kind::Text(Form::Any),
+            "HTTP: the value in a JSON body that must be true, such as `status.healthy`.",
+        )
+        .or(Literal::Text("")),
+        key("condition", Kind::Text(Form::Any), "HTTP: a CEL expression that must be true.").or(Literal::Text("")),
+        key("rpc", Kind::Text(Form::Url), "Node: its JSON-RPC endpoint."),
+        key("protocol", Kind::OneOf(&["substrate"]), "Node: its language.").or(Literal::Text("substrate")),
+        key("min_peers", integer(0, 100_000), "Node: fewer peers are a warning.").or(Literal::Integer(5)),
+        key("stall_warning", seconds(SECOND, DAY), "Node: no new block for this long is a warning.")
+            .or(Literal::Text("180s")),
+        key("stall_critical", seconds(SECOND, DAY), "Node: no new block for this long is critical.")
+            .or(Literal::Text("300s")),
+        key(
+            "timeout",
+            Kind::Duration { min: Span::from_millis(10), max: Span::from_secs(5 * MINUTE) },
+            "How long an answer may take.",
+        )
+        .or(Literal::Text("5s")),
+        key("interval", seconds(SECOND, DAY), "How often it asks.").or(Literal::Text("30s")),
+        key("failures", integer(1, 1_000), "Failures in a row before the service counts as unhealthy.")
+            .or(Literal::Integer(3)),
+        key("successes", integer(1, 1_000), "Successes in a row before it counts as healthy again.")
+            .or(Literal::Integer(1)),
+        key("start_grace", seconds(0, DAY), "After a start, failures do not count for this long.")
+            .or(Literal::Text("60s")),
+    ],
+);
+
+const RESOURCES: Section = Section::new(
+    "Measuring a service.",
+    &[key("enabled", Kind::Bool, "Whether its CPU, memory and disk are measured.").or(Literal::Bool(true))],
+);

@@ -1,0 +1,289 @@
+//! The validated configuration. Whoever holds a [`Config`] need not check anything again.
+//!
+//! What a flag of the command line may override stays an `Option` here, so that flag wins over file and file over default
+//! in one place, the worker.
+
+use crate::{ConfigErrors, Problem, Secret};
+use dixmgr_contract::{HostName, ServiceName, ServiceSpec, Span, id::Origin};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+/// A file's whole content, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it came from, for messages.
+    pub source: String,
+    /// How Temporal is reached.
+    pub temporal: Temporal,
+    /// Which systemd is watched.
+    pub systemd: Systemd,
+    /// The admin server and the metrics' names.
+    pub metrics: Metrics,
+    /// The lease of each host.
+    pub hosts: Hosts,
+    /// Sampling of resources.
+    pub resources: Resources,
+    /// `[watcher] watch_interval`: how often everything is looked at again, as a safety net.
+    pub watch_interval: Span,
+    /// `[watcher] operation_timeout`: how long systemd may take for one job.
+    pub operation_timeout: Span,
+    /// All services in start order: dependencies first, then by name.
+    pub services: Vec<Service>,
+    /// All clusters, by name.
+    pub clusters: Vec<Cluster>,
+}
+
+impl Config {
+    /// The services that run on `host`: those that name it, and those that name none.
+    pub fn services_of(&self, host: &HostName) -> impl Iterator<Item = &Service> {
+        self.services.iter().filter(move |service| service.spec.host.as_ref().is_none_or(|own| own == host))
+    }
+
+    /// What only the host itself can tell: a service without a host and one that names `host` may share a unit.
+    ///
+    /// # Errors
+    /// One problem for each unit that two services of `host` supervise.
+    pub fn check_host(&self, host: &HostName) -> Result<(), ConfigErrors> {
+        let mut owners = BTreeMap::new();
+        let mut problems = Vec::new();
+        for service in self.services_of(host) {
+            let name = &service.spec.name;
+            if let Some(other) = owners.insert(&service.spec.unit, name) {
+                let message = format!("on host {host}, unit {} is already that of service {other}", service.spec.unit);
+                let hint = Some(format!("one unit, one service: remove {name} or {other}, or give one another host"));
+                problems.push(Problem { path: format!("services.{name}.unit"), line: None, message, hint });
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(ConfigErrors { source: self.source.clone(), problems }) }
+    }
+}
+
+/// `[temporal]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Temporal {
+    /// `host:port` of the frontend.
+    pub hostport: Option<String>,
+    /// The namespace.
+    pub namespace: Option<String>,
+    /// The queue of workflows; the other queues' names begin with it.
+    #[serde(rename = "taskqueue")]
+    pub task_queue: String,
+    /// PEM file of the client certificate.
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file of its key.
+    pub tls_key: Option<PathBuf>,
+    /// PEM file of the authorities that the server's certificate is checked against.
+    pub tls_ca: Option<PathBuf>,
+    /// Sent as bearer token.
+    pub api_key: Option<Secret>,
+}
+
+impl Temporal {
+    /// Makes relative paths relative to `base`, the folder of the file.
+    pub(crate) fn resolve(&mut self, base: &Path) {
+        for path in [&mut self.tls_cert, &mut self.tls_key, &mut self.tls_ca].into_iter().flatten() {
+            *path = base.join(&*path);
+        }
+    }
+}
+
+/// Which bus systemd is spoken to on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bus {
+    /// The machine's own manager.
+    System,
+    /// The manager of the user that dixmgr runs as.
+    Session,
+}
+
+/// `[systemd]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Systemd {
+    /// System or session.
+    pub bus: Bus,
+}
+
+/// `[metrics]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Metrics {
+    /// Whether metrics are served.
+    pub enabled: Option<bool>,
+    /// The address that the admin server listens on.
+    pub listen: IpAddr,
+    /// Its port; 0 takes a free one.
+    pub port: Option<u16>,
+    /// What the metrics' names begin with.
+    pub namespace: String,
+}
+
+/// `[hosts]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Hosts {
+    /// A host is lost when its lease had no heartbeat for this long.
+    pub lease_timeout: Span,
+}
+
+/// `[resources]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Resources {
+    /// How often CPU, memory and disk are read.
+    pub sample_interval: Span,
+}
+
+/// A service with everything its host needs to know of it.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// What its workflow knows. The host is there only if the file names one.
+    pub spec: ServiceSpec,
+    /// What gives it its workflow id.
+    pub origin: Origin,
+    /// Its dependencies, in the order of the file, each once.
+    pub after: Vec<ServiceName>,
+    /// How it waits for them.
+    pub dependency: Dependency,
+    /// What becomes of it when one is lost.
+    pub on_dependency_loss: OnDependencyLoss,
+    /// Whether its CPU, memory and disk are measured.
+    pub resources: bool,
+    /// Its probes, by name.
+    pub probes: BTreeMap<String, Probe>,
+}
+
+/// `dependency` of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// All of them or one of them.
+    pub mode: DependencyMode,
+    /// How long it waits before `on_timeout`.
+    pub timeout: Span,
+    /// What then.
+    pub on_timeout: OnTimeout,
+}
+
+/// How many dependencies must be ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DependencyMode {
+    /// Every one.
+    All,
+    /// At least one.
+    Any,
+}
+
+/// What happens when dependencies are not ready in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnTimeout {
+    /// Stays down, alerts, waits on.
+    Fail,
+    /// Starts anyway, alerts.
+    Proceed,
+}
+
+/// What happens to a running service when a dependency is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDependencyLoss {
+    /// Nothing.
+    Ignore,
+    /// It is stopped.
+    Stop,
+    /// It is restarted once the dependency is back.
+    Restart,
+}
+
+/// One probe of a service.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// What it asks.
+    pub check: Check,
+    /// How long an answer may take.
+    pub timeout: Span,
+    /// How often it asks.
+    pub interval: Span,
+    /// Failures in a row before the service counts as unhealthy.
+    pub failures: u32,
+    /// Successes in a row before it counts as healthy again.
+    pub successes: u32,
+    /// After a start, failures do not count for this long.
+    pub start_grace: Span,
+}
+
+/// What a probe asks.
+#[derive(Clone, Debug)]
+pub enum Check {
+    /// An HTTP request.
+    Http(HttpCheck),
+    /// A blockchain node's JSON-RPC.
+    Node(NodeCheck),
+}
+
+/// A probe with `url`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct HttpCheck {
+    /// Whom it asks; hidden, since a URL may hold a password.
+    pub url: Secret,
+    /// The method.
+    pub method: String,
+    /// Sent along; hidden, since one may be a token.
+    pub headers: BTreeMap<String, Secret>,
+    /// The status that is healthy; absent: any 2xx.
+    pub expect_status: Option<u16>,
+    /// The body must hold this; empty: anything.
+    pub contains: String,
+    /// A value in a JSON body that must be there and true; empty: not looked at.
+    pub json_path: String,
+    /// A CEL expression that must be true; empty: none.
+    pub condition: String,
+}
+
+/// A probe with `rpc`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct NodeCheck {
+    /// The node's endpoint; hidden, since a URL may hold a password.
+    pub rpc: Secret,
+    /// Its language.
+    pub protocol: Protocol,
+    /// Fewer peers are a warning.
+    pub min_peers: u32,
+    /// No new block for this long is a warning.
+    pub stall_warning: Span,
+    /// No new block for this long is critical.
+    pub stall_critical: Span,
+}
+
+/// Which calls a node understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// Polkadot and its kin.
+    Substrate,
+}
+
+/// `[clusters.<name>]`: services of which some must be up at any time.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// Its name.
+    pub name: ServiceName,
+    /// The services in it, each once.
+    pub members: Vec<ServiceName>,
+    /// How many must be up, 1 to the number of members.
+    pub quorum: u32,
+    /// Whether all run or one at a time.
+    pub mode: ClusterMode,
+}
+
+/// How a cluster's members share the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClusterMode {
+    /// All run.
+    Active,
+    /// One runs, the others stand by.
+    Standby,
+}

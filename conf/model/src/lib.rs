@@ -1,0 +1,37 @@
+//! Configuration: TOML text in, a validated [`Config`] or all of its problems out.
+//!
+//! One declarative [`catalogue`] says which keys exist, of what kind, with which default. From it come the check of a file
+//! (every unknown key, wrong type and value out of range at once, each with its line), the JSON [`schema`] for editors and
+//! the [`reference()`] for people; the three cannot drift apart. Only a checked tree is turned into types.
+//!
+//! Rejected: deserialising the file straight into structs. Serde stops at the first error, knows no line for a semantic one,
+//! and cannot say what a misspelt key was meant to be.
+
+mod build;
+pub mod catalogue;
+mod check;
+mod cluster;
+mod config;
+mod dotidx;
+mod form;
+mod graph;
+mod load;
+pub mod plan;
+mod problem;
+mod reference;
+pub mod schema;
+mod secret;
+mod service;
+mod syntax;
+mod text;
+mod tree;
+mod value;
+
+pub use config::{
+    Bus, Check, Cluster, ClusterMode, Config, Dependency, DependencyMode, Hosts, HttpCheck, Metrics, NodeCheck,
+    OnDependencyLoss, OnTimeout, Probe, Protocol, Resources, Service, Systemd, Temporal,
+};
+pub use load::{MAX_FILE, MAX_SECRET, Outside, load, parse, parse_with};
+pub use problem::{ConfigErrors, Problem};
+pub use reference::reference;
+pub use secret::Secret;
