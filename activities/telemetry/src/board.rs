@@ -1,0 +1,201 @@
+//! The series that live and die with a service.
+//!
+//! OpenTelemetry keeps a series of a synchronous instrument for ever, but asks an observable one anew at each scrape.
+//! So the values per service live here, and the callbacks read them: a service that leaves the configuration takes
+//! its series with it. Downtime is computed at the scrape, so that it grows while a service is down without a timer.
+
+use crate::label::bounded;
+use opentelemetry::KeyValue;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How a service is labelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceLabels {
+    /// Its name; never a URL.
+    pub service: String,
+    /// Its kind, label `type`.
+    pub kind: String,
+    /// Its chain; empty if it has none.
+    pub chain: String,
+}
+
+/// A cheap handle on the values per service.
+#[derive(Clone, Debug, Default)]
+pub struct ServiceBoard(Arc<Mutex<BTreeMap<String, Row>>>);
+
+#[derive(Debug)]
+struct Row {
+    /// Sorted by key, as the SDK stores them: another order would cost it a second entry.
+    health_labels: [KeyValue; 3],
+    labels: [KeyValue; 2],
+    up: Option<bool>,
+    restarts: u64,
+    downtime: Duration,
+    down_since: Option<Instant>,
+}
+
+impl Row {
+    fn downtime(&self, now: Instant) -> Duration {
+        self.downtime + self.down_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+}
+
+fn label_sets(labels: &ServiceLabels) -> ([KeyValue; 3], [KeyValue; 2]) {
+    let service = KeyValue::new("service", bounded(&labels.service));
+    let kind = KeyValue::new("type", bounded(&labels.kind));
+    let chain = KeyValue::new("chain", bounded(&labels.chain));
+    ([chain, service.clone(), kind.clone()], [service, kind])
+}
+
+impl ServiceBoard {
+    /// Adds a service, with no data yet; for a known one the labels are replaced and the values kept.
+    pub fn put(&self, labels: ServiceLabels) {
+        let (health_labels, labels_of_counters) = label_sets(&labels);
+        let mut rows = self.rows();
+        match rows.get_mut(&labels.service) {
+            Some(row) => {
+                row.health_labels = health_labels;
+                row.labels = labels_of_counters;
+            }
+            None => {
+                let row = Row {
+                    health_labels,
+                    labels: labels_of_counters,
+                    up: None,
+                    restarts: 0,
+                    downtime: Duration::ZERO,
+                    down_since: None,
+                };
+                rows.insert(labels.service, row);
+            }
+        }
+    }
+
+    /// Removes a service and all its series.
+    pub fn remove(&self, service: &str) {
+        self.rows().remove(service);
+    }
+
+    /// Whether the service is up. `None`: no data, so no health series, and downtime stands still. Nothing for an
+    /// unknown service.
+    pub fn set_health(&self, service: &str, up: Option<bool>) {
+        self.set_health_at(service, up, Instant::now());
+    }
+
+    /// Counts restarts. Nothing for an unknown service.
+    pub fn add_restarts(&self, service: &str, n: u64) {
+        if let Some(row) = self.rows().get_mut(service) {
+            row.restarts = row.restarts.saturating_add(n);
+        }
+    }
+
+    /// How many services there are.
+    pub fn len(&self) -> usize {
+        self.rows().len()
+    }
+
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows().is_empty()
+    }
+
+    fn set_health_at(&self, service: &str, up: Option<bool>, now: Instant) {
+        let mut rows = self.rows();
+        let Some(row) = rows.get_mut(service) else { return };
+        row.up = up;
+        if up == Some(false) {
+            row.down_since.get_or_insert(now);
+        } else {
+            row.downtime = row.downtime(now);
+            row.down_since = None;
+        }
+    }
+
+    pub(crate) fn each_health(&self, mut see: impl FnMut(u64, &[KeyValue])) {
+        for row in self.rows().values() {
+            if let Some(up) = row.up {
+                see(u64::from(up), &row.health_labels);
+            }
+        }
+    }
+
+    pub(crate) fn each_restarts(&self, mut see: impl FnMut(u64, &[KeyValue])) {
+        self.rows().values().for_each(|row| see(row.restarts, &row.labels));
+    }
+
+    pub(crate) fn each_downtime(&self, now: Instant, mut see: impl FnMut(f64, &[KeyValue])) {
+        self.rows().values().for_each(|row| see(row.downtime(now).as_secs_f64(), &row.labels));
+    }
+
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<String, Row>> {
+        // Each change is complete before anything can panic, so a poisoned board is still a true one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board() -> ServiceBoard {
+        let board = ServiceBoard::default();
+        board.put(ServiceLabels { service: "api".into(), kind: "app".into(), chain: String::new() });
+        board
+    }
+
+    fn downtime(board: &ServiceBoard, now: Instant) -> f64 {
+        let mut seen = vec![];
+        board.each_downtime(now, |v, _| seen.push(v));
+        assert_eq!(seen.len(), 1);
+        seen[0]
+    }
+
+    #[test]
+    fn downtime_grows_while_down_and_stands_still_otherwise() {
+        let (board, t) = (board(), Instant::now());
+        let at = |s| t + Duration::from_secs(s);
+        assert_eq!(downtime(&board, at(5)), 0.0);
+        board.set_health_at("api", Some(false), at(10));
+        board.set_health_at("api", Some(false), at(12));
+        assert_eq!(downtime(&board, at(13)), 3.0);
+        board.set_health_at("api", Some(true), at(14));
+        assert_eq!(downtime(&board, at(100)), 4.0);
+        board.set_health_at("api", Some(false), at(100));
+        board.set_health_at("api", None, at(101));
+        assert_eq!(downtime(&board, at(200)), 5.0);
+    }
+
+    #[test]
+    fn no_data_is_no_series() {
+        let board = board();
+        let health = || {
+            let mut seen = vec![];
+            board.each_health(|v, _| seen.push(v));
+            seen
+        };
+        assert_eq!(health(), Vec::<u64>::new());
+        board.set_health("api", Some(false));
+        assert_eq!(health(), [0]);
+        board.set_health("api", None);
+        assert_eq!(health(), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn new_labels_keep_the_values_and_a_removed_service_stays_away() {
+        let board = board();
+        board.add_restarts("api", 2);
+        board.put(ServiceLabels { service: "api".into(), kind: "nginx".into(), chain: String::new() });
+        let mut seen = vec![];
+        board.each_restarts(|n, labels| seen.push((n, labels[1].value.to_string())));
+        assert_eq!(seen, [(2, "nginx".to_owned())]);
+
+        board.remove("api");
+        board.add_restarts("api", 1);
+        board.set_health("api", Some(true));
+        assert!(board.is_empty());
+    }
+}

@@ -1,0 +1,295 @@
+//! The instruments, built from the catalogue, and the exposition of everything, the Temporal SDK's metrics included.
+//!
+//! The exporter is told to add nothing of its own (no suffixes, no scope, no target): the name in the catalogue is the
+//! name on the endpoint, and an SDK metric `temporal_x` stays `temporal_x`.
+
+use crate::{
+    board::ServiceBoard,
+    catalogue::{CATALOGUE, Metric, find},
+    label::bounded,
+    outcome::{ActivityOutcome, DeliveryOutcome, Peer, WorkflowOutcome},
+};
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Gauge, Histogram, Meter, MeterProvider},
+};
+use opentelemetry_sdk::{
+    Resource,
+    metrics::{Instrument, SdkMeterProvider, Stream},
+};
+use prometheus::{Registry, TextEncoder};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// The most series of an instrument that has some per service; beyond it, OpenTelemetry lumps the rest together as
+/// `otel_metric_overflow`. The SDK's default is 2,000. Room for 10,000 services with two directions each.
+const MAX_SERVICE_SERIES: usize = 25_000;
+
+/// The longest namespace, in characters.
+const MAX_NAMESPACE: usize = 64;
+
+/// Why there are no metrics.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsError {
+    /// The namespace cannot begin a metric's name.
+    #[error(
+        "`{0}` cannot be the namespace of metrics: use a letter, then letters, digits or `_`, at most {MAX_NAMESPACE} characters"
+    )]
+    Namespace(String),
+    /// The exporter could not be set up.
+    #[error("the metrics exporter cannot be set up")]
+    Exporter(#[source] opentelemetry_sdk::error::OTelSdkError),
+    /// The metrics could not be written as text.
+    #[error("the metrics cannot be rendered")]
+    Render(#[source] prometheus::Error),
+}
+
+/// Feeds and renders all metrics. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    provider: SdkMeterProvider,
+    registry: Registry,
+    board: ServiceBoard,
+    workflow_executions: Counter<u64>,
+    workflow_duration: Histogram<f64>,
+    activity_executions: Counter<u64>,
+    activity_duration: Histogram<f64>,
+    activity_errors: Counter<u64>,
+    temporal_connected: Gauge<u64>,
+    systemd_connected: Gauge<u64>,
+    /// Whether the connection stands, by [`Peer`]: a failed attempt to connect is not a loss.
+    up: [AtomicBool; 2],
+    connection_losses: Counter<u64>,
+    agent_lag: Histogram<f64>,
+    outbox_depth: Gauge<u64>,
+    deliveries: Counter<u64>,
+    actions_refused: Counter<u64>,
+}
+
+impl Metrics {
+    /// Sets up the instruments; our own names begin with `namespace` and `_`.
+    ///
+    /// # Errors
+    ///
+    /// If the namespace cannot begin a metric's name, or the exporter cannot be set up.
+    pub fn new(namespace: &str) -> Result<Self, MetricsError> {
+        let prefix = prefix(namespace)?;
+        let registry = Registry::new();
+        let provider = provider(&prefix, &registry)?;
+        let build = Builder { meter: provider.meter("dixmgr"), prefix };
+        let board = ServiceBoard::default();
+        build.board(&board);
+        build.gauge(const { find("build_info") }).record(1, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
+        let inner = Inner {
+            workflow_executions: build.counter(const { find("workflow_executions_total") }),
+            workflow_duration: build.histogram(const { find("workflow_duration_seconds") }),
+            activity_executions: build.counter(const { find("activity_executions_total") }),
+            activity_duration: build.histogram(const { find("activity_duration_seconds") }),
+            activity_errors: build.counter(const { find("activity_errors_total") }),
+            temporal_connected: build.gauge(const { find("temporal_connected") }),
+            systemd_connected: build.gauge(const { find("systemd_connected") }),
+            up: Default::default(),
+            connection_losses: build.counter(const { find("connection_losses_total") }),
+            agent_lag: build.histogram(const { find("agent_lag_seconds") }),
+            outbox_depth: build.gauge(const { find("agent_outbox_depth") }),
+            deliveries: build.counter(const { find("agent_deliveries_total") }),
+            actions_refused: build.counter(const { find("actions_refused_total") }),
+            provider,
+            registry,
+            board,
+        };
+        for gauge in [&inner.temporal_connected, &inner.systemd_connected, &inner.outbox_depth] {
+            gauge.record(0, &[]);
+        }
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Everything in the Prometheus text format, the SDK's metrics included.
+    ///
+    /// # Errors
+    ///
+    /// If a metric cannot be written as text.
+    pub fn render(&self) -> Result<String, MetricsError> {
+        TextEncoder::new().encode_to_string(&self.0.registry.gather()).map_err(MetricsError::Render)
+    }
+
+    /// A meter for the Temporal SDK: what it builds is rendered under its own name, without our namespace.
+    pub fn sdk_meter(&self) -> Meter {
+        self.0.provider.meter("temporal")
+    }
+
+    /// The values per service.
+    pub fn services(&self) -> &ServiceBoard {
+        &self.0.board
+    }
+
+    /// A run of a workflow began. Not to be called on replay.
+    pub fn workflow_started(&self, workflow: &str) {
+        self.count_workflow(workflow, "started");
+    }
+
+    /// A run of a workflow closed after `duration`. Not to be called on replay.
+    pub fn workflow_closed(&self, workflow: &str, outcome: WorkflowOutcome, duration: Duration) {
+        self.count_workflow(workflow, outcome.as_str());
+        self.0.workflow_duration.record(duration.as_secs_f64(), &[KeyValue::new("workflow", bounded(workflow))]);
+    }
+
+    /// An attempt of an activity ended. `activity_type` is the type on the wire; the label goes without its
+    /// `Activity`. `error_type` is the failure's type, where there is one.
+    pub fn activity_done(
+        &self,
+        activity_type: &str,
+        outcome: ActivityOutcome,
+        duration: Duration,
+        error_type: Option<&str>,
+    ) {
+        let activity =
+            KeyValue::new("activity", bounded(activity_type.strip_suffix("Activity").unwrap_or(activity_type)));
+        self.0.activity_executions.add(1, &[activity.clone(), KeyValue::new("status", outcome.as_str())]);
+        self.0.activity_duration.record(duration.as_secs_f64(), std::slice::from_ref(&activity));
+        if let Some(error_type) = error_type {
+            self.0.activity_errors.add(1, &[activity, KeyValue::new("error_type", bounded(error_type))]);
+        }
+    }
+
+    /// Whether the connection to `peer` stands. Set by the events of [`crate::events`].
+    pub(crate) fn connected(&self, peer: Peer, yes: bool) {
+        let (gauge, up) = match peer {
+            Peer::Temporal => (&self.0.temporal_connected, &self.0.up[0]),
+            Peer::Systemd => (&self.0.systemd_connected, &self.0.up[1]),
+        };
+        gauge.record(u64::from(yes), &[]);
+        if up.swap(yes, Ordering::Relaxed) && !yes {
+            self.0.connection_losses.add(1, &[KeyValue::new("peer", peer.as_str())]);
+        }
+    }
+
+    /// Temporal has accepted a change that happened `lag` ago.
+    pub fn agent_lag(&self, lag: Duration) {
+        self.0.agent_lag.record(lag.as_secs_f64(), &[]);
+    }
+
+    /// How many services' newest state Temporal has not accepted yet.
+    pub fn outbox_depth(&self, services: usize) {
+        self.0.outbox_depth.record(u64::try_from(services).unwrap_or(u64::MAX), &[]);
+    }
+
+    /// An observation was sent to Temporal.
+    pub fn delivery(&self, outcome: DeliveryOutcome) {
+        self.0.deliveries.add(1, &[KeyValue::new("status", outcome.as_str())]);
+    }
+
+    pub(crate) fn action_refused(&self, reason: &'static str) {
+        self.0.actions_refused.add(1, &[KeyValue::new("reason", reason)]);
+    }
+
+    fn count_workflow(&self, workflow: &str, status: &'static str) {
+        let labels = [KeyValue::new("workflow", bounded(workflow)), KeyValue::new("status", status)];
+        self.0.workflow_executions.add(1, &labels);
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+fn prefix(namespace: &str) -> Result<String, MetricsError> {
+    let mut chars = namespace.chars();
+    let valid = chars.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && namespace.len() <= MAX_NAMESPACE;
+    if valid { Ok(format!("{namespace}_")) } else { Err(MetricsError::Namespace(bounded(namespace))) }
+}
+
+fn provider(prefix: &str, registry: &Registry) -> Result<SdkMeterProvider, MetricsError> {
+    let exporter = opentelemetry_prometheus::exporter()
+        .with_registry(registry.clone())
+        .without_units()
+        .without_counter_suffixes()
+        .without_scope_info()
+        .without_target_info()
+        .build()
+        .map_err(MetricsError::Exporter)?;
+    let per_service: BTreeSet<String> =
+        CATALOGUE.iter().filter(|m| m.is_per_service()).map(|m| format!("{prefix}{}", m.name)).collect();
+    let raised = move |instrument: &Instrument| {
+        let limit = || Stream::builder().with_cardinality_limit(MAX_SERVICE_SERIES).build().ok();
+        per_service.contains(instrument.name()).then(limit).flatten()
+    };
+    Ok(SdkMeterProvider::builder()
+        .with_resource(Resource::builder_empty().build())
+        .with_reader(exporter)
+        .with_view(raised)
+        .build())
+}
+
+/// Turns entries of the catalogue into instruments.
+struct Builder {
+    meter: Meter,
+    prefix: String,
+}
+
+impl Builder {
+    fn name(&self, metric: &Metric) -> String {
+        format!("{}{}", self.prefix, metric.name)
+    }
+
+    fn counter(&self, metric: &'static Metric) -> Counter<u64> {
+        self.meter.u64_counter(self.name(metric)).with_description(metric.help).build()
+    }
+
+    fn gauge(&self, metric: &'static Metric) -> Gauge<u64> {
+        self.meter.u64_gauge(self.name(metric)).with_description(metric.help).build()
+    }
+
+    fn histogram(&self, metric: &'static Metric) -> Histogram<f64> {
+        self.meter
+            .f64_histogram(self.name(metric))
+            .with_description(metric.help)
+            .with_boundaries(metric.buckets.to_vec())
+            .build()
+    }
+
+    /// The observable instruments. The provider keeps their callbacks; the handles have nothing more to do.
+    fn board(&self, board: &ServiceBoard) {
+        let metric = const { find("service_health") };
+        let rows = board.clone();
+        self.meter
+            .u64_observable_gauge(self.name(metric))
+            .with_description(metric.help)
+            .with_callback(move |see| rows.each_health(|value, labels| see.observe(value, labels)))
+            .build();
+        let metric = const { find("service_restarts_total") };
+        let rows = board.clone();
+        self.meter
+            .u64_observable_counter(self.name(metric))
+            .with_description(metric.help)
+            .with_callback(move |see| rows.each_restarts(|value, labels| see.observe(value, labels)))
+            .build();
+        let metric = const { find("service_downtime_seconds_total") };
+        let rows = board.clone();
+        self.meter
+            .f64_observable_counter(self.name(metric))
+            .with_description(metric.help)
+            .with_callback(move |see| rows.each_downtime(Instant::now(), |value, labels| see.observe(value, labels)))
+            .build();
+        let metric = const { find("services") };
+        let rows = board.clone();
+        self.meter
+            .u64_observable_gauge(self.name(metric))
+            .with_description(metric.help)
+            .with_callback(move |see| see.observe(u64::try_from(rows.len()).unwrap_or(u64::MAX), &[]))
+            .build();
+    }
+}
