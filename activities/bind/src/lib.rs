@@ -1,0 +1,16 @@
+//! The Temporal activities: the contract on one side, the adapters on the other.
+//!
+//! The only code with `#[activities]`. It reads arguments, checks what may be done on this host at all, calls an adapter
+//! and turns the result into the contract's words. It also joins the SDK's metrics and interceptors to ours, so that no
+//! adapter knows Temporal and `flows` knows no adapter.
+
+mod call;
+mod guard;
+mod meter;
+mod sdk_meter;
+mod unit;
+
+pub use guard::Allowed;
+pub use meter::{ActivityMeter, WorkflowMeter};
+pub use sdk_meter::SdkMeter;
+pub use unit::{HostActivities, Recheck};

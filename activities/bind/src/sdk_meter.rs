@@ -1,0 +1,139 @@
+//! The Temporal SDK's metrics on our OpenTelemetry provider, and so on our one `/metrics`.
+//!
+//! The SDK lets a program bring its own meter through the trait `CoreMeter`; attributes travel as our own type inside
+//! `MetricAttributes::Dynamic`. Rejected: the SDK's `otel` feature, which exports over OTLP only, and its `prometheus`
+//! feature's own server, whose registry is private.
+
+use opentelemetry::{KeyValue, metrics as otel};
+use std::any::Any;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+use temporalio_common::telemetry::metrics::core::CustomMetricAttributes;
+use temporalio_common::telemetry::metrics::{
+    CoreMeter, Counter, CounterBase, Gauge, GaugeBase, GaugeF64, GaugeF64Base, Histogram, HistogramBase,
+    HistogramDuration, HistogramDurationBase, HistogramF64, HistogramF64Base, MetricAttributable, MetricAttributes,
+    MetricParameters, NewAttributes, UpDownCounter, UpDownCounterBase, default_buckets_for,
+};
+
+/// Hands the SDK's instruments to an OpenTelemetry meter.
+#[derive(Debug)]
+pub struct SdkMeter(pub otel::Meter);
+
+#[derive(Debug, Clone, Default)]
+struct Labels(Vec<KeyValue>);
+
+impl CustomMetricAttributes for Labels {
+    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+impl Labels {
+    /// Attributes that another meter made are not ours to read: they count as none.
+    fn of(attributes: &MetricAttributes) -> Arc<Self> {
+        match attributes {
+            MetricAttributes::Dynamic(custom) => custom.clone().as_any().downcast().unwrap_or_default(),
+            _ => Arc::default(),
+        }
+    }
+
+    fn with(mut self, new: NewAttributes) -> MetricAttributes {
+        for attribute in new.attributes {
+            let label = KeyValue::new(attribute.key, attribute.value.to_string());
+            match self.0.iter_mut().find(|old| old.key == label.key) {
+                Some(old) => *old = label,
+                None => self.0.push(label),
+            }
+        }
+        MetricAttributes::Dynamic(Arc::new(self))
+    }
+}
+
+struct Instrument<I>(I);
+struct Bound<I>(I, Arc<Labels>);
+
+macro_rules! instruments {
+    ($($base:ident, $instrument:ty, $method:ident, $value:ty, $call:ident;)+) => {$(
+        impl MetricAttributable<Box<dyn $base>> for Instrument<$instrument> {
+            fn with_attributes(&self, attributes: &MetricAttributes) -> Result<Box<dyn $base>, Box<dyn Error>> {
+                Ok(Box::new(Bound(self.0.clone(), Labels::of(attributes))))
+            }
+        }
+
+        impl $base for Bound<$instrument> {
+            fn $method(&self, value: $value) {
+                self.0.$call(value, &self.1.0);
+            }
+        }
+    )+};
+}
+
+instruments! {
+    CounterBase, otel::Counter<u64>, adds, u64, add;
+    GaugeBase, otel::Gauge<u64>, records, u64, record;
+    GaugeF64Base, otel::Gauge<f64>, records, f64, record;
+    HistogramBase, otel::Histogram<u64>, records, u64, record;
+    HistogramF64Base, otel::Histogram<f64>, records, f64, record;
+    UpDownCounterBase, otel::UpDownCounter<i64>, adds, i64, add;
+}
+
+/// A histogram of seconds.
+#[derive(Clone)]
+struct Seconds(otel::Histogram<f64>);
+
+impl MetricAttributable<Box<dyn HistogramDurationBase>> for Instrument<Seconds> {
+    fn with_attributes(&self, attributes: &MetricAttributes) -> Result<Box<dyn HistogramDurationBase>, Box<dyn Error>> {
+        Ok(Box::new(Bound(self.0.clone(), Labels::of(attributes))))
+    }
+}
+
+impl HistogramDurationBase for Bound<Seconds> {
+    fn records(&self, value: Duration) {
+        self.0.0.record(value.as_secs_f64(), &self.1.0);
+    }
+}
+
+impl CoreMeter for SdkMeter {
+    fn new_attributes(&self, new: NewAttributes) -> MetricAttributes {
+        Labels::default().with(new)
+    }
+
+    fn extend_attributes(&self, old: MetricAttributes, new: NewAttributes) -> MetricAttributes {
+        Labels::of(&old).as_ref().clone().with(new)
+    }
+
+    fn counter(&self, p: MetricParameters) -> Counter {
+        Counter::new(Arc::new(Instrument(self.0.u64_counter(p.name).with_description(p.description).build())))
+    }
+
+    fn histogram(&self, p: MetricParameters) -> Histogram {
+        Histogram::new(Arc::new(Instrument(self.0.u64_histogram(p.name).with_description(p.description).build())))
+    }
+
+    fn histogram_f64(&self, p: MetricParameters) -> HistogramF64 {
+        HistogramF64::new(Arc::new(Instrument(self.0.f64_histogram(p.name).with_description(p.description).build())))
+    }
+
+    fn histogram_duration(&self, p: MetricParameters) -> HistogramDuration {
+        // OpenTelemetry's default boundaries are meant for milliseconds; the SDK knows better ones for its own names.
+        let bare = p.name.strip_prefix("temporal_").unwrap_or(&p.name).to_string();
+        let buckets = default_buckets_for(&bare, true).to_vec();
+        let histogram = self.0.f64_histogram(p.name).with_unit("s").with_description(p.description);
+        HistogramDuration::new(Arc::new(Instrument(Seconds(histogram.with_boundaries(buckets).build()))))
+    }
+
+    fn gauge(&self, p: MetricParameters) -> Gauge {
+        Gauge::new(Arc::new(Instrument(self.0.u64_gauge(p.name).with_description(p.description).build())))
+    }
+
+    fn gauge_f64(&self, p: MetricParameters) -> GaugeF64 {
+        GaugeF64::new(Arc::new(Instrument(self.0.f64_gauge(p.name).with_description(p.description).build())))
+    }
+
+    fn up_down_counter(&self, p: MetricParameters) -> UpDownCounter {
+        UpDownCounter::new(Arc::new(Instrument(
+            self.0.i64_up_down_counter(p.name).with_description(p.description).build(),
+        )))
+    }
+}

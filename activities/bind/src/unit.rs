@@ -1,0 +1,125 @@
+//! The activities of a host's own queue.
+
+// The macro generates undocumented constants beside each activity.
+#![allow(missing_docs)]
+
+use crate::call::UnitCall;
+use crate::guard::Allowed;
+use dixmgr_contract::activity::{Report, SystemdServiceStatus};
+use dixmgr_contract::{FailureKind, ServiceName, UnitName, Verb};
+use dixmgr_systemd::{ActError, UnitControl, UnitReader};
+use dixmgr_telemetry::events::{ActionDone, ActionRefused, RestartDone};
+use dixmgr_telemetry::{Event, Metrics, events};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use temporalio_macros::activities;
+use temporalio_sdk::ApplicationFailure;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+/// How long systemd may take for a job when the caller does not say.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
+/// No caller may ask for longer.
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+
+/// Told when an order was refused because the world is another one: whoever ordered needs to hear how it is now.
+pub type Recheck = Arc<dyn Fn(&ServiceName) + Send + Sync>;
+
+/// The activities that act on and look at the units of one host. Cheap to clone.
+#[derive(Clone)]
+pub struct HostActivities {
+    /// What may be looked at and acted on.
+    pub allowed: Arc<Allowed>,
+    /// Looks.
+    pub reader: Arc<dyn UnitReader>,
+    /// Acts, or in a dry run says what it would do.
+    pub control: Arc<dyn UnitControl>,
+    /// Where events go.
+    pub metrics: Metrics,
+    /// Asks for a fresh observation of a service.
+    pub recheck: Recheck,
+}
+
+#[activities]
+impl HostActivities {
+    /// How systemd sees a unit.
+    #[activity(name = "CheckSystemdServiceActivity")]
+    pub async fn check(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        call: UnitCall,
+    ) -> Result<SystemdServiceStatus, ActivityError> {
+        let (unit, _) = call.read().map_err(failure)?;
+        self.allowed.service(&unit).map_err(failure)?;
+        let state = self.reader.look(&unit).await.map_err(failure)?;
+        Ok(SystemdServiceStatus::from(&state))
+    }
+
+    /// Starts a unit, a failed one too.
+    #[activity(name = "StartSystemdServiceActivity")]
+    pub async fn start(self: Arc<Self>, _ctx: ActivityContext, call: UnitCall) -> Result<(), ActivityError> {
+        self.act(Verb::Start, call).await
+    }
+
+    /// Stops a unit.
+    #[activity(name = "StopSystemdServiceActivity")]
+    pub async fn stop(self: Arc<Self>, _ctx: ActivityContext, call: UnitCall) -> Result<(), ActivityError> {
+        self.act(Verb::Stop, call).await
+    }
+
+    /// Stops a unit if it runs and starts it.
+    #[activity(name = "RestartSystemdServiceActivity")]
+    pub async fn restart(self: Arc<Self>, _ctx: ActivityContext, call: UnitCall) -> Result<(), ActivityError> {
+        self.act(Verb::Restart, call).await
+    }
+
+    /// Writes down what a service's people should know.
+    #[activity(name = "ReportServiceActivity")]
+    pub async fn report(self: Arc<Self>, _ctx: ActivityContext, report: Report) -> Result<(), ActivityError> {
+        events::Report::from(&report).emit(&self.metrics);
+        Ok(())
+    }
+}
+
+impl HostActivities {
+    async fn act(&self, verb: Verb, call: UnitCall) -> Result<(), ActivityError> {
+        let (unit, guard) = call.read().map_err(failure)?;
+        let service = self.allowed.service(&unit).map_err(failure)?;
+        if let Some(guard) = &guard
+            && let Err(error) = self.allowed.admit(&unit, guard)
+        {
+            return Err(self.refused(&service, error));
+        }
+        let timeout = guard.as_ref().map_or(DEFAULT_TIMEOUT, |guard| Duration::from_millis(guard.timeout_ms));
+        let began = Instant::now();
+        match self.control.act(&unit, verb, guard.as_ref(), timeout.min(MAX_TIMEOUT)).await {
+            Ok(()) => {
+                let restart = guard.is_some_and(|guard| guard.restarts_failure);
+                self.done(&service, &unit, verb, restart, began.elapsed());
+                Ok(())
+            }
+            Err(error) => Err(self.refused(&service, error)),
+        }
+    }
+
+    fn done(&self, service: &ServiceName, unit: &UnitName, verb: Verb, restart: bool, took: Duration) {
+        if restart {
+            RestartDone { service, unit, took }.emit(&self.metrics);
+        } else {
+            ActionDone { service, unit, verb, took }.emit(&self.metrics);
+        }
+    }
+
+    fn refused(&self, service: &ServiceName, error: ActError) -> ActivityError {
+        ActionRefused { service, kind: error.kind, message: &error.message }.emit(&self.metrics);
+        if error.kind == FailureKind::Stale {
+            (self.recheck)(service);
+        }
+        failure(error)
+    }
+}
+
+/// The machine that ordered decides what follows; Temporal is not to repeat an order by itself.
+fn failure(error: ActError) -> ActivityError {
+    let kind = error.kind.as_str().to_owned();
+    ActivityError::application(ApplicationFailure::builder(error).type_name(kind).non_retryable(true).build())
+}

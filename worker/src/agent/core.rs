@@ -1,0 +1,307 @@
+//! The agent's task: one loop over what systemd says, what Temporal answers and what others ask.
+
+use super::courier::{Courier, DeliveryError, Parcel};
+use super::memory::{Accepted, Memory};
+use super::outbox::{Outbox, PARALLEL};
+use super::sketch::{self, Digest};
+use super::tracked::Tracked;
+use super::{Message, Options};
+use dixmgr_contract::{ServiceName, UnitName, UnitState};
+use dixmgr_model::DependencyMode;
+use dixmgr_systemd::{FeedEvent, UnitChange, UnitFeed};
+use dixmgr_telemetry::events::{BusConnected, BusLost, ServiceAbsent, ServiceDown, ServiceUp};
+use dixmgr_telemetry::{DeliveryOutcome, Event, Metrics, ServiceLabels};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+/// How a delivery ended.
+struct Delivered {
+    index: usize,
+    digest: Digest,
+    revision: u64,
+    changed_at: Instant,
+    result: Result<(), DeliveryError>,
+}
+
+/// Owns everything that this host knows.
+pub(crate) struct Agent {
+    options: Options,
+    metrics: Metrics,
+    memory: Memory,
+    bus: &'static str,
+    tracked: Vec<Tracked>,
+    by_unit: BTreeMap<UnitName, usize>,
+    by_name: BTreeMap<ServiceName, usize>,
+    /// Who lists this service in its `after`.
+    dependants: Vec<Vec<usize>>,
+    outbox: Outbox,
+    courier: Option<Arc<dyn Courier>>,
+    deliveries: JoinSet<Delivered>,
+    /// All states are known.
+    synced: bool,
+    /// The machine shuts down: whatever stops now is nobody's failure.
+    stopping: bool,
+    ready: watch::Sender<bool>,
+}
+
+impl Agent {
+    /// An agent that knows nothing yet. `ready` turns true when every unit's state is known.
+    pub(crate) fn new(
+        mut options: Options,
+        memory: Memory,
+        metrics: Metrics,
+        bus: &'static str,
+        ready: watch::Sender<bool>,
+    ) -> Self {
+        let services = std::mem::take(&mut options.services);
+        let tracked: Vec<_> = services
+            .into_iter()
+            .map(|(service, workflow_id)| {
+                let accepted = memory.get(&service.spec.name);
+                Tracked::new(service, workflow_id, &options, accepted)
+            })
+            .collect();
+        let index = |key: fn(&Tracked) -> &str| -> BTreeMap<String, usize> {
+            tracked.iter().enumerate().map(|(index, one)| (key(one).to_owned(), index)).collect()
+        };
+        let names = index(|one| one.spec.name.as_str());
+        let mut dependants = vec![Vec::new(); tracked.len()];
+        for (dependant, one) in tracked.iter().enumerate() {
+            for dependency in one.service.after.iter().filter_map(|name| names.get(name.as_str())) {
+                dependants[*dependency].push(dependant);
+            }
+        }
+        for one in &tracked {
+            metrics.services().put(ServiceLabels {
+                service: one.spec.name.to_string(),
+                kind: one.spec.kind.clone(),
+                chain: one.spec.chain.clone(),
+            });
+        }
+        Self {
+            by_unit: tracked.iter().enumerate().map(|(index, one)| (one.spec.unit.clone(), index)).collect(),
+            by_name: tracked.iter().enumerate().map(|(index, one)| (one.spec.name.clone(), index)).collect(),
+            outbox: Outbox::new(tracked.len()),
+            options,
+            metrics,
+            memory,
+            bus,
+            tracked,
+            dependants,
+            courier: None,
+            deliveries: JoinSet::new(),
+            synced: false,
+            stopping: false,
+            ready,
+        }
+    }
+
+    /// Runs until nobody holds a handle any more.
+    pub(crate) async fn run(mut self, mut feed: UnitFeed, mut mailbox: mpsc::Receiver<Message>) {
+        loop {
+            self.dispatch();
+            let wake = self.wake_at();
+            tokio::select! {
+                event = feed.next() => self.hear(event),
+                message = mailbox.recv() => match message {
+                    Some(message) => self.answer(message),
+                    None => return,
+                },
+                Some(delivered) = self.deliveries.join_next() => {
+                    if let Ok(delivered) = delivered {
+                        self.delivered(delivered);
+                    }
+                }
+                () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => {}
+            }
+        }
+    }
+
+    fn may_send(&self) -> bool {
+        self.courier.is_some() && self.synced && !self.stopping && self.deliveries.len() < PARALLEL
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        if self.may_send() { self.outbox.wake_at() } else { None }
+    }
+
+    fn hear(&mut self, event: FeedEvent) {
+        match event {
+            FeedEvent::Changed(changes) => changes.into_iter().for_each(|change| self.change(change)),
+            FeedEvent::Synced => self.sync(),
+            FeedEvent::Disconnected { reason } => {
+                BusLost { bus: self.bus, reason: &reason }.emit(&self.metrics);
+                self.synced = false;
+                for one in &self.tracked {
+                    self.metrics.services().set_health(one.name().as_str(), None);
+                }
+            }
+            FeedEvent::Stopping(stopping) => self.stopping = stopping,
+        }
+    }
+
+    /// Every state is known: from here on, silence means that nothing has changed.
+    fn sync(&mut self) {
+        BusConnected { bus: self.bus }.emit(&self.metrics);
+        for one in &self.tracked {
+            let health = one.unit.as_ref().filter(|unit| !sketch::is_absent(unit)).map(UnitState::is_up);
+            self.metrics.services().set_health(one.name().as_str(), health);
+        }
+        let first = !std::mem::replace(&mut self.synced, true) && !*self.ready.borrow();
+        if first {
+            for index in 0..self.tracked.len() {
+                // What is not well is told anew: whoever cared for it before may not have lived to finish.
+                self.tracked[index].urgent |= !self.tracked[index].is_up();
+            }
+            let up = self.tracked.iter().filter(|one| one.is_up()).count();
+            tracing::info!(services = self.tracked.len(), up, "all services observed");
+            self.ready.send_replace(true);
+        }
+        for index in 0..self.tracked.len() {
+            self.update_dependencies(index);
+            self.schedule(index);
+        }
+    }
+
+    fn change(&mut self, change: UnitChange) {
+        let Some(&index) = self.by_unit.get(&change.unit) else { return };
+        let was_up = self.tracked[index].unit.as_ref().map(UnitState::is_up);
+        self.tell_people(index, &change);
+        let one = &mut self.tracked[index];
+        one.at = change.at;
+        one.unit = Some(change.state);
+        let is_up = one.is_up();
+        if !self.synced {
+            return;
+        }
+        self.update_dependencies(index);
+        self.schedule(index);
+        if was_up != Some(is_up) {
+            for dependant in self.dependants[index].clone() {
+                self.update_dependencies(dependant);
+                self.schedule(dependant);
+            }
+        }
+    }
+
+    /// Log line and health metric of a change.
+    fn tell_people(&mut self, index: usize, change: &UnitChange) {
+        let one = &mut self.tracked[index];
+        let (was_up, is_up) = (one.is_up(), change.state.is_up());
+        let before = one.unit.as_ref().map_or(change.state.restarts, |unit| unit.restarts);
+        let by_systemd =
+            if change.state.restarts >= before { change.state.restarts - before } else { change.state.restarts };
+        if by_systemd > 0 {
+            self.metrics.services().add_restarts(one.spec.name.as_str(), u64::from(by_systemd));
+        }
+        let newly_absent = sketch::is_absent(&change.state) && !one.unit.as_ref().is_some_and(sketch::is_absent);
+        let (service, unit) = (&one.spec.name, &one.spec.unit);
+        if newly_absent {
+            ServiceAbsent { service, unit }.emit(&self.metrics);
+        } else if was_up && !is_up {
+            one.down_since = Some(change.at);
+            ServiceDown { service, unit, reason: &reason(&change.state) }.emit(&self.metrics);
+        } else if !was_up && is_up && one.unit.is_some() {
+            let after = one.down_since.take().map(|since| change.at.saturating_duration_since(since));
+            ServiceUp { service, unit, after }.emit(&self.metrics);
+        }
+    }
+
+    /// Which of its dependencies on this host are not up, while the service itself is not.
+    fn update_dependencies(&mut self, index: usize) {
+        let one = &self.tracked[index];
+        let local = |name: &&ServiceName| self.by_name.contains_key(*name);
+        let is_missing =
+            |name: &&ServiceName| self.by_name.get(*name).is_some_and(|index| !self.tracked[*index].is_up());
+        let missing: Vec<_> = one.service.after.iter().filter(is_missing).cloned().collect();
+        let any_ready = missing.len() < one.service.after.iter().filter(local).count();
+        let satisfied = one.is_up() || (one.service.dependency.mode == DependencyMode::Any && any_ready);
+        self.tracked[index].waiting_for = if satisfied { Vec::new() } else { missing };
+    }
+
+    /// Puts a service into the outbox if there is news of it, or takes it out if there is none any more.
+    fn schedule(&mut self, index: usize) {
+        let one = &self.tracked[index];
+        if !one.is_news() {
+            return self.outbox.remove(index);
+        }
+        let passing = one.unit.as_ref().is_some_and(sketch::is_passing);
+        self.outbox.put(index, if passing { one.at + sketch::HOLD } else { one.at });
+    }
+
+    /// Sends whatever is due, as far as there is room.
+    fn dispatch(&mut self) {
+        let now = Instant::now();
+        while self.may_send() {
+            let Some(index) = self.outbox.take(now) else { break };
+            let one = &mut self.tracked[index];
+            let (Some(courier), Some(digest)) = (&self.courier, one.digest()) else { break };
+            let Some(observation) = one.observation(&self.options) else { continue };
+            one.in_flight = Some(digest);
+            one.urgent = false;
+            let (revision, changed_at) = (one.revision, one.at);
+            let delivery = courier.deliver(Parcel { workflow_id: one.workflow_id.clone(), observation });
+            self.deliveries
+                .spawn(async move { Delivered { index, digest, revision, changed_at, result: delivery.await } });
+        }
+        self.metrics.outbox_depth(self.outbox.len() + self.deliveries.len());
+    }
+
+    fn delivered(&mut self, delivered: Delivered) {
+        let one = &mut self.tracked[delivered.index];
+        one.in_flight = None;
+        match delivered.result {
+            Ok(()) => {
+                one.accepted = Some(delivered.digest);
+                self.memory.put(one.name(), Accepted { revision: delivered.revision, digest: delivered.digest });
+                self.metrics.delivery(DeliveryOutcome::Accepted);
+                self.metrics.agent_lag(delivered.changed_at.elapsed());
+                self.outbox.succeeded();
+            }
+            Err(error) => {
+                tracing::debug!(service = %one.name(), "{error}; it is sent again");
+                one.urgent = true;
+                self.metrics.delivery(DeliveryOutcome::Failed);
+                self.outbox.failed(Instant::now());
+            }
+        }
+        self.schedule(delivered.index);
+    }
+
+    fn answer(&mut self, message: Message) {
+        match message {
+            Message::Linked(courier, open) => self.linked(courier, &open),
+            Message::Unlinked => self.courier = None,
+            Message::Recheck(service) => {
+                if let Some(&index) = self.by_name.get(&service) {
+                    self.tracked[index].urgent = true;
+                    self.schedule(index);
+                }
+            }
+            Message::Ping(sender) => {
+                let _ = sender.send(());
+            }
+            Message::Snapshot(sender) => {
+                let _ = sender.send(self.tracked.iter().map(Tracked::view).collect());
+            }
+        }
+    }
+
+    /// A workflow that is missing is started by telling it; one that waits for us hears that we are back.
+    fn linked(&mut self, courier: Arc<dyn Courier>, open: &BTreeSet<String>) {
+        self.courier = Some(courier);
+        self.outbox.succeeded();
+        for index in 0..self.tracked.len() {
+            let one = &mut self.tracked[index];
+            one.urgent |= !open.contains(&one.workflow_id) || !one.is_up();
+            self.schedule(index);
+        }
+    }
+}
+
+fn reason(unit: &UnitState) -> String {
+    if unit.stopped_by_job { "stopped through systemd".to_owned() } else { unit.ending() }
+}

@@ -1,0 +1,106 @@
+//! The agent: what this host knows of its services, and the part of it that tells Temporal.
+//!
+//! It starts before Temporal and goes on without it: it observes, measures and remembers. One task owns all state and
+//! everything reaches it as a message, so there is no lock to hold and no order to guess. What has to be told waits in
+//! the [`outbox`], one slot per service: ten thousand flapping services keep ten thousand slots full, and no more.
+//!
+//! The files: `sketch` (what of a state matters), `tracked` (one service), `outbox` (who is told next), `memory` (what
+//! was accepted, on disk), `core` (the events), `courier` (the way to Temporal).
+
+mod core;
+mod courier;
+mod memory;
+mod outbox;
+mod sketch;
+mod tracked;
+
+pub(crate) use self::core::Agent;
+pub(crate) use courier::{Courier, DeliveryError, Parcel};
+pub(crate) use memory::Memory;
+
+use dixmgr_contract::{HostName, ServiceName, UnitState};
+use dixmgr_model::Service;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Messages that may wait for the agent; senders wait beyond it.
+const MAILBOX: usize = 1024;
+
+/// Who this agent is and what it watches.
+pub(crate) struct Options {
+    pub(crate) host: HostName,
+    /// Names this start of dixmgr.
+    pub(crate) epoch: String,
+    /// The kernel's boot id.
+    pub(crate) boot: String,
+    /// The services of this host with their workflow ids.
+    pub(crate) services: Vec<(Service, String)>,
+    /// The newest generation acted on for a unit.
+    pub(crate) generation: Box<dyn Fn(&dixmgr_contract::UnitName) -> u64 + Send + Sync>,
+}
+
+/// What can be said to the agent.
+pub(crate) enum Message {
+    /// Temporal can be reached; these workflows are open there.
+    Linked(Arc<dyn Courier>, BTreeSet<String>),
+    /// Temporal cannot be reached.
+    Unlinked,
+    /// Somebody acted on old news of this service: tell it again.
+    Recheck(ServiceName),
+    /// Is anybody there?
+    Ping(oneshot::Sender<()>),
+    /// What is known of every service?
+    Snapshot(oneshot::Sender<Vec<ServiceView>>),
+}
+
+/// What the agent knows of a service, for the admin server.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ServiceView {
+    pub(crate) name: ServiceName,
+    pub(crate) unit: String,
+    pub(crate) kind: String,
+    pub(crate) chain: String,
+    pub(crate) workflow_id: String,
+    /// Absent until systemd has been asked.
+    pub(crate) state: Option<UnitState>,
+    pub(crate) revision: u64,
+    /// True if Temporal knows this state.
+    pub(crate) accepted: bool,
+}
+
+/// Speaks to the agent. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Handle(mpsc::Sender<Message>);
+
+impl Handle {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Message>) {
+        let (sender, receiver) = mpsc::channel(MAILBOX);
+        (Self(sender), receiver)
+    }
+
+    /// Says something; an agent that has ended hears nothing, and nobody minds.
+    pub(crate) async fn say(&self, message: Message) {
+        let _ = self.0.send(message).await;
+    }
+
+    /// Asks for a fresh observation of a service, if the agent has room for the question: if not, it is busy telling.
+    pub(crate) fn recheck(&self, service: &ServiceName) {
+        let _ = self.0.try_send(Message::Recheck(service.clone()));
+    }
+
+    /// Returns when the agent has answered.
+    pub(crate) async fn ping(&self) {
+        let (sender, receiver) = oneshot::channel();
+        self.say(Message::Ping(sender)).await;
+        let _ = receiver.await;
+    }
+
+    /// What is known of every service.
+    pub(crate) async fn snapshot(&self) -> Vec<ServiceView> {
+        let (sender, receiver) = oneshot::channel();
+        self.say(Message::Snapshot(sender)).await;
+        receiver.await.unwrap_or_default()
+    }
+}

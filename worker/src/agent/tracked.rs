@@ -1,0 +1,101 @@
+//! One service, as the agent follows it.
+
+use super::memory::Accepted;
+use super::sketch::{self, Digest};
+use super::{Options, ServiceView};
+use dixmgr_contract::{Observation, ServiceName, ServiceSpec, Time, UnitState};
+use dixmgr_model::Service;
+use std::time::{Instant, SystemTime};
+
+/// A service and what has been told of it.
+pub(super) struct Tracked {
+    pub(super) service: Service,
+    pub(super) workflow_id: String,
+    /// What is sent: the service with its host.
+    pub(super) spec: ServiceSpec,
+    spec_digest: Digest,
+    /// Absent until systemd has been asked.
+    pub(super) unit: Option<UnitState>,
+    /// Since when it is so.
+    pub(super) at: Instant,
+    /// When it went down, while it is.
+    pub(super) down_since: Option<Instant>,
+    pub(super) waiting_for: Vec<ServiceName>,
+    pub(super) revision: u64,
+    pub(super) accepted: Option<Digest>,
+    /// On its way to Temporal.
+    pub(super) in_flight: Option<Digest>,
+    /// To be told even if it was told before.
+    pub(super) urgent: bool,
+}
+
+impl Tracked {
+    pub(super) fn new(service: Service, workflow_id: String, options: &Options, accepted: Option<Accepted>) -> Self {
+        let spec = ServiceSpec { host: Some(options.host.clone()), ..service.spec.clone() };
+        let text = serde_json::to_string(&spec).unwrap_or_default();
+        Self {
+            service,
+            workflow_id,
+            spec,
+            spec_digest: sketch::digest_of(&text),
+            unit: None,
+            at: Instant::now(),
+            down_since: None,
+            waiting_for: Vec::new(),
+            revision: accepted.map_or(0, |accepted| accepted.revision),
+            accepted: accepted.map(|accepted| accepted.digest),
+            in_flight: None,
+            urgent: false,
+        }
+    }
+
+    pub(super) fn name(&self) -> &ServiceName {
+        &self.spec.name
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.unit.as_ref().is_some_and(UnitState::is_up)
+    }
+
+    /// The fingerprint of what would be told now.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        self.unit.as_ref().map(|unit| sketch::digest(unit, &self.waiting_for, self.spec_digest))
+    }
+
+    /// True if Temporal does not know this yet and nobody is on the way with it.
+    pub(super) fn is_news(&self) -> bool {
+        self.in_flight.is_none() && self.unit.is_some() && (self.urgent || self.digest() != self.accepted)
+    }
+
+    /// What is told now, with a revision of its own.
+    pub(super) fn observation(&mut self, options: &Options) -> Option<Observation> {
+        let unit = self.unit.clone()?;
+        // After the loss of the memory, the clock still makes the revision grow.
+        let clock = u64::try_from(Time::from(SystemTime::now()).unix_millis()).unwrap_or(0);
+        self.revision = clock.max(self.revision + 1);
+        Some(Observation {
+            spec: self.spec.clone(),
+            revision: self.revision,
+            epoch: options.epoch.clone(),
+            boot: options.boot.clone(),
+            age_ms: u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX),
+            waiting_for: self.waiting_for.clone(),
+            verdicts: Vec::new(),
+            generation: (options.generation)(&self.spec.unit),
+            unit,
+        })
+    }
+
+    pub(super) fn view(&self) -> ServiceView {
+        ServiceView {
+            name: self.name().clone(),
+            unit: self.spec.unit.to_string(),
+            kind: self.spec.kind.clone(),
+            chain: self.spec.chain.clone(),
+            workflow_id: self.workflow_id.clone(),
+            state: self.unit.clone(),
+            revision: self.revision,
+            accepted: self.digest().is_some() && self.digest() == self.accepted,
+        }
+    }
+}

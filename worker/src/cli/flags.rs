@@ -1,0 +1,88 @@
+//! The Go version's way with flags: one dash or two, `-flag=value`, booleans as Go reads them.
+
+use super::RunFlags;
+use std::ffi::OsString;
+
+/// The long flags that the Go version, or this one, has; a single dash before any other word is left alone.
+const FLAGS: [&str; 17] = [
+    "alerts",
+    "conf",
+    "create-namespace",
+    "exec",
+    "help",
+    "host",
+    "metrics",
+    "metrics-port",
+    "output",
+    "resource-monitoring",
+    "slack-webhook",
+    "state-dir",
+    "take-over",
+    "temporal-host",
+    "temporal-namespace",
+    "version",
+    "watch",
+];
+
+/// Writes `-conf` as `--conf`, and leaves everything else as it is.
+pub(super) fn with_two_dashes(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    args.into_iter()
+        .map(|arg| match arg.to_str() {
+            Some(text) if is_flag_with_one_dash(text) => OsString::from(format!("-{text}")),
+            _ => arg,
+        })
+        .collect()
+}
+
+fn is_flag_with_one_dash(text: &str) -> bool {
+    let Some(word) = text.strip_prefix('-').filter(|word| !word.starts_with('-')) else { return false };
+    let name = word.split('=').next().unwrap_or_default();
+    FLAGS.contains(&name) || name == "webhook-url"
+}
+
+/// A boolean as Go's `strconv.ParseBool` reads it.
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("write true or false".to_owned()),
+    }
+}
+
+/// Flags that a later version fills with life are accepted, and it is said once that they do nothing yet.
+pub(super) fn say_what_has_no_effect(flags: &RunFlags) {
+    let given = [
+        ("-alerts", flags.alerts == Some(true)),
+        ("-slack-webhook", flags.slack_webhook.is_some()),
+        ("-webhook-url", flags.webhook_url.is_some()),
+        ("-resource-monitoring", flags.resource_monitoring == Some(true)),
+    ];
+    let given: Vec<_> = given.iter().filter(|(_, given)| *given).map(|(flag, _)| *flag).collect();
+    if !given.is_empty() {
+        tracing::warn!("accepted, but without effect in this version: {}", given.join(", "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewritten(args: &[&str]) -> Vec<String> {
+        with_two_dashes(args.iter().map(OsString::from)).into_iter().map(|arg| arg.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn one_dash_is_as_good_as_two() {
+        assert_eq!(
+            rewritten(&["dixmgr", "-conf", "x.toml", "-exec", "--metrics=false", "-metrics-port=9", "-h", "-1"]),
+            ["dixmgr", "--conf", "x.toml", "--exec", "--metrics=false", "--metrics-port=9", "-h", "-1"]
+        );
+    }
+
+    #[test]
+    fn booleans_are_gos() {
+        assert_eq!(boolean("T"), Ok(true));
+        assert_eq!(boolean("0"), Ok(false));
+        assert!(boolean("yes").is_err());
+    }
+}

@@ -1,0 +1,223 @@
+//! The command line: the Go version's flags for running, subcommands for people.
+
+mod flags;
+mod report;
+mod services;
+
+use crate::exit::Failure;
+use crate::settings::{Mode, Settings};
+use crate::state_dir::StateDir;
+use crate::{serve, up};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use dixmgr_contract::{CommandKind, HostName};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A durable supervisor for fleets of Linux services. Its memory is a Temporal cluster.
+#[derive(Debug, Parser)]
+#[command(name = "dixmgr", version, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    run: Option<RunArgs>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const AFTER_HELP: &str = "\
+To run:     dixmgr -exec -conf FILE     supervise
+            dixmgr -watch -conf FILE    observe, and say what would be done
+Flags may be written with one dash or two. Exit codes: 0 well; 1 a command failed; 2 usage; 69 a needed service
+refused us; 73 a port or lock is taken; 78 configuration.";
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Supervise: act on what fails
+    #[arg(long, conflicts_with = "watch")]
+    exec: bool,
+    /// Dry run: observe, measure, and say each action that would be taken
+    #[arg(long)]
+    watch: bool,
+    #[command(flatten)]
+    flags: RunFlags,
+}
+
+/// Flags of a run. A flag wins over the file.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunFlags {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) conf: PathBuf,
+    /// This host's name in the fleet [default: the machine's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<HostName>,
+    /// Where to remember [default: $STATE_DIRECTORY, else /var/lib/dixmgr for root, else the XDG state folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Frontend of the Temporal cluster [default: localhost:7233]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) temporal_host: Option<String>,
+    /// Its namespace [default: dotidx]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) temporal_namespace: Option<String>,
+    /// Make the namespace if it is missing
+    #[arg(long)]
+    pub(crate) create_namespace: bool,
+    /// Terminate running workflows of the Go version that hold our ids
+    #[arg(long)]
+    pub(crate) take_over: bool,
+    /// Serve metrics [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean)]
+    pub(crate) metrics: Option<bool>,
+    /// Port of the admin server, 0 for a free one [default: 9090]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) metrics_port: Option<u16>,
+    /// Send alerts [default: true] (no effect yet)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean)]
+    pub(crate) alerts: Option<bool>,
+    /// Slack webhook for alerts (no effect yet)
+    #[arg(long, value_name = "URL")]
+    pub(crate) slack_webhook: Option<String>,
+    /// Webhook for alerts (no effect yet)
+    #[arg(long, value_name = "URL")]
+    pub(crate) webhook_url: Option<String>,
+    /// Measure CPU, memory and disk of services [default: true] (no effect yet)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean)]
+    pub(crate) resource_monitoring: Option<bool>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run with an embedded Temporal server, all in one
+    Up {
+        #[command(flatten)]
+        flags: RunFlags,
+        /// Dry run: observe, and say what would be done
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Check a configuration: all errors at once
+    Check {
+        /// The configuration
+        file: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show what a configuration supervises, in start order
+    Plan {
+        /// The configuration
+        file: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show where services stand
+    Status {
+        /// Services by name; all if none is given
+        services: Vec<String>,
+        #[command(flatten)]
+        at: services::At,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Restart services
+    Restart(services::Order),
+    /// Stop services and leave them stopped
+    Stop(services::Order),
+    /// Start services
+    Start(services::Order),
+    /// Take no action on services until they are resumed
+    Pause(services::Order),
+    /// Supervise paused services again
+    Resume(services::Order),
+    /// Print the JSON schema of the configuration
+    #[command(hide = true)]
+    Schema,
+    /// Print the reference of the configuration and the metrics as Markdown
+    #[command(hide = true)]
+    Reference,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Output {
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For machines
+    Json,
+}
+
+/// Reads the command line; on help, version or a mistake it has been printed and the exit code is given.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
+    Cli::try_parse_from(flags::with_two_dashes(args)).map_err(|error| {
+        let code = if error.use_stderr() { 2 } else { 0 };
+        let _ = error.print();
+        ExitCode::from(code)
+    })
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever ends the program with another exit code than 0.
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    match (cli.command, cli.run) {
+        (Some(command), _) => run_command(command),
+        (None, Some(args)) => run_host(&args),
+        (None, None) => Err(Failure::Usage("nothing to do; `dixmgr --help` shows how it is used".to_owned())),
+    }
+}
+
+fn run_host(args: &RunArgs) -> Result<(), Failure> {
+    let mode = match (args.exec, args.watch) {
+        (true, false) => Mode::Exec,
+        (false, true) => Mode::Watch,
+        _ => return Err(Failure::Usage("say -exec to act or -watch to observe only, and -conf FILE".to_owned())),
+    };
+    start_log()?;
+    flags::say_what_has_no_effect(&args.flags);
+    let settings = Settings::new(&args.flags, mode)?;
+    let state = StateDir::open(settings.state_dir.clone())?;
+    runtime()?.block_on(serve::run(settings, state, None))
+}
+
+fn run_command(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Up { flags, watch } => {
+            start_log()?;
+            flags::say_what_has_no_effect(&flags);
+            up::run(&flags, if watch { Mode::Watch } else { Mode::Exec })
+        }
+        Command::Check { file, output } => report::check(&file, output.is_json()),
+        Command::Plan { file, output } => report::plan(&file, output.is_json()),
+        Command::Status { services, at, output } => {
+            runtime()?.block_on(services::status(&at, &services, output.is_json()))
+        }
+        Command::Restart(order) => runtime()?.block_on(services::command(CommandKind::Restart, &order)),
+        Command::Stop(order) => runtime()?.block_on(services::command(CommandKind::Stop, &order)),
+        Command::Start(order) => runtime()?.block_on(services::command(CommandKind::Start, &order)),
+        Command::Pause(order) => runtime()?.block_on(services::command(CommandKind::Pause, &order)),
+        Command::Resume(order) => runtime()?.block_on(services::command(CommandKind::Resume, &order)),
+        Command::Schema => report::schema(),
+        Command::Reference => report::reference(),
+    }
+}
+
+impl Output {
+    fn is_json(self) -> bool {
+        self.output == Format::Json
+    }
+}
+
+fn start_log() -> Result<(), Failure> {
+    dixmgr_telemetry::log::init().map_err(|error| Failure::Failed(error.into()))
+}
+
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}

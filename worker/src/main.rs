@@ -1,0 +1,31 @@
+//! `dixmgr`: a durable supervisor for the services of a fleet of Linux hosts.
+//!
+//! The composition root. It reads the command line and the configuration, opens what a host needs (state folder, bus,
+//! admin server, Temporal session) and wires agent, activities and workflows together. Decisions are in `decide`.
+
+mod admin;
+mod agent;
+mod cli;
+mod exit;
+mod host;
+mod notify;
+mod serve;
+mod settings;
+mod state_dir;
+mod temporal;
+mod up;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Fails only if there is one already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    match cli::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,91 @@
+//! One answer to "what holds": a flag wins over the file, the file over the default.
+
+use crate::cli::RunFlags;
+use crate::exit::Failure;
+use crate::temporal::{Endpoint, Tls};
+use crate::{host, state_dir};
+use dixmgr_contract::HostName;
+use dixmgr_contract::id::{DRY_PREFIX, dry_queue};
+use dixmgr_model::{Bus, Config};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+const DEFAULT_ADDRESS: &str = "localhost:7233";
+const DEFAULT_NAMESPACE: &str = "dotidx";
+const DEFAULT_METRICS_PORT: u16 = 9090;
+
+/// Whether dixmgr acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// It acts.
+    Exec,
+    /// It says what it would do.
+    Watch,
+}
+
+/// Everything that a run needs to know.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) mode: Mode,
+    pub(crate) config: Config,
+    pub(crate) host: HostName,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) endpoint: Endpoint,
+    /// Where the admin server listens; `None`: not at all.
+    pub(crate) admin: Option<SocketAddr>,
+}
+
+impl Settings {
+    /// Reads the file and puts the flags over it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, at once.
+    pub(crate) fn new(flags: &RunFlags, mode: Mode) -> Result<Self, Failure> {
+        let config = dixmgr_model::load(&flags.conf).map_err(|errors| Failure::Config(errors.to_string()))?;
+        let host = host::name(flags.host.clone())?;
+        config.check_host(&host).map_err(|errors| Failure::Config(errors.to_string()))?;
+        let dry = mode == Mode::Watch;
+        let root = flags.state_dir.clone().unwrap_or_else(state_dir::default_root);
+        let endpoint = endpoint(flags, &config, dry, &host);
+        let admin = flags.metrics.or(config.metrics.enabled).unwrap_or(true).then(|| {
+            let port = flags.metrics_port.or(config.metrics.port).unwrap_or(DEFAULT_METRICS_PORT);
+            SocketAddr::new(config.metrics.listen, port)
+        });
+        Ok(Self { mode, state_dir: state_dir::folder(&root, &host, dry), config, host, endpoint, admin })
+    }
+
+    /// Which bus systemd is on, for messages.
+    pub(crate) const fn bus(&self) -> (&'static str, dixmgr_systemd::BusKind) {
+        match self.config.systemd.bus {
+            Bus::System => ("system", dixmgr_systemd::BusKind::System),
+            Bus::Session => ("session", dixmgr_systemd::BusKind::Session),
+        }
+    }
+}
+
+fn endpoint(flags: &RunFlags, config: &Config, dry: bool, host: &HostName) -> Endpoint {
+    let file = &config.temporal;
+    let pick = |flag: &Option<String>, file: &Option<String>, default: &str| {
+        flag.clone().or_else(|| file.clone()).unwrap_or_else(|| default.to_owned())
+    };
+    Endpoint {
+        address: pick(&flags.temporal_host, &file.hostport, DEFAULT_ADDRESS),
+        namespace: pick(&flags.temporal_namespace, &file.namespace, DEFAULT_NAMESPACE),
+        task_queue: if dry { dry_queue(&file.task_queue) } else { file.task_queue.clone() },
+        prefix: if dry { DRY_PREFIX.to_owned() } else { String::new() },
+        identity: format!("dixmgr@{host}/{}", std::process::id()),
+        tls: Tls {
+            ca: file.tls_ca.clone(),
+            cert: file.tls_cert.clone(),
+            key: file.tls_key.clone(),
+            api_key: file.api_key.clone(),
+        },
+        create_namespace: flags.create_namespace,
+        take_over: flags.take_over,
+    }
+}
+
+/// True if the admin server can be reached from other machines.
+pub(crate) const fn is_public(address: IpAddr) -> bool {
+    !address.is_loopback()
+}

@@ -1,0 +1,76 @@
+//! Delivery by signal-with-start: a missing, closed or terminated workflow heals itself with the next news.
+
+use super::connect::Endpoint;
+use crate::agent::{Courier, DeliveryError, Parcel};
+use dixmgr_contract::ServiceSpec;
+use dixmgr_contract::id::{ATTRIBUTE_CHAIN, ATTRIBUTE_HOST, ATTRIBUTE_KIND, ATTRIBUTE_SERVICE, MEMO_MARK};
+use dixmgr_flows::{ServiceWatchWorkflow, WatchInput};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::time::Duration;
+use temporalio_client::{
+    Client, RetryOptions, RpcOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
+};
+use temporalio_common::MemoValues;
+use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
+
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
+const HOST: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_HOST);
+const SERVICE: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_SERVICE);
+const KIND: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_KIND);
+const CHAIN: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_CHAIN);
+
+/// Delivers to the workflows of one namespace.
+pub(super) struct TemporalCourier {
+    pub(super) client: Client,
+    pub(super) endpoint: Endpoint,
+    /// Whether the search attributes may be used.
+    pub(super) search_attributes: bool,
+}
+
+impl TemporalCourier {
+    fn options(&self, workflow_id: String, spec: &ServiceSpec) -> WorkflowStartOptions {
+        let mut memo = MemoValues::new();
+        memo.insert(MEMO_MARK, env!("CARGO_PKG_VERSION").to_owned());
+        // The agent retries by itself, with newer news if there is any.
+        let rpc = RpcOptions::builder().timeout(DELIVERY_TIMEOUT).retry_options(RetryOptions::no_retries()).build();
+        WorkflowStartOptions::new(self.endpoint.task_queue.clone(), workflow_id)
+            .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
+            .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
+            .memo(memo)
+            .maybe_search_attributes(self.search_attributes.then(|| attributes(spec)))
+            .static_summary(format!("{} ({})", spec.name, spec.unit))
+            .rpc_options(rpc)
+            .build()
+    }
+}
+
+fn attributes(spec: &ServiceSpec) -> SearchAttributes {
+    let host = spec.host.as_ref().map(ToString::to_string).unwrap_or_default();
+    let mut updates =
+        vec![HOST.value_set(host), SERVICE.value_set(spec.name.to_string()), KIND.value_set(spec.kind.clone())];
+    if !spec.chain.is_empty() {
+        updates.push(CHAIN.value_set(spec.chain.clone()));
+    }
+    SearchAttributes::new(updates)
+}
+
+impl Courier for TemporalCourier {
+    fn deliver(&self, parcel: Parcel) -> BoxFuture<'static, Result<(), DeliveryError>> {
+        let client = self.client.clone();
+        let spec = parcel.observation.spec.clone();
+        let options = self.options(parcel.workflow_id.clone(), &spec);
+        let input = WatchInput { spec, search_attributes: self.search_attributes, state: None };
+        async move {
+            let delivered = client.signal_with_start_workflow(
+                ServiceWatchWorkflow::run,
+                input.into(),
+                ServiceWatchWorkflow::observe,
+                parcel.observation.into(),
+                options,
+            );
+            delivered.await.map(|_| ()).map_err(|error| DeliveryError(error.to_string()))
+        }
+        .boxed()
+    }
+}

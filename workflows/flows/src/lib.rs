@@ -1,0 +1,13 @@
+//! Temporal workflows: thin shells over the machines in `decide`.
+//!
+//! A shell feeds events in, performs the actions that come out, answers queries, and starts a new run when the history
+//! gets long. It decides nothing, logs nothing and counts nothing: all of that would happen again on replay. Of the SDK
+//! it knows the workflow half alone, so that no socket or clock can be reached from here.
+
+pub mod calls;
+mod inflight;
+mod perform;
+pub mod service_watch;
+pub mod wire;
+
+pub use service_watch::{ServiceWatchWorkflow, WatchInput};

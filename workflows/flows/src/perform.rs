@@ -1,0 +1,98 @@
+//! Performing the machine's actions with Temporal's means.
+
+use crate::calls::{ActOnUnit, ReportService};
+use crate::service_watch::ServiceWatchWorkflow;
+use dixmgr_contract::id::{ATTRIBUTE_PHASE, host_queue};
+use dixmgr_contract::{FailureKind, HostName};
+use dixmgr_decide::{Action, Event, Order, Outcome};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use std::time::Duration;
+use temporalio_workflow::common::error::{IncomingError, TimeoutType};
+use temporalio_workflow::common::search_attributes::SearchAttributeKey;
+use temporalio_workflow::{
+    ActivityExecutionError, ActivityOptions, RetryPolicy, WorkflowCancellationToken, WorkflowContext,
+};
+
+/// How long a host may leave an order lying before it counts as silent.
+const SCHEDULE_TO_START: Duration = Duration::from_secs(30);
+/// What the activity may take beyond systemd's own time for the job.
+const ACTIVITY_MARGIN: Duration = Duration::from_secs(10);
+const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
+const PHASE: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_PHASE);
+
+/// What does not change during a run.
+pub(crate) struct Settings {
+    pub(crate) queue: String,
+    pub(crate) search_attributes: bool,
+}
+
+type Context = WorkflowContext<ServiceWatchWorkflow>;
+
+/// Begins an action. What takes time is handed back, to be polled; it ends in an event or in nothing.
+pub(crate) fn action<'a>(
+    ctx: &'a Context,
+    settings: &Settings,
+    action: Action,
+) -> Option<LocalBoxFuture<'a, Option<Event>>> {
+    match action {
+        Action::Act(order) => Some(act(ctx, settings, order)),
+        Action::Report(report) => {
+            let options = options(ctx, settings, REPORT_TIMEOUT, 3)?;
+            Some(ctx.execute_activity(ReportService, report, options).map(|_| None).boxed_local())
+        }
+        Action::Publish(phase) => {
+            if settings.search_attributes {
+                ctx.upsert_search_attributes([PHASE.value_set(phase.as_str().to_owned())]);
+            }
+            None
+        }
+        Action::Answer(_) | Action::Checkpoint => None,
+    }
+}
+
+fn act<'a>(ctx: &'a Context, settings: &Settings, order: Order) -> LocalBoxFuture<'a, Option<Event>> {
+    let generation = order.guard.generation;
+    let done = move |outcome| Some(Event::Done { generation, outcome });
+    let job_time = Duration::from_millis(order.guard.timeout_ms);
+    let Some(options) = options(ctx, settings, job_time + ACTIVITY_MARGIN, 1) else {
+        let message = "no host is known for it".to_owned();
+        return std::future::ready(done(Outcome::Failed { kind: FailureKind::HostSilent, message })).boxed_local();
+    };
+    let unit = ctx.state(|flow| flow.unit_name());
+    ctx.execute_activity(ActOnUnit(order.verb), (unit, order.guard), options)
+        .map(move |result| done(result.map_or_else(|error| failed(&error), |()| Outcome::Ok)))
+        .boxed_local()
+}
+
+/// Options for an activity on the service's host; `None` while no host is known.
+fn options(ctx: &Context, settings: &Settings, time: Duration, attempts: u32) -> Option<ActivityOptions> {
+    let host: HostName = ctx.state(ServiceWatchWorkflow::host)?;
+    Some(
+        ActivityOptions::with_start_to_close_timeout(time)
+            .task_queue(host_queue(&settings.queue, &host))
+            .schedule_to_start_timeout(SCHEDULE_TO_START)
+            .retry_policy(RetryPolicy::builder().maximum_attempts(attempts).build())
+            .cancellation_token(WorkflowCancellationToken::new())
+            .build(),
+    )
+}
+
+/// Reads an activity's failure back into what the machine decides by.
+fn failed(error: &ActivityExecutionError) -> Outcome {
+    let (kind, message) = match (error.as_timeout().map(|timeout| timeout.timeout_type()), error.cause()) {
+        (Some(TimeoutType::ScheduleToStart), _) => {
+            (FailureKind::HostSilent, "no dixmgr of its host took the order in time".to_owned())
+        }
+        (Some(_), _) => (FailureKind::JobTimeout, "its host took the order and did not answer in time".to_owned()),
+        (None, Some(IncomingError::Application(failure))) => {
+            let kind = failure.type_name().and_then(FailureKind::from_wire).unwrap_or(FailureKind::Unexpected);
+            (kind, failure.to_string())
+        }
+        (None, _) if error.as_cancelled().is_some() => {
+            (FailureKind::HostSilent, "dixmgr on its host was stopped".to_owned())
+        }
+        (None, _) => (FailureKind::Unexpected, error.to_string()),
+    };
+    Outcome::Failed { kind, message }
+}

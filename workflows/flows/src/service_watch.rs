@@ -1,0 +1,321 @@
+//! `ServiceWatchWorkflow`: the durable life of one service.
+//!
+//! The handlers put events into an inbox; the main loop feeds them to the machine, performs what comes out and waits for
+//! the next event, the end of an operation, or the machine's own alarm. Whatever is raced here has a cancellation token
+//! of its own: a future that is dropped with the workflow's root token registered is never freed by the SDK.
+
+// The macros generate undocumented constants beside each handler.
+#![allow(missing_docs)]
+
+use crate::inflight::InFlight;
+use crate::perform::{self, Settings};
+use crate::wire::Wire;
+use dixmgr_contract::command::CommandArgs;
+use dixmgr_contract::{Command, CommandKind, HostName, Observation, ServiceSpec, ServiceStatus, Time};
+use dixmgr_decide::{Action, Event, Service};
+use futures_util::FutureExt;
+use futures_util::future::{FusedFuture, LocalBoxFuture};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+use std::error::Error;
+use std::future::poll_fn;
+use std::task::Poll;
+use temporalio_workflow::common::error::ApplicationFailure;
+use temporalio_workflow::{
+    ContinueAsNewOptions, SyncWorkflowContext, TimerOptions, WaitConditionOptions, WorkflowCancellationToken,
+    WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination, workflow, workflow_methods,
+};
+
+/// A run with more events than this starts a new one at the next chance, healthy or not.
+const LONG_HISTORY: u32 = 2_000;
+/// Events waiting for the machine; beyond it an observation replaces the last one, and commands are refused.
+const INBOX_LIMIT: usize = 256;
+
+type Boxed = Box<dyn Error + Send + Sync>;
+
+/// The input of the workflow. Minimal: `{"name":"api","unit":"api.service"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchInput {
+    /// The service.
+    #[serde(flatten)]
+    pub spec: ServiceSpec,
+    /// Whether the search attributes are registered. Decided once, outside: an unknown one would fail every task.
+    #[serde(default)]
+    pub search_attributes: bool,
+    /// The state that the last run handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Box<Service>>,
+}
+
+/// The workflow of one service.
+#[workflow]
+pub struct ServiceWatchWorkflow {
+    input: Result<WatchInput, String>,
+    service: Option<Service>,
+    inbox: VecDeque<Event>,
+    answers: BTreeMap<String, Result<String, String>>,
+    now: Time,
+    input_error: Option<String>,
+}
+
+#[workflow_methods]
+impl ServiceWatchWorkflow {
+    #[init]
+    fn new(view: &WorkflowContextView, input: Wire<WatchInput>) -> Self {
+        let service = input.0.as_ref().ok().and_then(|input| input.state.as_deref().cloned());
+        let now = view.start_time().map(Time::from).unwrap_or_default();
+        Self { input: input.0, service, inbox: VecDeque::new(), answers: BTreeMap::new(), now, input_error: None }
+    }
+
+    /// Supervises until it is cancelled.
+    #[run]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
+        let ctx = &*ctx;
+        let input = match ctx.state(|flow| flow.input.clone()) {
+            Ok(input) => input,
+            Err(error) => return Err(unreadable(&error)),
+        };
+        let settings = Settings { queue: ctx.task_queue().to_owned(), search_attributes: input.search_attributes };
+        let seed = ctx.random();
+        let begin = now(ctx);
+        ctx.state_mut(|flow| {
+            flow.service.get_or_insert_with(|| Service::new(input.spec.clone(), seed, begin));
+        });
+        let mut operations = InFlight::new();
+        let mut alarm = Alarm::none();
+        let mut rest = false;
+        loop {
+            let moment = now(ctx);
+            let mut idle = true;
+            while let Some(actions) = ctx.state_mut(|flow| flow.advance(moment)) {
+                idle = false;
+                rest |= actions.contains(&Action::Checkpoint);
+                for action in actions {
+                    if let Action::Answer(answer) = action {
+                        ctx.state_mut(|flow| flow.answers.insert(answer.id, answer.result));
+                    } else if let Some(operation) = perform::action(ctx, &settings, action) {
+                        operations.push(operation);
+                    }
+                }
+            }
+            let long = ctx.history_length() > LONG_HISTORY || ctx.continue_as_new_suggested();
+            if idle && (rest || long) && operations.is_empty() && ctx.all_handlers_finished() {
+                let state = ctx.state(|flow| flow.service.clone()).map(Box::new);
+                let spec = state.as_ref().map_or_else(|| input.spec.clone(), |state| state.spec.clone());
+                let next = WatchInput { spec, state, ..input };
+                ctx.continue_as_new(next.into(), ContinueAsNewOptions::default())?;
+            }
+            alarm.set(ctx, ctx.state(|flow| flow.service.as_ref().and_then(Service::wake_at)), moment);
+            for event in next_events(ctx, &mut operations, &mut alarm).await? {
+                ctx.state_mut(|flow| flow.inbox.push_back(event));
+            }
+        }
+    }
+
+    /// The whole present state of the service, from its host.
+    #[signal]
+    pub fn observe(&mut self, _ctx: &mut SyncWorkflowContext<Self>, observation: Wire<Observation>) {
+        match observation.0 {
+            Ok(observation) => self.receive(Event::Observed(Box::new(observation))),
+            Err(error) => self.input_error = Some(format!("observe: {error}")),
+        }
+    }
+
+    /// A command without an answer, from another workflow.
+    #[signal]
+    pub fn command(&mut self, _ctx: &mut SyncWorkflowContext<Self>, command: Wire<Command>) {
+        match command.0 {
+            Ok(command) => self.receive(Event::Commanded(command)),
+            Err(error) => self.input_error = Some(format!("command: {error}")),
+        }
+    }
+
+    /// Where the service stands.
+    #[query]
+    pub fn status(&self, _ctx: &WorkflowContextView) -> Result<ServiceStatus, Boxed> {
+        let service = match (&self.service, &self.input) {
+            (Some(service), _) => service.clone(),
+            (None, Ok(input)) => Service::new(input.spec.clone(), 0, self.now),
+            (None, Err(error)) => return Err(error.clone().into()),
+        };
+        Ok(ServiceStatus { input_error: self.input_error.clone(), ..service.status(self.now) })
+    }
+
+    /// Stops the unit if it runs and starts it.
+    #[update]
+    pub async fn restart(ctx: &mut WorkflowContext<Self>, args: Wire<CommandArgs>) -> Result<String, Boxed> {
+        obey(ctx, CommandKind::Restart, args).await
+    }
+
+    /// Stops the unit and leaves it stopped.
+    #[update]
+    pub async fn stop(ctx: &mut WorkflowContext<Self>, args: Wire<CommandArgs>) -> Result<String, Boxed> {
+        obey(ctx, CommandKind::Stop, args).await
+    }
+
+    /// Starts the unit.
+    #[update]
+    pub async fn start(ctx: &mut WorkflowContext<Self>, args: Wire<CommandArgs>) -> Result<String, Boxed> {
+        obey(ctx, CommandKind::Start, args).await
+    }
+
+    /// Takes no action until resumed.
+    #[update]
+    pub async fn pause(ctx: &mut WorkflowContext<Self>, args: Wire<CommandArgs>) -> Result<String, Boxed> {
+        obey(ctx, CommandKind::Pause, args).await
+    }
+
+    /// Supervises again.
+    #[update]
+    pub async fn resume(ctx: &mut WorkflowContext<Self>, args: Wire<CommandArgs>) -> Result<String, Boxed> {
+        obey(ctx, CommandKind::Resume, args).await
+    }
+
+    #[update_validator(restart)]
+    fn may_restart(&self, _ctx: &WorkflowContextView, args: &Wire<CommandArgs>) -> Result<(), Boxed> {
+        self.may(CommandKind::Restart, args)
+    }
+
+    #[update_validator(stop)]
+    fn may_stop(&self, _ctx: &WorkflowContextView, args: &Wire<CommandArgs>) -> Result<(), Boxed> {
+        self.may(CommandKind::Stop, args)
+    }
+
+    #[update_validator(start)]
+    fn may_start(&self, _ctx: &WorkflowContextView, args: &Wire<CommandArgs>) -> Result<(), Boxed> {
+        self.may(CommandKind::Start, args)
+    }
+
+    #[update_validator(pause)]
+    fn may_pause(&self, _ctx: &WorkflowContextView, args: &Wire<CommandArgs>) -> Result<(), Boxed> {
+        self.may(CommandKind::Pause, args)
+    }
+
+    #[update_validator(resume)]
+    fn may_resume(&self, _ctx: &WorkflowContextView, args: &Wire<CommandArgs>) -> Result<(), Boxed> {
+        self.may(CommandKind::Resume, args)
+    }
+}
+
+impl ServiceWatchWorkflow {
+    pub(crate) fn unit_name(&self) -> String {
+        self.service.as_ref().map(|service| service.spec.unit.to_string()).unwrap_or_default()
+    }
+
+    pub(crate) fn host(&self) -> Option<HostName> {
+        self.service.as_ref()?.spec.host.clone()
+    }
+
+    /// Feeds one event to the machine; `None` when there is none.
+    fn advance(&mut self, now: Time) -> Option<Vec<Action>> {
+        self.now = now;
+        let event = self.inbox.pop_front()?;
+        Some(self.service.as_mut()?.step(event, now))
+    }
+
+    /// An observation is the whole state: when too many wait, the newest is enough.
+    fn receive(&mut self, event: Event) {
+        if self.inbox.len() < INBOX_LIMIT {
+            self.inbox.push_back(event);
+        } else if let (Event::Observed(_), Some(last @ Event::Observed(_))) = (&event, self.inbox.back_mut()) {
+            *last = event;
+        }
+    }
+
+    fn may(&self, kind: CommandKind, args: &Wire<CommandArgs>) -> Result<(), Boxed> {
+        if let Err(error) = &args.0 {
+            return Err(format!("the argument of {kind} is {{\"by\":…,\"reason\":…}} or nothing: {error}").into());
+        }
+        if self.inbox.len() >= INBOX_LIMIT {
+            return Err("too much is waiting; try again".into());
+        }
+        match self.service.as_ref().map(|service| service.objection(kind)) {
+            Some(Some(objection)) => Err(objection.into()),
+            Some(None) => Ok(()),
+            None => Err("it has only just begun; try again".into()),
+        }
+    }
+}
+
+fn unreadable(error: &str) -> WorkflowTermination {
+    let text =
+        format!("the input of ServiceWatchWorkflow is {{\"name\":\"api\",\"unit\":\"api.service\"}} or more: {error}");
+    ApplicationFailure::non_retryable(text).into()
+}
+
+fn now(ctx: &WorkflowContext<ServiceWatchWorkflow>) -> Time {
+    ctx.workflow_time().map(Time::from).unwrap_or_default()
+}
+
+/// Puts a command to the machine and waits for its answer.
+async fn obey(
+    ctx: &mut WorkflowContext<ServiceWatchWorkflow>,
+    kind: CommandKind,
+    args: Wire<CommandArgs>,
+) -> Result<String, Boxed> {
+    let id = ctx.uuid4();
+    let CommandArgs { by, reason } = args.0.unwrap_or_default();
+    let command = Command { id: id.clone(), command: kind, by, reason };
+    ctx.state_mut(|flow| flow.inbox.push_back(Event::Commanded(command)));
+    ctx.wait_condition(|flow| flow.answers.contains_key(&id)).await?;
+    match ctx.state_mut(|flow| flow.answers.remove(&id)) {
+        Some(result) => result.map_err(Into::into),
+        None => Err("the answer was lost".into()),
+    }
+}
+
+/// The machine's alarm: one timer, set anew only when its moment changes.
+struct Alarm<'a> {
+    at: Option<Time>,
+    token: WorkflowCancellationToken,
+    timer: Option<LocalBoxFuture<'a, ()>>,
+}
+
+impl<'a> Alarm<'a> {
+    fn none() -> Self {
+        Self { at: None, token: WorkflowCancellationToken::new(), timer: None }
+    }
+
+    fn set(&mut self, ctx: &'a WorkflowContext<ServiceWatchWorkflow>, at: Option<Time>, now: Time) {
+        if self.at == at {
+            return;
+        }
+        if self.timer.take().is_some() {
+            self.token.cancel();
+        }
+        self.at = at;
+        self.token = WorkflowCancellationToken::new();
+        let token = self.token.clone();
+        self.timer = at.map(|at| {
+            let options = TimerOptions::builder(at.since(now).duration()).cancellation_token(token).build();
+            ctx.timer(options).map(|_| ()).boxed_local()
+        });
+    }
+}
+
+/// Waits until there is something in the inbox, an operation has ended, or the alarm goes off.
+async fn next_events(
+    ctx: &WorkflowContext<ServiceWatchWorkflow>,
+    operations: &mut InFlight<'_, Option<Event>>,
+    alarm: &mut Alarm<'_>,
+) -> Result<Vec<Event>, WorkflowTermination> {
+    let token = WorkflowCancellationToken::new();
+    let options = WaitConditionOptions::builder().cancellation_token(token).build();
+    let mut mail = Box::pin(ctx.wait_condition_with_options(|flow| !flow.inbox.is_empty(), options));
+    let mut cancelled = Box::pin(ctx.cancelled());
+    poll_fn(|cx| {
+        if !cancelled.is_terminated() && cancelled.poll_unpin(cx).is_ready() {
+            return Poll::Ready(Err(WorkflowTermination::cancelled()));
+        }
+        if let Poll::Ready(events) = operations.poll(cx) {
+            return Poll::Ready(Ok(events.into_iter().flatten().collect()));
+        }
+        if alarm.timer.as_mut().is_some_and(|timer| timer.poll_unpin(cx).is_ready()) {
+            alarm.timer = None;
+            alarm.at = None;
+            return Poll::Ready(Ok(vec![Event::Tick]));
+        }
+        mail.poll_unpin(cx).map(|_| Ok(Vec::new()))
+    })
+    .await
+}
