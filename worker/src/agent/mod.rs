@@ -12,6 +12,8 @@ mod courier;
 mod memory;
 mod outbox;
 mod sketch;
+#[cfg(test)]
+mod tests;
 mod tracked;
 
 pub(crate) use self::core::Agent;

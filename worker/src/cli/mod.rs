@@ -1,6 +1,7 @@
 //! The command line: the Go version's flags for running, subcommands for people.
 
 mod flags;
+mod print;
 mod report;
 mod services;
 
@@ -27,8 +28,9 @@ pub(crate) struct Cli {
 const AFTER_HELP: &str = "\
 To run:     dixmgr -exec -conf FILE     supervise
             dixmgr -watch -conf FILE    observe, and say what would be done
-Flags may be written with one dash or two. Exit codes: 0 well; 1 a command failed; 2 usage; 69 a needed service
-refused us; 73 a port or lock is taken; 78 configuration.";
+Flags may be written with one dash or two.
+Exit codes: 0 well; 1 a command failed; 2 usage; 69 a needed service refused us;
+            73 a port or lock is taken; 78 configuration.";
 
 #[derive(Debug, Args)]
 struct RunArgs {

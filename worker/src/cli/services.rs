@@ -4,7 +4,7 @@
 //! that runs on this machine.
 
 use super::Output;
-use super::report::print;
+use super::print;
 use crate::exit::Failure;
 use crate::state_dir::{self, Running};
 use crate::temporal::{Endpoint, Tls, connect};
@@ -95,9 +95,9 @@ pub(super) async fn status(at: &At, names: &[String], json: bool) -> Result<(), 
     })
     .await;
     if json {
-        print(&serde_json::to_value(&lines).context("cannot be written as JSON")?)?;
+        print::json(&serde_json::to_value(&lines).context("cannot be written as JSON")?)?;
     } else {
-        lines.iter().for_each(print_status);
+        print::text(&lines.iter().map(status_line).collect::<String>())?;
     }
     verdict(&lines)
 }
@@ -117,11 +117,9 @@ pub(super) async fn command(kind: CommandKind, order: &Order) -> Result<(), Fail
     })
     .await;
     if order.output.is_json() {
-        print(&serde_json::to_value(&lines).context("cannot be written as JSON")?)?;
+        print::json(&serde_json::to_value(&lines).context("cannot be written as JSON")?)?;
     } else {
-        for line in &lines {
-            println!("{}: {}", line.service, line.answer.as_deref().or(line.error.as_deref()).unwrap_or_default());
-        }
+        print::text(&lines.iter().map(answer_line).collect::<String>())?;
     }
     verdict(&lines)
 }
@@ -174,9 +172,13 @@ async fn update(
     }
 }
 
-fn print_status(line: &Line) {
+fn answer_line(line: &Line) -> String {
+    format!("{}: {}\n", line.service, line.answer.as_deref().or(line.error.as_deref()).unwrap_or_default())
+}
+
+fn status_line(line: &Line) -> String {
     let Some(status) = &line.status else {
-        return println!("{:<24} {:<12} {}", line.service, "-", line.error.as_deref().unwrap_or_default());
+        return format!("{:<24} {:<12} {}\n", line.service, "-", line.error.as_deref().unwrap_or_default());
     };
     let mut more = Vec::new();
     if !status.detail.is_empty() {
@@ -199,7 +201,10 @@ fn print_status(line: &Line) {
         more.push(format!("last failure {}: {}", failure.at, failure.reason));
     }
     let since = status.since.to_string();
-    println!("{:<24} {:<12} since {since}  {}", line.service, status.phase.as_str(), more.join("; "));
+    format!("{:<24} {:<12} since {since}  {}", line.service, status.phase.as_str(), more.join("; "))
+        .trim_end()
+        .to_owned()
+        + "\n"
 }
 
 /// Who gives the command, for the record.

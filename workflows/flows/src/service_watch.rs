@@ -86,9 +86,7 @@ impl ServiceWatchWorkflow {
         let mut rest = false;
         loop {
             let moment = now(ctx);
-            let mut idle = true;
             while let Some(actions) = ctx.state_mut(|flow| flow.advance(moment)) {
-                idle = false;
                 rest |= actions.contains(&Action::Checkpoint);
                 for action in actions {
                     if let Action::Answer(answer) = action {
@@ -99,7 +97,7 @@ impl ServiceWatchWorkflow {
                 }
             }
             let long = ctx.history_length() > LONG_HISTORY || ctx.continue_as_new_suggested();
-            if idle && (rest || long) && operations.is_empty() && ctx.all_handlers_finished() {
+            if (rest || long) && operations.is_empty() && ctx.all_handlers_finished() {
                 let state = ctx.state(|flow| flow.service.clone()).map(Box::new);
                 let spec = state.as_ref().map_or_else(|| input.spec.clone(), |state| state.spec.clone());
                 let next = WatchInput { spec, state, ..input };
