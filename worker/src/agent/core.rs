@@ -274,6 +274,7 @@ impl Agent {
     fn answer(&mut self, message: Message) {
         match message {
             Message::Linked(courier, open) => self.linked(courier, &open),
+            Message::Census(open) => self.census(&open),
             Message::Unlinked => self.courier = None,
             Message::Recheck(service) => {
                 if let Some(&index) = self.by_name.get(&service) {
@@ -290,13 +291,21 @@ impl Agent {
         }
     }
 
-    /// A workflow that is missing is started by telling it; one that waits for us hears that we are back.
+    /// A workflow that waits for this host hears that it is back.
     fn linked(&mut self, courier: Arc<dyn Courier>, open: &BTreeSet<String>) {
         self.courier = Some(courier);
         self.outbox.succeeded();
+        for one in &mut self.tracked {
+            one.urgent |= !one.is_up();
+        }
+        self.census(open);
+    }
+
+    /// A workflow that is missing is started by telling it.
+    fn census(&mut self, open: &BTreeSet<String>) {
         for index in 0..self.tracked.len() {
             let one = &mut self.tracked[index];
-            one.urgent |= !open.contains(&one.workflow_id) || !one.is_up();
+            one.urgent |= !open.contains(&one.workflow_id);
             self.schedule(index);
         }
     }

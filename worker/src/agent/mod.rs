@@ -47,6 +47,8 @@ pub(crate) struct Options {
 pub(crate) enum Message {
     /// Temporal can be reached; these workflows are open there.
     Linked(Arc<dyn Courier>, BTreeSet<String>),
+    /// These workflows are open; the others have been ended by somebody.
+    Census(BTreeSet<String>),
     /// Temporal cannot be reached.
     Unlinked,
     /// Somebody acted on old news of this service: tell it again.

@@ -4,6 +4,7 @@ mod flags;
 mod print;
 mod report;
 mod services;
+mod targets;
 
 use crate::exit::Failure;
 use crate::settings::{Mode, Settings};
@@ -117,7 +118,7 @@ enum Command {
         /// Services by name; all if none is given
         services: Vec<String>,
         #[command(flatten)]
-        at: services::At,
+        at: targets::At,
         #[command(flatten)]
         output: Output,
     },

@@ -24,6 +24,8 @@ const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// How often the connection is tried when nothing is sent, and how long an answer may take.
 const PULSE: Duration = Duration::from_secs(5);
+/// How often it is counted which workflows are open: one that somebody has ended is started again.
+const CENSUS: Duration = Duration::from_secs(600);
 /// The workers are made anew now and then: the SDK keeps a few hundred bytes of every activity until then.
 const RECYCLE: Duration = Duration::from_secs(24 * 3600);
 
@@ -99,7 +101,7 @@ impl Session {
         namespace::ensure(&client, &self.endpoint).await?;
         let search_attributes = namespace::search_attributes(&client, &self.endpoint).await;
         let open = takeover::open_workflows(&client, &self.endpoint, &self.workflow_ids).await?;
-        TemporalConnected { address: &self.endpoint.address, namespace: &self.endpoint.namespace }.emit(&self.metrics);
+        self.connected();
         let courier = TemporalCourier { client: client.clone(), endpoint: self.endpoint.clone(), search_attributes };
         let courier = Arc::new(courier);
         self.agent.say(Message::Linked(courier.clone(), open)).await;
@@ -129,33 +131,45 @@ impl Session {
     }
 
     /// Feels the cluster's pulse: the workers and the agent come back by themselves, but people want to know, and what
-    /// waited for an answer from this host hears from it again.
+    /// waited for an answer from this host hears from it again. Now and then it counts who is there.
     async fn pulse(&self, client: &Client, courier: &Arc<TemporalCourier>) {
         let mut alive = true;
+        let mut counted = Instant::now();
         loop {
             tokio::time::sleep(PULSE).await;
-            let mut service = client.connection().workflow_service();
-            let mut request = GetSystemInfoRequest {}.into_request();
-            request.set_timeout(PULSE);
-            match service.get_system_info(request).await {
-                Ok(_) if !alive => {
-                    alive = true;
-                    let open = takeover::open_workflows(client, &self.endpoint, &self.workflow_ids).await;
-                    TemporalConnected { address: &self.endpoint.address, namespace: &self.endpoint.namespace }
-                        .emit(&self.metrics);
-                    if let Ok(open) = open {
+            match beat(client).await {
+                Ok(()) if !alive || counted.elapsed() > CENSUS => {
+                    let Ok(open) = takeover::open_workflows(client, &self.endpoint, &self.workflow_ids).await else {
+                        continue;
+                    };
+                    counted = Instant::now();
+                    if std::mem::replace(&mut alive, true) {
+                        self.agent.say(Message::Census(open)).await;
+                    } else {
+                        self.connected();
                         self.agent.say(Message::Linked(Arc::clone(courier) as Arc<_>, open)).await;
                     }
                 }
-                Ok(_) => {}
-                Err(status) if alive => {
+                Err(reason) if alive => {
                     alive = false;
-                    TemporalLost { address: &self.endpoint.address, reason: status.message() }.emit(&self.metrics);
+                    TemporalLost { address: &self.endpoint.address, reason: &reason }.emit(&self.metrics);
                 }
-                Err(_) => {}
+                _ => {}
             }
         }
     }
+
+    fn connected(&self) {
+        TemporalConnected { address: &self.endpoint.address, namespace: &self.endpoint.namespace }.emit(&self.metrics);
+    }
+}
+
+/// One cheap question to the cluster.
+async fn beat(client: &Client) -> Result<(), String> {
+    let mut service = client.connection().workflow_service();
+    let mut request = GetSystemInfoRequest {}.into_request();
+    request.set_timeout(PULSE);
+    service.get_system_info(request).await.map(|_| ()).map_err(|status| status.message().to_owned())
 }
 
 fn lost(result: Result<anyhow::Result<()>, oneshot::error::RecvError>) -> SessionError {

@@ -35,6 +35,9 @@ impl Server {
         let (port, ui_port) = ports()?;
         let log = folder.join("server.log");
         let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        // The server's own settings wait for the disk twice with every write. A write-ahead log survives the end of the
+        // process as well; only a power cut may take the last moments, and then the hosts tell their state again.
+        let pragmas = ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"];
         let mut command = Command::new(executable);
         command
             .args([
@@ -48,6 +51,7 @@ impl Server {
                 &settings.endpoint.namespace,
             ])
             .args(["--port", &port.to_string(), "--ui-port", &ui_port.to_string()])
+            .args(pragmas)
             .arg("--db-filename")
             .arg(folder.join("temporal.db"))
             .stdin(Stdio::null())

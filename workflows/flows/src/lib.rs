@@ -8,6 +8,7 @@ pub mod calls;
 mod inflight;
 mod perform;
 pub mod service_watch;
+mod wait;
 pub mod wire;
 
 pub use service_watch::{ServiceWatchWorkflow, WatchInput};

@@ -1,29 +1,25 @@
 //! `ServiceWatchWorkflow`: the durable life of one service.
 //!
 //! The handlers put events into an inbox; the main loop feeds them to the machine, performs what comes out and waits for
-//! the next event, the end of an operation, or the machine's own alarm. Whatever is raced here has a cancellation token
-//! of its own: a future that is dropped with the workflow's root token registered is never freed by the SDK.
+//! the next event, the end of an operation, or the machine's own alarm.
 
 // The macros generate undocumented constants beside each handler.
 #![allow(missing_docs)]
 
 use crate::inflight::InFlight;
 use crate::perform::{self, Settings};
+use crate::wait::{Alarm, next_events};
 use crate::wire::Wire;
 use dixmgr_contract::command::CommandArgs;
 use dixmgr_contract::{Command, CommandKind, HostName, Observation, ServiceSpec, ServiceStatus, Time};
 use dixmgr_decide::{Action, Event, Service};
-use futures_util::FutureExt;
-use futures_util::future::{FusedFuture, LocalBoxFuture};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
-use std::future::poll_fn;
-use std::task::Poll;
 use temporalio_workflow::common::error::ApplicationFailure;
 use temporalio_workflow::{
-    ContinueAsNewOptions, SyncWorkflowContext, TimerOptions, WaitConditionOptions, WorkflowCancellationToken,
-    WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination, workflow, workflow_methods,
+    ContinueAsNewOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
+    WorkflowTermination, workflow, workflow_methods,
 };
 
 /// A run with more events than this starts a new one at the next chance, healthy or not.
@@ -196,6 +192,10 @@ impl ServiceWatchWorkflow {
 }
 
 impl ServiceWatchWorkflow {
+    pub(crate) fn has_mail(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
     pub(crate) fn unit_name(&self) -> String {
         self.service.as_ref().map(|service| service.spec.unit.to_string()).unwrap_or_default()
     }
@@ -260,60 +260,4 @@ async fn obey(
         Some(result) => result.map_err(Into::into),
         None => Err("the answer was lost".into()),
     }
-}
-
-/// The machine's alarm: one timer, set anew only when its moment changes.
-struct Alarm<'a> {
-    at: Option<Time>,
-    token: WorkflowCancellationToken,
-    timer: Option<LocalBoxFuture<'a, ()>>,
-}
-
-impl<'a> Alarm<'a> {
-    fn none() -> Self {
-        Self { at: None, token: WorkflowCancellationToken::new(), timer: None }
-    }
-
-    fn set(&mut self, ctx: &'a WorkflowContext<ServiceWatchWorkflow>, at: Option<Time>, now: Time) {
-        if self.at == at {
-            return;
-        }
-        if self.timer.take().is_some() {
-            self.token.cancel();
-        }
-        self.at = at;
-        self.token = WorkflowCancellationToken::new();
-        let token = self.token.clone();
-        self.timer = at.map(|at| {
-            let options = TimerOptions::builder(at.since(now).duration()).cancellation_token(token).build();
-            ctx.timer(options).map(|_| ()).boxed_local()
-        });
-    }
-}
-
-/// Waits until there is something in the inbox, an operation has ended, or the alarm goes off.
-async fn next_events(
-    ctx: &WorkflowContext<ServiceWatchWorkflow>,
-    operations: &mut InFlight<'_, Option<Event>>,
-    alarm: &mut Alarm<'_>,
-) -> Result<Vec<Event>, WorkflowTermination> {
-    let token = WorkflowCancellationToken::new();
-    let options = WaitConditionOptions::builder().cancellation_token(token).build();
-    let mut mail = Box::pin(ctx.wait_condition_with_options(|flow| !flow.inbox.is_empty(), options));
-    let mut cancelled = Box::pin(ctx.cancelled());
-    poll_fn(|cx| {
-        if !cancelled.is_terminated() && cancelled.poll_unpin(cx).is_ready() {
-            return Poll::Ready(Err(WorkflowTermination::cancelled()));
-        }
-        if let Poll::Ready(events) = operations.poll(cx) {
-            return Poll::Ready(Ok(events.into_iter().flatten().collect()));
-        }
-        if alarm.timer.as_mut().is_some_and(|timer| timer.poll_unpin(cx).is_ready()) {
-            alarm.timer = None;
-            alarm.at = None;
-            return Poll::Ready(Ok(vec![Event::Tick]));
-        }
-        mail.poll_unpin(cx).map(|_| Ok(Vec::new()))
-    })
-    .await
 }
