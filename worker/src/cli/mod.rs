@@ -20,8 +20,14 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "dixmgr", version, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
+    /// Supervise: act on what fails
+    #[arg(long, conflicts_with = "watch")]
+    exec: bool,
+    /// Dry run: observe, measure, and say each action that would be taken
+    #[arg(long)]
+    watch: bool,
     #[command(flatten)]
-    run: Option<RunArgs>,
+    flags: Option<RunFlags>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -32,18 +38,6 @@ To run:     dixmgr -exec -conf FILE     supervise
 Flags may be written with one dash or two.
 Exit codes: 0 well; 1 a command failed; 2 usage; 69 a needed service refused us;
             73 a port or lock is taken; 78 configuration.";
-
-#[derive(Debug, Args)]
-struct RunArgs {
-    /// Supervise: act on what fails
-    #[arg(long, conflicts_with = "watch")]
-    exec: bool,
-    /// Dry run: observe, measure, and say each action that would be taken
-    #[arg(long)]
-    watch: bool,
-    #[command(flatten)]
-    flags: RunFlags,
-}
 
 /// Flags of a run. A flag wins over the file.
 #[derive(Clone, Debug, Args)]
@@ -169,22 +163,24 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Exi
 /// # Errors
 /// Whatever ends the program with another exit code than 0.
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
-    match (cli.command, cli.run) {
-        (Some(command), _) => run_command(command),
-        (None, Some(args)) => run_host(&args),
-        (None, None) => Err(Failure::Usage("nothing to do; `dixmgr --help` shows how it is used".to_owned())),
+    let mode = match (cli.command, cli.exec, cli.watch) {
+        (Some(command), ..) => return run_command(command),
+        (None, true, false) => Mode::Exec,
+        (None, false, true) => Mode::Watch,
+        (None, ..) => {
+            return Err(Failure::Usage("say -exec to act or -watch to observe only; --help shows more".to_owned()));
+        }
+    };
+    match cli.flags {
+        Some(flags) => run_host(&flags, mode),
+        None => Err(Failure::Usage("which configuration? give -conf FILE".to_owned())),
     }
 }
 
-fn run_host(args: &RunArgs) -> Result<(), Failure> {
-    let mode = match (args.exec, args.watch) {
-        (true, false) => Mode::Exec,
-        (false, true) => Mode::Watch,
-        _ => return Err(Failure::Usage("say -exec to act or -watch to observe only, and -conf FILE".to_owned())),
-    };
+fn run_host(flags: &RunFlags, mode: Mode) -> Result<(), Failure> {
     start_log()?;
-    flags::say_what_has_no_effect(&args.flags);
-    let settings = Settings::new(&args.flags, mode)?;
+    flags::say_what_has_no_effect(flags);
+    let settings = Settings::new(flags, mode)?;
     let state = StateDir::open(settings.state_dir.clone())?;
     runtime()?.block_on(serve::run(settings, state, None))
 }

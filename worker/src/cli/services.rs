@@ -2,7 +2,7 @@
 //!
 //! They go to Temporal, not to a host, so they work from anywhere.
 
-use super::targets::{At, Target, find, who};
+use super::targets::{At, Seen, Target, find, seen_here, who};
 use super::{Output, print};
 use crate::exit::Failure;
 use anyhow::{Context, anyhow};
@@ -53,7 +53,10 @@ struct Line {
 
 /// Prints where services stand.
 pub(super) async fn status(at: &At, names: &[String], json: bool) -> Result<(), Failure> {
-    let (client, targets) = find(at, names).await?;
+    let (client, targets) = match find(at, names).await {
+        Ok(found) => found,
+        Err(failure) => return Err(tell_what_is_seen(at, failure).await?),
+    };
     let lines = ask(targets, |target| {
         let handle = client.get_workflow_handle::<ServiceWatchWorkflow>(target.workflow_id.clone());
         async move {
@@ -69,6 +72,16 @@ pub(super) async fn status(at: &At, names: &[String], json: bool) -> Result<(), 
         print::text(&lines.iter().map(status_line).collect::<String>())?;
     }
     verdict(&lines)
+}
+
+/// Without Temporal there is still a host that looks.
+async fn tell_what_is_seen(at: &At, failure: Failure) -> Result<Failure, Failure> {
+    let line = |one: Seen| match one.state {
+        Some(unit) => format!("{:<24} {} ({})\n", one.name, unit.active, unit.sub),
+        None => format!("{:<24} not seen yet\n", one.name),
+    };
+    print::text(&seen_here(at).await.into_iter().map(line).collect::<String>())?;
+    Ok(failure)
 }
 
 /// Sends a command to services and prints what they answer.

@@ -7,7 +7,8 @@ use crate::state_dir::{self, Running};
 use crate::temporal::{Endpoint, Tls, connect};
 use anyhow::{Context, anyhow};
 use clap::Args;
-use dixmgr_contract::HostName;
+use dixmgr_contract::{HostName, UnitState};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,7 +56,10 @@ pub(super) async fn find(at: &At, names: &[String]) -> Result<(Client, Vec<Targe
         Some(config) => {
             config.services.iter().map(|one| (one.spec.name.to_string(), one.origin.workflow_id())).collect()
         }
-        None => from_agent(running.as_ref()).await.unwrap_or_default(),
+        None => {
+            let seen = from_agent(running.as_ref()).await.unwrap_or_default();
+            seen.into_iter().map(|one| (one.name, one.workflow_id)).collect()
+        }
     };
     Ok((client, choose(known, names)?))
 }
@@ -94,18 +98,28 @@ fn endpoint(at: &At, config: Option<&dixmgr_model::Config>, running: Option<&Run
     })
 }
 
-/// The services of the dixmgr that runs here, from its admin server.
-async fn from_agent(running: Option<&Running>) -> Option<BTreeMap<String, String>> {
-    #[derive(serde::Deserialize)]
-    struct Known {
-        name: String,
-        workflow_id: String,
-    }
+/// A service as the dixmgr that runs here sees it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Seen {
+    pub(super) name: String,
+    workflow_id: String,
+    /// Absent until systemd has been asked.
+    pub(super) state: Option<UnitState>,
+}
+
+/// What the dixmgr that runs here sees by itself: all there is to say while Temporal cannot be reached.
+pub(super) async fn seen_here(at: &At) -> Vec<Seen> {
+    let Ok(host) = crate::host::name(at.host.clone()) else { return Vec::new() };
+    let root = at.state_dir.clone().unwrap_or_else(state_dir::default_root);
+    let running = state_dir::running(&state_dir::folder(&root, &host, false));
+    from_agent(running.as_ref()).await.unwrap_or_default()
+}
+
+async fn from_agent(running: Option<&Running>) -> Option<Vec<Seen>> {
     let admin = running?.admin.as_ref()?;
     let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build().ok()?;
     let body = http.get(format!("{admin}/api/v1/services")).send().await.ok()?.bytes().await.ok()?;
-    let known: Vec<Known> = serde_json::from_slice(&body).ok()?;
-    Some(known.into_iter().map(|one| (one.name, one.workflow_id)).collect())
+    serde_json::from_slice(&body).ok()
 }
 
 fn choose(known: BTreeMap<String, String>, names: &[String]) -> Result<Vec<Target>, Failure> {

@@ -32,11 +32,12 @@ impl Service {
     ) -> Attempt {
         self.generation += 1;
         let timeout = self.spec.policy.operation_timeout;
-        let (counted, command, reason) = match mandate {
+        let (restarts_failure, command, reason) = match mandate {
             Mandate::Command(id) => (false, Some(id.clone()), format!("command {id}")),
             Mandate::Policy(Cause::BringUp) => (false, None, "not running".to_owned()),
             Mandate::Policy(Cause::Failure) => {
                 self.budget.spend(&self.spec.policy.restart, now);
+                self.counted = Some(self.generation);
                 (true, None, self.last_failure.as_ref().map(|failure| failure.reason.clone()).unwrap_or_default())
             }
         };
@@ -44,7 +45,7 @@ impl Service {
             service: self.spec.name.clone(),
             generation: self.generation,
             invocation: seen.run().clone(),
-            restarts_failure: counted,
+            restarts_failure,
             timeout_ms: timeout.as_millis(),
             reason,
         };
@@ -57,7 +58,6 @@ impl Service {
             since: now,
             deadline: None,
             command,
-            counted,
         }
     }
 
@@ -107,6 +107,13 @@ impl Service {
 
     /// The host's answer to an order. One that does not belong to the open attempt is from the past and means nothing.
     pub(super) fn finish(&mut self, generation: u64, outcome: Outcome, now: Time, actions: &mut Vec<Action>) {
+        // Also for an order that was overtaken by an observation: what did not touch the unit does not count.
+        if self.counted.take_if(|counted| *counted == generation).is_some()
+            && let Outcome::Failed { kind, .. } = &outcome
+            && kind.is_free()
+        {
+            self.budget.refund();
+        }
         let Some(attempt) = self.phase.attempt().filter(|attempt| attempt.generation == generation).cloned() else {
             return;
         };
@@ -116,9 +123,6 @@ impl Service {
             return self.expect_soon(now);
         };
         self.answer(&attempt, Err(message.clone()), actions);
-        if attempt.counted && kind.is_free() {
-            self.budget.refund();
-        }
         match kind {
             FailureKind::ObserveOnly => {
                 self.enter(Phase::Down { why: Why::Observing { run: seen.run().clone() } }, now);

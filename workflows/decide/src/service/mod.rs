@@ -47,6 +47,9 @@ pub struct Service {
     budget: Budget,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_failure: Option<LastFailure>,
+    /// The order that was counted last, until its answer says whether it touched the unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    counted: Option<u64>,
     /// The commands seen last, so that a repeated signal is ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     commands: Vec<String>,
@@ -138,6 +141,7 @@ impl Service {
             up_epoch: None,
             budget: Budget::default(),
             last_failure: None,
+            counted: None,
             commands: Vec::new(),
             published: None,
             eventful: false,
@@ -191,7 +195,9 @@ impl Service {
 
     /// A changed policy is asked again where the old one had said no.
     fn follow(&mut self, spec: ServiceSpec) {
-        if spec.policy != self.spec.policy && matches!(self.phase, Phase::Exhausted { .. }) {
+        if spec.policy != self.spec.policy
+            && matches!(self.phase, Phase::Exhausted { .. } | Phase::Down { why: Why::Prevented { .. } })
+        {
             self.phase = Phase::Down { why: Why::Held };
         }
         self.spec = spec;

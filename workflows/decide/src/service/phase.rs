@@ -158,9 +158,6 @@ pub struct Attempt {
     /// The command it carries out, to be answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// Whether it was counted against the budget.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub counted: bool,
 }
 
 impl Phase {

@@ -29,7 +29,9 @@ impl Service {
                 self.note_failure(&seen);
                 self.enter(Phase::Restarting { by: By::Others }, now);
             }
-            Reading::Going if seen.unit.stopped_by_job => self.stopped(StoppedBy::Job, &seen, now),
+            Reading::Going if seen.unit.stopped_by_job && self.respects_stops() => {
+                self.stopped(StoppedBy::Job, &seen, now);
+            }
             Reading::Going => {
                 self.note_failure(&seen);
                 self.enter(Phase::Down { why: Why::Ending }, now);
@@ -37,7 +39,7 @@ impl Service {
             Reading::Absent => self.enter(Phase::Unknown { absent: true }, now),
             Reading::Masked => self.stopped(StoppedBy::Mask, &seen, now),
             Reading::Broken => self.enter(Phase::Down { why: Why::Broken }, now),
-            Reading::StoppedByJob if self.spec.policy.restart.on_operator_stop == OnOperatorStop::Respect => {
+            Reading::StoppedByJob if self.respects_stops() => {
                 if !matches!(self.phase, Phase::Stopped { .. }) {
                     self.stopped(StoppedBy::Job, &seen, now);
                 }
@@ -59,6 +61,10 @@ impl Service {
         if let Some(failure) = &mut self.last_failure {
             failure.recovered_after.get_or_insert_with(|| now.since(failure.at));
         }
+        let policy = &self.spec.policy.restart;
+        if self.up_since.is_some_and(|up_since| now.since(up_since) >= policy.reset_after) {
+            self.budget.clear();
+        }
         if self.checkpoint_at().is_some_and(|at| at <= now) {
             self.eventful = false;
             if self.budget.take_told() {
@@ -74,8 +80,9 @@ impl Service {
         let same_run = |known: &Option<String>| run.is_none() || known == run;
         match &self.phase {
             Phase::Stopped { by: StoppedBy::Nobody, run, .. } if !self.spec.policy.start && same_run(run) => {}
-            Phase::Stopped { by: StoppedBy::Job | StoppedBy::Command, boot, run, .. }
-                if *boot == seen.boot && same_run(run) => {}
+            Phase::Stopped { by: StoppedBy::Job, boot, run, .. }
+                if *boot == seen.boot && same_run(run) && self.respects_stops() => {}
+            Phase::Stopped { by: StoppedBy::Command, boot, run, .. } if *boot == seen.boot && same_run(run) => {}
             Phase::BackingOff { not_before } if *not_before > now => {}
             Phase::Exhausted { until } if until.is_none_or(|until| until > now) => {}
             Phase::BackingOff { .. } | Phase::Exhausted { .. } => self.go(Cause::Failure, seen, now, actions),
@@ -167,12 +174,14 @@ impl Service {
     fn exhaust(&mut self, spent: Spent, now: Time, actions: &mut Vec<Action>) {
         self.enter(Phase::Exhausted { until: spent.until }, now);
         if spent.first {
-            let policy = &self.spec.policy.restart;
-            let next = spent.until.map_or("never".to_owned(), |at| at.to_string());
-            let text = format!(
-                "{} is down and its restart budget of {} in {} is spent; next try: {next}",
-                self.spec.name, policy.max, policy.window
-            );
+            let (name, policy) = (&self.spec.name, &self.spec.policy.restart);
+            let text = match spent.until {
+                Some(until) => {
+                    let (max, window) = (policy.max, policy.window);
+                    format!("{name} is down and its restart budget of {max} in {window} is spent; next try: {until}")
+                }
+                None => format!("{name} is down and is never restarted (`restart.max` is 0)"),
+            };
             actions.push(self.report(ReportKind::Exhausted, text));
         }
     }
@@ -193,6 +202,10 @@ impl Service {
         let attempt = self.order(Verb::Start, Mandate::Policy(cause), seen, now, actions);
         let by = By::Us(attempt);
         self.enter(if cause == Cause::Failure { Phase::Restarting { by } } else { Phase::Starting { by } }, now);
+    }
+
+    fn respects_stops(&self) -> bool {
+        self.spec.policy.restart.on_operator_stop == OnOperatorStop::Respect
     }
 
     fn prevented_by(&self, seen: &Seen) -> Option<i32> {
