@@ -111,7 +111,7 @@ impl HostActivities {
 
     fn refused(&self, service: &ServiceName, error: ActError) -> ActivityError {
         ActionRefused { service, kind: error.kind, message: &error.message }.emit(&self.metrics);
-        if error.kind == FailureKind::Stale {
+        if error.kind.is_free() && error.kind != FailureKind::ObserveOnly {
             (self.recheck)(service);
         }
         failure(error)

@@ -200,6 +200,7 @@ impl UnitState {
         match (&self.exit, self.result.as_str()) {
             (Some(exit), "success" | "exit-code" | "signal" | "core-dump" | "") => exit.to_string(),
             (Some(exit), result) => format!("{result}, {exit}"),
+            (None, "success" | "") => "ended by itself".to_owned(),
             (None, result) => result.to_owned(),
         }
     }

@@ -84,6 +84,11 @@ impl Budget {
         self.backoff = Backoff::default();
     }
 
+    /// The waits start again; the count stays.
+    pub fn forget_waits(&mut self) {
+        self.backoff = Backoff::default();
+    }
+
     /// True once if people were told that it is spent: now they can be told that it is over.
     pub fn take_told(&mut self) -> bool {
         std::mem::take(&mut self.told)

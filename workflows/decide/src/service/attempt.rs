@@ -3,12 +3,16 @@
 //! Two messengers tell: the activity's answer and the agent's observations. Either may be first, late or lost, so each
 //! alone is enough to go on, and the deadline of the attempt is the last resort.
 
-use super::phase::{Attempt, By, Cause, Phase, StoppedBy, Why};
+use super::phase::{Attempt, By, Cause, Pending, Phase, StoppedBy, Why};
 use super::reading::{Reading, Seen};
 use super::{Action, Answer, Order, Outcome, Service};
 use dixmgr_contract::activity::ReportKind;
 use dixmgr_contract::{FailureKind, Guard, Span, Time, Verb};
 
+/// How long the news of a run that failed to start may take.
+const SOON: Span = Span::from_secs(5);
+/// How long to wait for the news that explains a refusal, or for a silent host, before asking again.
+const PATIENCE: Span = Span::from_secs(300);
 /// How long after the host's "done" an observation of it may take.
 const MARGIN: Span = Span::from_secs(60);
 
@@ -83,6 +87,7 @@ impl Service {
                 let text = format!("{} came up and ended again: {}", self.spec.name, seen.unit.ending());
                 self.answer(&attempt, Err(text), actions);
                 self.phase = Phase::Restarting { by: By::Others };
+                self.pending = None;
                 self.up_epoch = Some(seen.epoch.clone());
                 false
             }
@@ -92,7 +97,11 @@ impl Service {
             }
             (_, Reading::Coming | Reading::Going | Reading::AutoRestart) if !overdue => true,
             _ if lost => {
-                self.answer(&attempt, Err("dixmgr on its host was restarted before it was done".to_owned()), actions);
+                let text = "dixmgr on its host was restarted before it was done".to_owned();
+                self.answer(&attempt, Err(text), actions);
+                if !new_run {
+                    self.refund(attempt.generation);
+                }
                 self.phase = Phase::Down { why: Why::Held };
                 false
             }
@@ -108,11 +117,9 @@ impl Service {
     /// The host's answer to an order. One that does not belong to the open attempt is from the past and means nothing.
     pub(super) fn finish(&mut self, generation: u64, outcome: Outcome, now: Time, actions: &mut Vec<Action>) {
         // Also for an order that was overtaken by an observation: what did not touch the unit does not count.
-        if self.counted.take_if(|counted| *counted == generation).is_some()
-            && let Outcome::Failed { kind, .. } = &outcome
-            && kind.is_free()
-        {
-            self.budget.refund();
+        match &outcome {
+            Outcome::Failed { kind, .. } if kind.is_free() => self.refund(generation),
+            _ => {}
         }
         let Some(attempt) = self.phase.attempt().filter(|attempt| attempt.generation == generation).cloned() else {
             return;
@@ -123,43 +130,35 @@ impl Service {
             return self.expect_soon(now);
         };
         self.answer(&attempt, Err(message.clone()), actions);
-        match kind {
-            FailureKind::ObserveOnly => {
-                self.enter(Phase::Down { why: Why::Observing { run: seen.run().clone() } }, now);
-            }
-            FailureKind::ForeignJob
-            | FailureKind::HostStopping
-            | FailureKind::Stale
-            | FailureKind::HostSilent
-            | FailureKind::NoSuchUnit
-            | FailureKind::Masked
-            | FailureKind::BadInput
-            | FailureKind::NotAllowed => {
-                // The host knows something newer and is about to say it, or is away and will say it when it is back.
-                self.enter(Phase::Down { why: Why::Refused { kind, revision: self.revision } }, now);
-            }
-            FailureKind::Denied
-            | FailureKind::JobFailed
-            | FailureKind::JobTimeout
-            | FailureKind::JobCanceled
-            | FailureKind::BusUnavailable
-            | FailureKind::Unexpected => self.go_on_after(&attempt, &message, &seen, now, actions),
+        if matches!(kind, FailureKind::Denied | FailureKind::NotAllowed) && self.refused.replace(kind) != Some(kind) {
+            actions.push(self.report(ReportKind::Refused, message.clone()));
         }
-        if matches!(kind, FailureKind::Denied | FailureKind::NotAllowed) {
-            actions.push(self.report(ReportKind::Refused, message));
+        if attempt.verb == Verb::Stop {
+            // If it still runs, that is seen and it is healthy; if it ends later than asked, it is stopped all the same.
+            if let Phase::Stopped { attempt, .. } = &mut self.phase {
+                *attempt = None;
+            }
+            return;
         }
+        if kind == FailureKind::ObserveOnly {
+            self.pending = None;
+            return self.enter(Phase::Down { why: Why::Observing { run: seen.run().clone() } }, now);
+        }
+        let patience = if kind.is_free() { PATIENCE } else { SOON };
+        if !kind.is_free() {
+            // It was tried, and that is one more failure: of a run that is about to be told.
+            self.note_failure(now, message);
+            self.pending = Some(Pending::new(Cause::Failure));
+        }
+        let why = Why::Answered { kind, revision: self.revision, until: now.after(patience) };
+        self.enter(Phase::Down { why }, now);
     }
 
-    /// The host tried and it did not work: for a stop, the unit runs on; for a start, it is one more failure.
-    fn go_on_after(&mut self, attempt: &Attempt, message: &str, seen: &Seen, now: Time, actions: &mut Vec<Action>) {
-        if attempt.verb == Verb::Stop {
-            return self.enter(Phase::Unknown { absent: false }, now);
+    /// An order that did not touch the unit gives its restart back, once.
+    fn refund(&mut self, generation: u64) {
+        if self.counted.take_if(|counted| *counted == generation).is_some() {
+            self.budget.refund();
         }
-        self.note_failure(seen);
-        if let Some(failure) = &mut self.last_failure {
-            message.clone_into(&mut failure.reason);
-        }
-        self.plan(Cause::Failure, seen, now, actions);
     }
 
     /// systemd has done it, so the observation is on its way.

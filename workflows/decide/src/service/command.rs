@@ -36,6 +36,10 @@ impl Service {
         match seen.reading() {
             Reading::Absent => Some(format!("{} does not exist on its host", self.spec.unit)),
             Reading::Masked => Some(format!("{0} is masked; `systemctl unmask {0}` first", self.spec.unit)),
+            Reading::Broken => Some(format!(
+                "systemd cannot load {0} ({1}); `systemctl status {0}` says why",
+                self.spec.unit, seen.unit.load
+            )),
             _ if seen.unit.is_held() => {
                 Some(format!("systemd has a job on {} that is not ours; wait for it", self.spec.unit))
             }
@@ -67,7 +71,10 @@ impl Service {
             }
             CommandKind::Resume => {
                 let result = Ok(format!("{name} is supervised again"));
-                self.enter(self.phase_after_pause(), now);
+                // A person has looked at it: what failed meanwhile is started without a wait.
+                self.budget.forget_waits();
+                self.pending = None;
+                self.enter(Phase::Unknown { absent: false }, now);
                 actions.push(Action::Answer(Answer { id: command.id, result }));
             }
             CommandKind::Start | CommandKind::Stop | CommandKind::Restart => {
@@ -76,11 +83,6 @@ impl Service {
                 }
             }
         }
-    }
-
-    /// What stopped while it was paused has not been seen to fail; what failed is a failure.
-    fn phase_after_pause(&self) -> Phase {
-        Phase::Unknown { absent: false }
     }
 
     fn operate(&mut self, command: Command, seen: &Seen, now: Time, actions: &mut Vec<Action>) {
@@ -102,6 +104,7 @@ impl Service {
         };
         // A person has taken over: what failed before is not held against the service.
         self.budget.clear();
+        self.pending = None;
         let attempt = self.order(verb, Mandate::Command(command.id), seen, now, actions);
         match verb {
             Verb::Stop => {

@@ -4,7 +4,7 @@
 //! [`Service::settle`] looks at everything that is known and at the time, and moves the phase. A lost, repeated or late
 //! event therefore costs a look, never a wrong move, and a crash anywhere resumes by looking again.
 //!
-//! The files: `phase` (where it stands), `reading` (what an observation means), `settle` (the decision), `attempt` (what
+//! The files: `phase` (where it stands), `reading` (what an observation means), `settle` (the decision), `pursue` (the way to a start), `attempt` (what
 //! was asked of the host and came of it), `command` (what people ask), `status` (what people see).
 //!
 //! Rejected: a table of (phase, event) transitions. It grows with the product of both, and each cell would have to be
@@ -13,11 +13,12 @@
 mod attempt;
 mod command;
 mod phase;
+mod pursue;
 mod reading;
 mod settle;
 mod status;
 
-pub use phase::{Attempt, By, Cause, Phase, StoppedBy, Why};
+pub use phase::{Attempt, By, Cause, Pending, Phase, StoppedBy, Why};
 pub use reading::{Reading, Seen};
 
 use crate::{budget::Budget, rng::Rng};
@@ -43,6 +44,12 @@ pub struct Service {
     /// The start of dixmgr that saw it up last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     up_epoch: Option<String>,
+    /// The boot in which it was seen up last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    up_boot: Option<String>,
+    /// The start that is to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pending: Option<Pending>,
     #[serde(default)]
     budget: Budget,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,6 +57,9 @@ pub struct Service {
     /// The order that was counted last, until its answer says whether it touched the unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     counted: Option<u64>,
+    /// The refusal that people have been told of, until it is up again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused: Option<FailureKind>,
     /// The commands seen last, so that a repeated signal is ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     commands: Vec<String>,
@@ -139,9 +149,12 @@ impl Service {
             seen: None,
             up_since: None,
             up_epoch: None,
+            up_boot: None,
+            pending: None,
             budget: Budget::default(),
             last_failure: None,
             counted: None,
+            refused: None,
             commands: Vec::new(),
             published: None,
             eventful: false,
@@ -189,6 +202,7 @@ impl Service {
                 self.up_since = Some(seen.at);
             }
             self.up_epoch = Some(seen.epoch.clone());
+            self.up_boot = Some(seen.boot.clone());
         }
         self.seen = Some(seen);
     }
@@ -199,6 +213,7 @@ impl Service {
             && matches!(self.phase, Phase::Exhausted { .. } | Phase::Down { why: Why::Prevented { .. } })
         {
             self.phase = Phase::Down { why: Why::Held };
+            self.pending = self.pending.map(|pending| Pending::new(pending.cause));
         }
         self.spec = spec;
     }

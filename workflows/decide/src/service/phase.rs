@@ -124,18 +124,38 @@ pub enum Why {
     },
     /// systemd cannot load the unit.
     Broken,
-    /// The host refused; a newer observation than `revision` makes us look again.
-    Refused {
+    /// The host has answered that it did not do it. A newer observation than `revision` makes us look again, and in any
+    /// case the passing of `until`.
+    Answered {
         /// Why.
         kind: FailureKind,
         /// What was known then.
         revision: u64,
+        /// The last moment of patience.
+        until: Time,
     },
     /// A dry run has said what it would do about this run.
     Observing {
         /// The run.
         run: Option<String>,
     },
+}
+
+/// A start that is to come: it outlives whatever stands in its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// Why.
+    pub cause: Cause,
+    /// The end of the wait before it; drawn when the wait begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Time>,
+}
+
+impl Pending {
+    /// For which no wait has begun.
+    pub const fn new(cause: Cause) -> Self {
+        Self { cause, not_before: None }
+    }
 }
 
 /// Something asked of the host, until we see what came of it.
@@ -198,7 +218,7 @@ impl Phase {
         match self {
             Self::BackingOff { not_before } => Some(*not_before),
             Self::Exhausted { until } => *until,
-            Self::Down { why: Why::Settling { until } } => Some(*until),
+            Self::Down { why: Why::Settling { until } | Why::Answered { until, .. } } => Some(*until),
             _ => match self.attempt() {
                 Some(attempt) => attempt.deadline,
                 None => None,

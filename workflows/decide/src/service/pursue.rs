@@ -1,0 +1,88 @@
+//! From "it is to be started" to the order: everything that may stand between the two, looked at in one place and in one
+//! order, each time anew.
+//!
+//! What is served stays served: a wait that has passed is not waited for again because a dependency was missing at its
+//! end, and an order that never touched the unit costs neither a restart of the budget nor a longer wait.
+
+use super::attempt::Mandate;
+use super::phase::{By, Cause, Pending, Phase, Why};
+use super::reading::Seen;
+use super::{Action, Service};
+use crate::budget::Spent;
+use dixmgr_contract::activity::ReportKind;
+use dixmgr_contract::{ExitCode, Time, Verb};
+
+impl Service {
+    /// Goes one step nearer to the start that is pending, or says what stands in its way.
+    pub(super) fn pursue(&mut self, seen: &Seen, now: Time, actions: &mut Vec<Action>) {
+        let Some(Pending { cause, .. }) = self.pending else { return };
+        if cause == Cause::Failure {
+            if let Some(code) = self.prevented_by(seen) {
+                return self.prevent(code, seen, now, actions);
+            }
+            let settle = self.spec.policy.restart.settle;
+            let until = self.last_failure.as_ref().map_or(now, |failure| failure.at.after(settle));
+            if until > now {
+                return self.enter(Phase::Down { why: Why::Settling { until } }, now);
+            }
+        }
+        if seen.unit.is_held() {
+            return self.enter(Phase::Down { why: Why::Held }, now);
+        }
+        if !seen.waiting_for.is_empty() {
+            return self.enter(Phase::Waiting { cause }, now);
+        }
+        if cause == Cause::Failure {
+            if let Err(spent) = self.budget.ask(&self.spec.policy.restart, now) {
+                return self.exhaust(spent, now, actions);
+            }
+            let not_before = self.not_before(now);
+            if not_before > now {
+                return self.enter(Phase::BackingOff { not_before }, now);
+            }
+        }
+        let attempt = self.order(Verb::Start, Mandate::Policy(cause), seen, now, actions);
+        let by = By::Us(attempt);
+        self.enter(if cause == Cause::Failure { Phase::Restarting { by } } else { Phase::Starting { by } }, now);
+    }
+
+    /// The end of the wait before this start: drawn once.
+    fn not_before(&mut self, now: Time) -> Time {
+        let (budget, rng, policy) = (&mut self.budget, &mut self.rng, &self.spec.policy.restart);
+        match &mut self.pending {
+            Some(pending) => *pending.not_before.get_or_insert_with(|| now.after(budget.wait(policy, rng))),
+            None => now,
+        }
+    }
+
+    fn exhaust(&mut self, spent: Spent, now: Time, actions: &mut Vec<Action>) {
+        self.enter(Phase::Exhausted { until: spent.until }, now);
+        if let (Some(pending), Some(until)) = (&mut self.pending, spent.until) {
+            // The window is wait enough.
+            pending.not_before.get_or_insert(until);
+        }
+        if spent.first {
+            let (name, policy) = (&self.spec.name, &self.spec.policy.restart);
+            let text = match spent.until {
+                Some(until) => {
+                    let (max, window) = (policy.max, policy.window);
+                    format!("{name} is down and its restart budget of {max} in {window} is spent; next try: {until}")
+                }
+                None => format!("{name} is down and is never restarted (`restart.max` is 0)"),
+            };
+            actions.push(self.report(ReportKind::Exhausted, text));
+        }
+    }
+
+    fn prevent(&mut self, code: i32, seen: &Seen, now: Time, actions: &mut Vec<Action>) {
+        self.pending = None;
+        self.enter(Phase::Down { why: Why::Prevented { run: seen.run().clone(), code } }, now);
+        let text = format!("{} ended with exit code {code} and is not to be restarted after it", self.spec.name);
+        actions.push(self.report(ReportKind::Prevented, text));
+    }
+
+    fn prevented_by(&self, seen: &Seen) -> Option<i32> {
+        let exit = seen.unit.exit.filter(|exit| exit.code == ExitCode::Exited)?;
+        self.spec.policy.restart.prevent_exit_codes.contains(&exit.status).then_some(exit.status)
+    }
+}
