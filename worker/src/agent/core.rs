@@ -242,8 +242,9 @@ impl Agent {
             let Some(observation) = one.observation(&self.options) else { continue };
             one.in_flight = Some(digest);
             one.urgent = false;
+            let inherited = std::mem::take(&mut one.inherited);
             let (revision, changed_at) = (one.revision, one.at);
-            let delivery = courier.deliver(Parcel { workflow_id: one.workflow_id.clone(), observation });
+            let delivery = courier.deliver(Parcel { workflow_id: one.workflow_id.clone(), observation, inherited });
             self.deliveries
                 .spawn(async move { Delivered { index, digest, revision, changed_at, result: delivery.await } });
         }
@@ -297,6 +298,7 @@ impl Agent {
         self.outbox.succeeded();
         for one in &mut self.tracked {
             one.urgent |= !one.is_up();
+            one.inherited = open.contains(&one.workflow_id);
         }
         self.census(open);
     }

@@ -8,6 +8,8 @@ use futures_util::future::BoxFuture;
 pub(crate) struct Parcel {
     pub(crate) workflow_id: String,
     pub(crate) observation: Observation,
+    /// The workflow was open before this dixmgr began: whoever ran it last may be dead and still be waited for.
+    pub(crate) inherited: bool,
 }
 
 /// Why a parcel was not accepted: Temporal cannot be reached or is busy. It is tried again.

@@ -25,6 +25,8 @@ pub(super) struct Tracked {
     pub(super) accepted: Option<Digest>,
     /// On its way to Temporal.
     pub(super) in_flight: Option<Digest>,
+    /// Its workflow was open before this dixmgr began, and has not heard of it yet.
+    pub(super) inherited: bool,
     /// To be told even if it was told before.
     pub(super) urgent: bool,
 }
@@ -45,6 +47,7 @@ impl Tracked {
             revision: accepted.map_or(0, |accepted| accepted.revision),
             accepted: accepted.map(|accepted| accepted.digest),
             in_flight: None,
+            inherited: false,
             urgent: false,
         }
     }

@@ -8,10 +8,13 @@ use dixmgr_flows::{ServiceWatchWorkflow, WatchInput};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::time::Duration;
+use temporalio_client::tonic::IntoRequest;
 use temporalio_client::{
     Client, RetryOptions, RpcOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
 };
 use temporalio_common::MemoValues;
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
+use temporalio_common::protos::temporal::api::workflowservice::v1::ResetStickyTaskQueueRequest;
 use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
 
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,13 +58,29 @@ fn attributes(spec: &ServiceSpec) -> SearchAttributes {
     SearchAttributes::new(updates)
 }
 
+/// A dixmgr that was killed is still waited for, for as long as [`super::workers`] grants a sticky queue: not with this.
+async fn reset_sticky_queue(client: &Client, workflow_id: String) {
+    let execution = WorkflowExecution { workflow_id, run_id: String::new() };
+    let request =
+        ResetStickyTaskQueueRequest { namespace: client.options().namespace.clone(), execution: Some(execution) };
+    let mut request = request.into_request();
+    request.set_timeout(DELIVERY_TIMEOUT);
+    if let Err(status) = client.connection().workflow_service().reset_sticky_task_queue(request).await {
+        tracing::debug!("the sticky queue stays: {}", status.message());
+    }
+}
+
 impl Courier for TemporalCourier {
     fn deliver(&self, parcel: Parcel) -> BoxFuture<'static, Result<(), DeliveryError>> {
         let client = self.client.clone();
         let spec = parcel.observation.spec.clone();
         let options = self.options(parcel.workflow_id.clone(), &spec);
         let input = WatchInput { spec, search_attributes: self.search_attributes, state: None };
+        let workflow_id = parcel.workflow_id;
         async move {
+            if parcel.inherited {
+                reset_sticky_queue(&client, workflow_id).await;
+            }
             let delivered = client.signal_with_start_workflow(
                 ServiceWatchWorkflow::run,
                 input.into(),

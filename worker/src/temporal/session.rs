@@ -102,16 +102,17 @@ impl Session {
         let search_attributes = namespace::search_attributes(&client, &self.endpoint).await;
         let open = takeover::open_workflows(&client, &self.endpoint, &self.workflow_ids).await?;
         self.connected();
+        // Whoever is told something shall find somebody at work.
+        let (end, ended) = watch::channel(false);
+        let spawn = |role| workers::spawn(role, self.endpoint.clone(), self.metrics.clone(), ended.clone()).fuse();
+        let mut fleet = spawn(Role::Fleet);
+        let mut host = spawn(Role::Host(self.host.clone(), self.activities.clone()));
         let courier = TemporalCourier { client: client.clone(), endpoint: self.endpoint.clone(), search_attributes };
         let courier = Arc::new(courier);
         self.agent.say(Message::Linked(courier.clone(), open)).await;
         if let Some(first) = first.take() {
             let _ = first.send(Verdict::Ready);
         }
-        let (end, ended) = watch::channel(false);
-        let spawn = |role| workers::spawn(role, self.endpoint.clone(), self.metrics.clone(), ended.clone()).fuse();
-        let mut fleet = spawn(Role::Fleet);
-        let mut host = spawn(Role::Host(self.host.clone(), self.activities.clone()));
         let mut stop = self.stop.clone();
         let result = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => Ok(()),

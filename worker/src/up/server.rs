@@ -38,6 +38,8 @@ impl Server {
         // The server's own settings wait for the disk twice with every write. A write-ahead log survives the end of the
         // process as well; only a power cut may take the last moments, and then the hosts tell their state again.
         let pragmas = ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"];
+        // One host needs no partitions, and a task in the backlog of one that nobody polls yet waits for a second.
+        let partitions = ["Read", "Write"].map(|way| format!("matching.numTaskqueue{way}Partitions=1"));
         let mut command = Command::new(executable);
         command
             .args([
@@ -52,6 +54,7 @@ impl Server {
             ])
             .args(["--port", &port.to_string(), "--ui-port", &ui_port.to_string()])
             .args(pragmas)
+            .args(partitions.iter().flat_map(|value| ["--dynamic-config-value", value]))
             .arg("--db-filename")
             .arg(folder.join("temporal.db"))
             .stdin(Stdio::null())
