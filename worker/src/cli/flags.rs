@@ -4,7 +4,7 @@ use super::RunFlags;
 use std::ffi::OsString;
 
 /// The long flags that the Go version, or this one, has; a single dash before any other word is left alone.
-const FLAGS: [&str; 17] = [
+const FLAGS: [&str; 19] = [
     "alerts",
     "conf",
     "create-namespace",
@@ -14,6 +14,7 @@ const FLAGS: [&str; 17] = [
     "metrics",
     "metrics-port",
     "output",
+    "reason",
     "resource-monitoring",
     "slack-webhook",
     "state-dir",
@@ -22,6 +23,7 @@ const FLAGS: [&str; 17] = [
     "temporal-namespace",
     "version",
     "watch",
+    "webhook-url",
 ];
 
 /// Writes `-conf` as `--conf`, and leaves everything else as it is.
@@ -37,7 +39,7 @@ pub(super) fn with_two_dashes(args: impl IntoIterator<Item = OsString>) -> Vec<O
 fn is_flag_with_one_dash(text: &str) -> bool {
     let Some(word) = text.strip_prefix('-').filter(|word| !word.starts_with('-')) else { return false };
     let name = word.split('=').next().unwrap_or_default();
-    FLAGS.contains(&name) || name == "webhook-url"
+    FLAGS.contains(&name)
 }
 
 /// A boolean as Go's `strconv.ParseBool` reads it.

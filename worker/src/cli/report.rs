@@ -3,6 +3,7 @@
 use super::print::{self, json};
 use crate::exit::Failure;
 use anyhow::Context;
+use dixmgr_model::ConfigErrors;
 use dixmgr_model::plan::Plan;
 use std::path::Path;
 
@@ -13,19 +14,24 @@ pub(super) fn check(file: &Path, as_json: bool) -> Result<(), Failure> {
             json(&serde_json::json!({"ok": true, "services": config.services.len(), "problems": []}))
         }
         Ok(config) => print::text(&format!("{}: {} services, no errors\n", file.display(), config.services.len())),
-        Err(errors) => {
-            if as_json {
-                json(&serde_json::json!({"ok": false, "source": errors.source, "problems": errors.problems}))?;
-                return Err(Failure::Config(format!("{}: {} errors", file.display(), errors.problems.len())));
-            }
-            Err(Failure::Config(errors.to_string()))
-        }
+        Err(errors) => Err(refuse(&errors, as_json)?),
     }
+}
+
+/// A file with errors: said in the form that was asked for.
+fn refuse(errors: &ConfigErrors, as_json: bool) -> Result<Failure, Failure> {
+    if as_json {
+        json(&serde_json::json!({"ok": false, "source": errors.source, "problems": errors.problems}))?;
+    }
+    Ok(Failure::Config(errors.to_string()))
 }
 
 /// Prints what a file supervises, in start order.
 pub(super) fn plan(file: &Path, as_json: bool) -> Result<(), Failure> {
-    let config = dixmgr_model::load(file).map_err(|errors| Failure::Config(errors.to_string()))?;
+    let config = match dixmgr_model::load(file) {
+        Ok(config) => config,
+        Err(errors) => return Err(refuse(&errors, as_json)?),
+    };
     let plan = Plan::new(&config);
     if as_json {
         return json(&serde_json::to_value(&plan).context("the plan cannot be written as JSON")?);
