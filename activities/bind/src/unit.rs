@@ -8,7 +8,7 @@ use crate::guard::Allowed;
 use dixmgr_contract::activity::{Report, SystemdServiceStatus};
 use dixmgr_contract::{FailureKind, ServiceName, UnitName, Verb};
 use dixmgr_systemd::{ActError, UnitControl, UnitReader};
-use dixmgr_telemetry::events::{ActionDone, ActionRefused, RestartDone};
+use dixmgr_telemetry::events::{ActionDone, ActionRefused, RestartDone, WouldAct};
 use dixmgr_telemetry::{Event, Metrics, events};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -97,6 +97,11 @@ impl HostActivities {
                 self.done(&service, &unit, verb, restart, began.elapsed());
                 Ok(())
             }
+            Err(error) if error.kind == FailureKind::ObserveOnly => {
+                let reason = guard.as_ref().map_or("asked for", |guard| guard.reason.as_str());
+                WouldAct { service: &service, unit: &unit, verb, reason }.emit(&self.metrics);
+                Err(failure(error))
+            }
             Err(error) => Err(self.refused(&service, error)),
         }
     }
@@ -111,7 +116,7 @@ impl HostActivities {
 
     fn refused(&self, service: &ServiceName, error: ActError) -> ActivityError {
         ActionRefused { service, kind: error.kind, message: &error.message }.emit(&self.metrics);
-        if error.kind.is_free() && error.kind != FailureKind::ObserveOnly {
+        if error.kind.is_free() {
             (self.recheck)(service);
         }
         failure(error)

@@ -1,21 +1,23 @@
 //! The capability to act. Two round trips before systemd starts the unit: a fresh look, then the request.
 
 use crate::{
-    ActError, Observer, UnitControl,
+    ACT_TIMEOUT, ActError, Observer, UnitControl,
     act::{self, Go},
+    answer::{error_name, error_text},
     error,
     link::{Answer, Link},
-    observer::properties_of,
-    session::error_text,
     wire,
 };
-use dixmgr_contract::{FailureKind, Guard, UnitName, Verb};
+use dixmgr_contract::{FailureKind, Guard, UnitName, UnitState, Verb};
 use futures_util::future::{BoxFuture, join};
 use std::{
     num::NonZeroU32,
     time::{Duration, Instant},
 };
-use zbus::{message::Type, zvariant::Value};
+
+/// Jobs of ours at a time. For each job that a client asks for over the bus, systemd adds a match rule to its own
+/// connection, and loses the connection when the bus refuses one (at 512 on a system bus; seen with systemd 252).
+pub(crate) const JOBS: usize = 128;
 
 /// May start and stop the units that its observer watches, and no others.
 #[derive(Clone, Debug)]
@@ -37,16 +39,16 @@ impl Control {
                 format!("{unit} is not in this host's configuration; only units that it names are acted on"),
             ));
         };
+        let turn = tokio::time::timeout(timeout, shared.jobs.acquire()).await;
+        let _turn = turn.map_err(|_| ActError::unavailable("it is busy with other jobs of ours"))?;
         let link = shared.link()?;
         let deadline = Instant::now() + timeout;
-        if self.check(&link, unit, verb, guard).await? == Go::Nothing {
+        if self.check(unit, verb, guard).await? == Go::Nothing {
             return Ok(());
         }
         let answer = self.ask(&link, index, unit, verb).await?;
-        if answer.message.message_type() == Type::Error {
-            let header = answer.message.header();
-            let name = header.error_name().map_or("", |name| name.as_str());
-            return Err(error::from_dbus(unit, Some(verb), name, &error_text(&answer.message)));
+        if let Some(name) = error_name(&answer.message) {
+            return Err(error::from_dbus(unit, Some(verb), &name, &error_text(&answer.message)));
         }
         let Some(job) = answer.job else {
             return Err(ActError::new(
@@ -67,21 +69,12 @@ impl Control {
     }
 
     /// Looks at the unit and the manager, in one round trip, and decides whether this may be done.
-    async fn check(&self, link: &Link, unit: &UnitName, verb: Verb, guard: Option<&Guard>) -> Result<Go, ActError> {
-        let shared = &self.observer.shared;
-        let (unit_answer, manager_answer) =
-            join(link.call(wire::get_all(unit, wire::UNIT)), link.call(wire::system_state())).await;
-        let patch = properties_of(unit, &unit_answer?)?;
-        let invocation = patch.invocation.clone().flatten();
-        let manager = manager_answer?;
-        let stopping = manager.body().deserialize::<Value<'_>>().is_ok_and(|state| state == Value::from("stopping"));
-        let mut state = {
-            let table = shared.table();
-            table.read_as(table.index_of(unit), unit, patch, Instant::now())
-        };
+    async fn check(&self, unit: &UnitName, verb: Verb, guard: Option<&Guard>) -> Result<Go, ActError> {
+        let fresh = self.observer.fresh_and_manager(unit).await?;
+        let stopping = fresh.manager_stopping || self.observer.shared.shutdown_announced();
         // Not what is remembered of an unloaded unit: the unit as it is.
-        state.invocation = invocation;
-        act::check(unit, verb, guard, &state, stopping || shared.shutdown_announced())
+        let state = UnitState { invocation: fresh.invocation, ..fresh.state };
+        act::check(unit, verb, guard, &state, stopping)
     }
 
     /// Queues the job. A reset of the failed state goes before a start, in the same breath: without it a unit that hit
@@ -92,7 +85,7 @@ impl Control {
         if verb == Verb::Stop {
             return link.ask(job, index).await;
         }
-        join(link.call(wire::reset_failed(unit)), link.ask(job, index)).await.1
+        join(link.call(wire::reset_failed(unit), ACT_TIMEOUT), link.ask(job, index)).await.1
     }
 }
 

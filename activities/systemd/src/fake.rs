@@ -141,3 +141,25 @@ impl UnitControl for FakeSystemd {
         Box::pin(std::future::ready(self.do_it(unit, verb, guard)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FeedEvent;
+    use futures_util::FutureExt;
+
+    #[test]
+    fn it_does_what_it_is_told_and_remembers_what_it_was_asked() {
+        let unit = UnitName::new("a.service").unwrap();
+        let (systemd, mut feed) = FakeSystemd::new(std::slice::from_ref(&unit));
+        let act = |verb| systemd.act(&unit, verb, None, Duration::ZERO).now_or_never().unwrap();
+        assert!(matches!(feed.next().now_or_never(), Some(FeedEvent::Changed(changes)) if !changes[0].state.is_up()));
+        assert_eq!(feed.next().now_or_never(), Some(FeedEvent::Synced));
+        systemd.fail_next(&unit, ActError::new(FailureKind::JobFailed, "no"));
+        assert_eq!(act(Verb::Start).unwrap_err().kind, FailureKind::JobFailed);
+        assert_eq!(feed.next().now_or_never(), None);
+        act(Verb::Start).unwrap();
+        assert!(matches!(feed.next().now_or_never(), Some(FeedEvent::Changed(changes)) if changes[0].state.is_up()));
+        assert_eq!(systemd.calls().iter().map(|call| call.verb).collect::<Vec<_>>(), [Verb::Start, Verb::Start]);
+    }
+}

@@ -13,10 +13,12 @@
 //! properties per proxy, and hand replies and signals to different tasks, which loses their order.
 
 mod act;
+mod answer;
 mod buffer;
 mod control;
 mod error;
 mod fake;
+mod handshake;
 mod link;
 mod observe_only;
 mod observer;
@@ -37,8 +39,11 @@ pub use fake::{Call, FakeSystemd};
 pub use observe_only::ObserveOnly;
 pub use observer::{Observer, start};
 
-/// No call may take longer: what has not answered by then is treated as gone.
+/// No look may take longer, and no connection may be silent for longer while something was asked.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// No step of an action may take longer: a systemd that forks hundreds of services answers late (the value is the
+/// default of D-Bus' own libraries).
+pub(crate) const ACT_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Which systemd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,14 +3,18 @@
 //! The session reads answers and signals in the order of the wire. It registers a job of ours *while* it reads the
 //! answer that names it, so no signal about that job can be read before we know whose it is.
 
-use crate::{ActError, CALL_TIMEOUT, table::Table, wire};
+use crate::{ACT_TIMEOUT, ActError, table::Table, wire};
 use std::{
     collections::HashMap,
     num::NonZeroU32,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use zbus::{Connection, Message, zvariant::ObjectPath};
+
+/// Calls in flight at most: a thousand services may fail at once, and a bus refuses what goes beyond its limit.
+pub(crate) const CALLS: usize = 48;
 
 /// What systemd answered; for a call that queues a job also where its result will arrive.
 #[derive(Debug)]
@@ -22,8 +26,10 @@ pub(crate) struct Answer {
 /// An open connection.
 #[derive(Debug)]
 pub(crate) struct Link {
-    connection: Connection,
+    /// To the task that writes: a caller that gives up in the middle must not leave half a message on the wire.
+    outgoing: mpsc::Sender<Message>,
     calls: Mutex<Calls>,
+    window: Semaphore,
 }
 
 #[derive(Debug, Default)]
@@ -43,25 +49,31 @@ struct Waiting {
 
 impl Link {
     pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, calls: Mutex::default() }
+        let (outgoing, mut to_write) = mpsc::channel::<Message>(CALLS);
+        tokio::spawn(async move {
+            while let Some(message) = to_write.recv().await {
+                if connection.send(&message).await.is_err() {
+                    // The session sees the same, and closes this link.
+                    return;
+                }
+            }
+        });
+        Self { outgoing, calls: Mutex::default(), window: Semaphore::new(CALLS) }
     }
 
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.connection
-    }
-
-    /// Sends a call and waits for its answer, at most [`CALL_TIMEOUT`].
-    pub(crate) async fn call(&self, message: zbus::Result<Message>) -> Result<Message, ActError> {
+    /// Sends a call and waits for its answer, at most `timeout`.
+    pub(crate) async fn call(&self, message: zbus::Result<Message>, timeout: Duration) -> Result<Message, ActError> {
         let message = message.map_err(ActError::unavailable)?;
-        Ok(self.send(message, None).await?.message)
+        Ok(self.send(message, None, timeout).await?.message)
     }
 
     /// Sends a call that queues a job on the unit at `job_of`; the caller has told the table that it asks.
     pub(crate) async fn ask(&self, message: Message, job_of: usize) -> Result<Answer, ActError> {
-        self.send(message, Some(job_of)).await
+        self.send(message, Some(job_of), ACT_TIMEOUT).await
     }
 
-    async fn send(&self, message: Message, job_of: Option<usize>) -> Result<Answer, ActError> {
+    async fn send(&self, message: Message, job_of: Option<usize>, timeout: Duration) -> Result<Answer, ActError> {
+        let _turn = self.window.acquire().await;
         let (answer, answered) = oneshot::channel();
         {
             let mut calls = self.lock();
@@ -71,18 +83,12 @@ impl Link {
             calls.waiting.insert(message.primary_header().serial_num(), Waiting { answer, job_of });
         }
         let exchange = async {
-            self.connection.send(&message).await.map_err(ActError::unavailable)?;
+            self.outgoing.send(message).await.map_err(|_| ActError::unavailable("the connection was lost"))?;
             answered.await.map_err(|_| ActError::unavailable("the connection was lost"))
         };
-        tokio::time::timeout(CALL_TIMEOUT, exchange).await.unwrap_or_else(|_| {
-            eprintln!(
-                "TIMEOUT {:?} {:?} calls {:?}",
-                message,
-                message.primary_header().serial_num(),
-                self.calls.try_lock().map(|c| format!("{:?}", c)).ok()
-            );
-            Err(ActError::unavailable(format!("no answer within {} s", CALL_TIMEOUT.as_secs())))
-        })
+        tokio::time::timeout(timeout, exchange)
+            .await
+            .unwrap_or_else(|_| Err(ActError::unavailable(format!("no answer within {} s", timeout.as_secs()))))
     }
 
     /// An answer has been read. `table` learns of the job in the same step.

@@ -5,7 +5,7 @@ use dixmgr_contract::{FailureKind, Guard, UnitName, Verb};
 use futures_util::future::BoxFuture;
 use std::time::Duration;
 
-/// Says what would be done, and does nothing.
+/// Refuses, with a message that says what would be done.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ObserveOnly;
 
@@ -14,12 +14,24 @@ impl UnitControl for ObserveOnly {
         &'a self,
         unit: &'a UnitName,
         verb: Verb,
-        guard: Option<&'a Guard>,
+        _guard: Option<&'a Guard>,
         _timeout: Duration,
     ) -> BoxFuture<'a, Result<(), ActError>> {
-        let reason = guard.map_or("asked for", |guard| guard.reason.as_str());
-        tracing::info!(%unit, %verb, reason, "would {verb} {unit}");
         let message = format!("would {verb} {unit}, but -watch only observes; run with -exec to act");
         Box::pin(std::future::ready(Err(ActError::new(FailureKind::ObserveOnly, message))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[test]
+    fn it_refuses_and_says_what_it_would_do() {
+        let unit = UnitName::new("api.service").unwrap();
+        let error = ObserveOnly.act(&unit, Verb::Start, None, Duration::ZERO).now_or_never().unwrap().unwrap_err();
+        assert_eq!(error.kind, FailureKind::ObserveOnly);
+        assert_eq!(error.message, "would start api.service, but -watch only observes; run with -exec to act");
     }
 }

@@ -1,26 +1,30 @@
 //! The read-only capability, and the task that keeps a connection for ever.
 
 use crate::{
-    ActError, ConnectError, Options, UnitReader,
+    ACT_TIMEOUT, ActError, CALL_TIMEOUT, ConnectError, Options, UnitReader,
+    answer::{error_name, error_text, invocation_of, lines_of, patch_of},
     buffer::{Alive, Buffer, UnitFeed},
+    control::JOBS,
     error,
     link::Link,
     properties::Patch,
-    session::{Session, error_text},
+    row::Listed,
+    session::{Session, is_stopping},
     table::Table,
     wire,
 };
 use dixmgr_contract::{UnitName, UnitState};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join3};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
-use zbus::{Message, message::Type, zvariant::Value};
+use tokio::sync::Semaphore;
+use zbus::Message;
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
@@ -32,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) buffer: Arc<Buffer>,
     link: Mutex<Option<Arc<Link>>>,
     logind_stopping: AtomicBool,
+    /// Turns for jobs of ours.
+    pub(crate) jobs: Semaphore,
 }
 
 impl Shared {
@@ -80,6 +86,7 @@ pub async fn start(options: Options) -> Result<(Observer, UnitFeed), ConnectErro
         buffer: Arc::clone(&buffer),
         link: Mutex::new(None),
         logind_stopping: AtomicBool::new(false),
+        jobs: Semaphore::new(JOBS),
     });
     let session = Session::open(options.bus, Arc::clone(&shared)).await?;
     let following = {
@@ -112,27 +119,63 @@ async fn reopen(bus: crate::BusKind, shared: &Arc<Shared>) -> Session {
     }
 }
 
-impl UnitReader for Observer {
-    fn look<'a>(&'a self, unit: &'a UnitName) -> BoxFuture<'a, Result<UnitState, ActError>> {
-        Box::pin(async move {
-            let answer = self.shared.link()?.call(wire::get_all(unit, "")).await?;
-            let patch = properties_of(unit, &answer)?;
-            let table = self.shared.table();
-            Ok(table.read_as(table.index_of(unit), unit, patch, Instant::now()))
-        })
+impl Observer {
+    /// What a decision to act needs, in one round trip: without the run's result, with the manager's state.
+    pub(crate) async fn fresh_and_manager(&self, unit: &UnitName) -> Result<Fresh, ActError> {
+        let link = self.shared.link()?;
+        let (list, invocation, manager) = join3(
+            link.call(wire::list(std::slice::from_ref(unit)), ACT_TIMEOUT),
+            link.call(wire::invocation(unit), ACT_TIMEOUT),
+            link.call(wire::system_state(), ACT_TIMEOUT),
+        )
+        .await;
+        let mut fresh = self.read_as(unit, &list?, &invocation?, Patch::default())?;
+        fresh.manager_stopping = is_stopping(&manager?);
+        Ok(fresh)
+    }
+
+    fn read_as(&self, unit: &UnitName, list: &Message, invocation: &Message, part: Patch) -> Result<Fresh, ActError> {
+        if let Some(name) = error_name(list) {
+            return Err(error::from_dbus(unit, None, &name, &error_text(list)));
+        }
+        let line = lines_of(list).and_then(|lines| lines.into_iter().next());
+        let mut patch = part;
+        patch.merge(line.map_or_else(Listed::absent, |line| line.listed).into());
+        patch.invocation = invocation_of(invocation);
+        let invocation = patch.invocation.clone().flatten();
+        let table = self.shared.table();
+        let state = table.read_as(table.index_of(unit), unit, patch, Instant::now());
+        Ok(Fresh { state, invocation, manager_stopping: false })
     }
 }
 
-/// The properties in the answer to a `GetAll`.
-pub(crate) fn properties_of(unit: &UnitName, answer: &Message) -> Result<Patch, ActError> {
-    let header = answer.header();
-    if answer.message_type() == Type::Error {
-        let name = header.error_name().map_or("", |name| name.as_str());
-        return Err(error::from_dbus(unit, None, name, &error_text(answer)));
+/// What systemd says of a unit at this moment.
+pub(crate) struct Fresh {
+    /// With what is remembered of a unit that was unloaded.
+    pub(crate) state: UnitState,
+    /// The unit's own, not remembered.
+    pub(crate) invocation: Option<String>,
+    /// systemd is shutting down.
+    pub(crate) manager_stopping: bool,
+}
+
+impl UnitReader for Observer {
+    fn look<'a>(&'a self, unit: &'a UnitName) -> BoxFuture<'a, Result<UnitState, ActError>> {
+        Box::pin(async move {
+            let link = self.shared.link()?;
+            let part = async {
+                match wire::type_part(unit) {
+                    Some(message) => link.call(message, CALL_TIMEOUT).await.map(|answer| patch_of(&answer)),
+                    None => Ok(None),
+                }
+            };
+            let (list, invocation, part) = join3(
+                link.call(wire::list(std::slice::from_ref(unit)), CALL_TIMEOUT),
+                link.call(wire::invocation(unit), CALL_TIMEOUT),
+                part,
+            )
+            .await;
+            Ok(self.read_as(unit, &list?, &invocation?, part?.unwrap_or_default())?.state)
+        })
     }
-    let body = answer.body();
-    let properties: HashMap<&str, Value<'_>> = body
-        .deserialize()
-        .map_err(|error| ActError::unavailable(format!("its answer about {unit} cannot be read: {error}")))?;
-    Ok(Patch::read(&properties))
 }

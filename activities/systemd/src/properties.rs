@@ -21,6 +21,8 @@ pub(crate) struct Patch {
     pub(crate) job: Option<u32>,
     pub(crate) kind: Option<String>,
     pub(crate) remain_after_exit: Option<bool>,
+    /// A main process was started since the unit was loaded.
+    pub(crate) ran: Option<bool>,
     /// The `Restart=` policy.
     pub(crate) restart: Option<String>,
 }
@@ -55,6 +57,10 @@ impl Patch {
             exit_status: i32_of("ExecMainStatus"),
             restarts: u32_of("NRestarts"),
             job: get("Job").and_then(job),
+            ran: match get("ExecMainStartTimestampMonotonic") {
+                Some(Value::U64(when)) => Some(*when != 0),
+                _ => None,
+            },
             kind: word("Type"),
             restart: word("Restart"),
             remain_after_exit: match get("RemainAfterExit") {
@@ -81,14 +87,15 @@ impl Patch {
         lay(&mut self.exit_status, later.exit_status);
         lay(&mut self.restarts, later.restarts);
         lay(&mut self.job, later.job);
+        lay(&mut self.ran, later.ran);
         lay(&mut self.kind, later.kind);
         lay(&mut self.restart, later.restart);
         lay(&mut self.remain_after_exit, later.remain_after_exit);
     }
 }
 
-/// `ay`: 16 bytes, or none or all zero for a unit that has not run since it was loaded.
-fn invocation(value: &Value<'_>) -> Option<Option<String>> {
+/// `InvocationID`, `ay`: 16 bytes, or none or all zero for a unit that has not run since it was loaded.
+pub(crate) fn invocation(value: &Value<'_>) -> Option<Option<String>> {
     let Value::Array(array) = value else { return None };
     let mut hex = String::with_capacity(32);
     let mut any = false;

@@ -72,12 +72,12 @@ impl Row {
         }
     }
 
-    /// The first message of a change: kept until [`Self::apply`].
+    /// The first message of a change, or the first answers about a unit: kept until the one that completes them.
     pub(crate) fn stage(&mut self, patch: Patch) {
         self.staged.merge(patch);
     }
 
-    /// The second message of a change, or a whole answer (`GetAll`).
+    /// The second message of a change.
     pub(crate) fn apply(&mut self, patch: Patch, ours: &BTreeSet<u32>, at: Instant) {
         let mut whole = std::mem::take(&mut self.staged);
         whole.merge(patch);
@@ -88,7 +88,7 @@ impl Row {
         self.at = at;
     }
 
-    /// An answer to `GetAll`: everything, and the last word.
+    /// The last of the answers about a unit: with what was staged it is everything, and the last word.
     pub(crate) fn apply_all(&mut self, patch: Patch, ours: &BTreeSet<u32>, at: Instant) {
         self.apply(patch, ours, at);
         self.known = true;
@@ -104,16 +104,6 @@ impl Row {
         self.load != listed.load || self.active != listed.active || self.sub != listed.sub || self.job != listed.job
     }
 
-    /// Takes a line of systemd's list as all there is to know: for a unit that systemd could not load.
-    pub(crate) fn take_listed(&mut self, listed: Listed, ours: &BTreeSet<u32>, at: Instant) {
-        self.staged = Patch::default();
-        self.unsettled = false;
-        self.set_active(listed.active, listed.sub, listed.job, ours);
-        self.load = listed.load;
-        self.known = true;
-        self.at = at;
-    }
-
     /// The connection was lost: what a half-told change said is void, and so are job numbers.
     pub(crate) fn forget_connection(&mut self) {
         self.staged = Patch::default();
@@ -124,10 +114,21 @@ impl Row {
         self.job = None;
     }
 
-    /// The whole state should be asked for: it may not be the last word, or it is something that a unit which could not
-    /// be loaded cannot be.
-    pub(crate) fn wants_a_look(&self) -> bool {
-        self.unsettled || (self.load != LoadState::Loaded && self.active != ActiveState::Inactive)
+    /// What was staged is a unit that has not run since it was loaded: it has no invocation, there is no need to ask.
+    pub(crate) fn staged_is_fresh(&self) -> bool {
+        self.staged.active.as_deref() == Some("inactive") && self.staged.ran == Some(false)
+    }
+
+    /// It may not be the last word.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.unsettled
+    }
+
+    /// It is something that a unit which could not be loaded cannot be; load states are not signalled.
+    pub(crate) fn seems_loaded_since(&self) -> bool {
+        let could_not =
+            matches!(self.load, LoadState::NotFound | LoadState::Error | LoadState::BadSetting | LoadState::Stub);
+        could_not && self.active != ActiveState::Inactive
     }
 
     /// The consumer may see it.
@@ -254,7 +255,7 @@ fn is_way_down(active: &ActiveState) -> bool {
     matches!(active, ActiveState::Deactivating | ActiveState::Inactive | ActiveState::Failed)
 }
 
-/// A line of `ListUnitsByNames`.
+/// What `ListUnitsByNames` says of a unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) load: LoadState,
@@ -262,3 +263,26 @@ pub(crate) struct Listed {
     pub(crate) sub: String,
     pub(crate) job: Option<u32>,
 }
+
+impl Listed {
+    /// A unit that does not exist.
+    pub(crate) fn absent() -> Self {
+        Self { load: LoadState::NotFound, active: ActiveState::Inactive, sub: "dead".to_owned(), job: None }
+    }
+}
+
+impl From<Listed> for Patch {
+    fn from(listed: Listed) -> Self {
+        Self {
+            load: Some(listed.load.into()),
+            active: Some(listed.active.into()),
+            sub: Some(listed.sub),
+            job: Some(listed.job.unwrap_or(0)),
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "row_tests.rs"]
+mod tests;

@@ -18,6 +18,15 @@ use std::{
     time::Instant,
 };
 
+/// What a message leaves open.
+#[derive(Debug, Default)]
+pub(crate) struct Doubts {
+    /// These units may be about to change again: systemd has to be asked.
+    pub(crate) unsettled: Vec<usize>,
+    /// A unit's load state cannot be what was listed.
+    pub(crate) load_state: bool,
+}
+
 /// Everything that is known of the units; written by the session, read by those who act.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -66,41 +75,50 @@ impl Table {
         }
     }
 
-    /// A `PropertiesChanged`. Returns the units whose whole state should be asked for.
-    pub(crate) fn changed(&mut self, path: &str, is_unit_part: bool, patch: &Patch, at: Instant) -> Vec<usize> {
-        let indices = self.by_path.get(path).cloned().unwrap_or_default();
-        let mut to_look_at = Vec::new();
-        for index in indices {
+    /// A `PropertiesChanged`.
+    pub(crate) fn changed(&mut self, path: &str, is_unit_part: bool, patch: &Patch, at: Instant) -> Doubts {
+        let mut doubts = Doubts::default();
+        for index in self.by_path.get(path).cloned().unwrap_or_default() {
             let Some(row) = self.rows.get_mut(index) else { continue };
             if !is_unit_part {
                 row.stage(patch.clone());
                 continue;
             }
             row.apply(patch.clone(), &self.ours, at);
-            if row.known && row.wants_a_look() {
-                to_look_at.push(index);
+            if row.is_unsettled() {
+                doubts.unsettled.push(index);
             }
+            doubts.load_state |= row.known && row.seems_loaded_since();
             self.publish(index);
         }
-        to_look_at
+        doubts
     }
 
-    /// The answer to a `GetAll`.
+    /// A line of systemd's list; `all` says that it differs in any case. True if it does: more answers must follow.
+    pub(crate) fn listed(&mut self, index: usize, listed: Listed, all: bool) -> bool {
+        let Some(row) = self.rows.get_mut(index) else { return false };
+        let differs = all || !row.known || row.differs(&listed);
+        if differs {
+            row.stage(listed.into());
+        }
+        differs
+    }
+
+    /// An answer about a unit. True if nothing more needs to be asked about it.
+    pub(crate) fn told_some(&mut self, index: usize, patch: Patch, at: Instant) -> bool {
+        let Some(row) = self.rows.get_mut(index) else { return true };
+        row.stage(patch);
+        let all = row.staged_is_fresh();
+        if all {
+            self.told_all(index, Patch { invocation: Some(None), ..Patch::default() }, at);
+        }
+        all
+    }
+
+    /// The last answer about a unit.
     pub(crate) fn told_all(&mut self, index: usize, patch: Patch, at: Instant) {
         let Some(row) = self.rows.get_mut(index) else { return };
         row.apply_all(patch, &self.ours, at);
-        self.publish(index);
-    }
-
-    /// A line of systemd's list. True if the whole state should be asked for.
-    pub(crate) fn listed(&mut self, index: usize, listed: &Listed, all: bool) -> bool {
-        self.rows.get(index).is_some_and(|row| all || !row.known || row.differs(listed))
-    }
-
-    /// A line of systemd's list for a unit that cannot be asked for more.
-    pub(crate) fn take_listed(&mut self, index: usize, listed: Listed, at: Instant) {
-        let Some(row) = self.rows.get_mut(index) else { return };
-        row.take_listed(listed, &self.ours, at);
         self.publish(index);
     }
 

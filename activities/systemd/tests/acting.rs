@@ -1,5 +1,7 @@
 //! Acting on units beside a real systemd: what it does, what it refuses, and whose jobs are whose.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 mod common;
 use common::{Host, Recorder, Sandbox, in_sandbox, line};
 use dixmgr_contract::{FailureKind, Guard, ServiceName, UnitName, Verb};
@@ -96,7 +98,6 @@ fn a_unit_at_its_start_limit_is_started_again() {
             told.until("a.service", |state| state.sub == "failed").await;
         }
         assert!(!host.try_systemctl(&["start", "a"]).status.success());
-        told.until("a.service", |state| state.result == "start-limit-hit").await;
         act(&observer, "a.service", Verb::Start, None).await.unwrap();
         assert!(observer.look(&unit("a.service")).await.unwrap().is_up());
     });

@@ -3,6 +3,8 @@
 //! The feed keeps only the latest state, so a slow reader sees fewer. Each expectation is therefore the longest
 //! sequence there can be (recorded on systemd 252): what is told must be a part of it, in its order, up to its end.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 mod common;
 use common::{Host, Recorder, Sandbox, in_sandbox};
 

@@ -1,5 +1,7 @@
 //! The system bus, with systemd as PID 1: what differs from a user's manager.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 mod common;
 use common::{Sandbox, in_sandbox, line};
 use dixmgr_contract::{FailureKind, UnitName, Verb};

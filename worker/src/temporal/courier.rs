@@ -8,7 +8,8 @@ use dixmgr_flows::{ServiceWatchWorkflow, WatchInput};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::time::Duration;
-use temporalio_client::tonic::IntoRequest;
+use temporalio_client::errors::WorkflowStartError;
+use temporalio_client::tonic::{Code, IntoRequest};
 use temporalio_client::{
     Client, RetryOptions, RpcOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
 };
@@ -16,6 +17,7 @@ use temporalio_common::MemoValues;
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::workflowservice::v1::ResetStickyTaskQueueRequest;
 use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
+use tokio::sync::watch;
 
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 const HOST: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_HOST);
@@ -25,13 +27,29 @@ const CHAIN: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_
 
 /// Delivers to the workflows of one namespace.
 pub(super) struct TemporalCourier {
-    pub(super) client: Client,
-    pub(super) endpoint: Endpoint,
+    client: Client,
+    endpoint: Endpoint,
     /// Whether the search attributes may be used.
-    pub(super) search_attributes: bool,
+    search_attributes: bool,
+    /// Why the cluster refused a delivery, as opposed to not taking it now.
+    refusal: watch::Sender<Option<String>>,
 }
 
 impl TemporalCourier {
+    pub(super) fn new(client: Client, endpoint: Endpoint, search_attributes: bool) -> Self {
+        Self { client, endpoint, search_attributes, refusal: watch::Sender::new(None) }
+    }
+
+    /// Returns when the cluster refuses a delivery, with the reason: what was found out about it no longer holds.
+    pub(super) async fn refused(&self) -> String {
+        let mut refusal = self.refusal.subscribe();
+        if refusal.wait_for(Option::is_some).await.is_err() {
+            return std::future::pending().await;
+        }
+        let reason = refusal.borrow().clone().unwrap_or_default();
+        format!("it refuses observations: {reason}")
+    }
+
     fn options(&self, workflow_id: String, spec: &ServiceSpec) -> WorkflowStartOptions {
         let mut memo = MemoValues::new();
         memo.insert(MEMO_MARK, env!("CARGO_PKG_VERSION").to_owned());
@@ -77,6 +95,7 @@ impl Courier for TemporalCourier {
         let options = self.options(parcel.workflow_id.clone(), &spec);
         let input = WatchInput { spec, search_attributes: self.search_attributes, state: None };
         let workflow_id = parcel.workflow_id;
+        let refusal = self.refusal.clone();
         async move {
             if parcel.inherited {
                 reset_sticky_queue(&client, workflow_id).await;
@@ -88,7 +107,14 @@ impl Courier for TemporalCourier {
                 parcel.observation.into(),
                 options,
             );
-            delivered.await.map(|_| ()).map_err(|error| DeliveryError(error.to_string()))
+            delivered.await.map(|_| ()).map_err(|error| {
+                if let WorkflowStartError::Rpc(status) = &error
+                    && matches!(status.code(), Code::InvalidArgument | Code::NotFound | Code::PermissionDenied)
+                {
+                    refusal.send_replace(Some(status.message().to_owned()));
+                }
+                DeliveryError(error.to_string())
+            })
         }
         .boxed()
     }

@@ -7,6 +7,7 @@
 mod connect;
 mod courier;
 mod namespace;
+mod pulse;
 mod session;
 mod takeover;
 mod workers;

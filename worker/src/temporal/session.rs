@@ -15,17 +15,10 @@ use futures_util::future::FusedFuture;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use temporalio_client::Client;
-use temporalio_client::tonic::IntoRequest;
-use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use tokio::sync::{oneshot, watch};
 
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(5);
-/// How often the connection is tried when nothing is sent, and how long an answer may take.
-const PULSE: Duration = Duration::from_secs(5);
-/// How often it is counted which workflows are open: one that somebody has ended is started again.
-const CENSUS: Duration = Duration::from_secs(600);
 /// The workers are made anew now and then: the SDK keeps a few hundred bytes of every activity until then.
 const RECYCLE: Duration = Duration::from_secs(24 * 3600);
 
@@ -107,8 +100,7 @@ impl Session {
         let spawn = |role| workers::spawn(role, self.endpoint.clone(), self.metrics.clone(), ended.clone()).fuse();
         let mut fleet = spawn(Role::Fleet);
         let mut host = spawn(Role::Host(self.host.clone(), self.activities.clone()));
-        let courier = TemporalCourier { client: client.clone(), endpoint: self.endpoint.clone(), search_attributes };
-        let courier = Arc::new(courier);
+        let courier = Arc::new(TemporalCourier::new(client.clone(), self.endpoint.clone(), search_attributes));
         self.agent.say(Message::Linked(courier.clone(), open)).await;
         if let Some(first) = first.take() {
             let _ = first.send(Verdict::Ready);
@@ -119,7 +111,7 @@ impl Session {
             () = tokio::time::sleep(RECYCLE) => Ok(()),
             result = &mut fleet => Err(lost(result)),
             result = &mut host => Err(lost(result)),
-            () = self.pulse(&client, &courier) => Ok(()),
+            error = self.pulse(&client, &courier) => Err(error),
         };
         self.agent.say(Message::Unlinked).await;
         let _ = end.send(true);
@@ -131,46 +123,9 @@ impl Session {
         result
     }
 
-    /// Feels the cluster's pulse: the workers and the agent come back by themselves, but people want to know, and what
-    /// waited for an answer from this host hears from it again. Now and then it counts who is there.
-    async fn pulse(&self, client: &Client, courier: &Arc<TemporalCourier>) {
-        let mut alive = true;
-        let mut counted = Instant::now();
-        loop {
-            tokio::time::sleep(PULSE).await;
-            match beat(client).await {
-                Ok(()) if !alive || counted.elapsed() > CENSUS => {
-                    let Ok(open) = takeover::open_workflows(client, &self.endpoint, &self.workflow_ids).await else {
-                        continue;
-                    };
-                    counted = Instant::now();
-                    if std::mem::replace(&mut alive, true) {
-                        self.agent.say(Message::Census(open)).await;
-                    } else {
-                        self.connected();
-                        self.agent.say(Message::Linked(Arc::clone(courier) as Arc<_>, open)).await;
-                    }
-                }
-                Err(reason) if alive => {
-                    alive = false;
-                    TemporalLost { address: &self.endpoint.address, reason: &reason }.emit(&self.metrics);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn connected(&self) {
+    pub(super) fn connected(&self) {
         TemporalConnected { address: &self.endpoint.address, namespace: &self.endpoint.namespace }.emit(&self.metrics);
     }
-}
-
-/// One cheap question to the cluster.
-async fn beat(client: &Client) -> Result<(), String> {
-    let mut service = client.connection().workflow_service();
-    let mut request = GetSystemInfoRequest {}.into_request();
-    request.set_timeout(PULSE);
-    service.get_system_info(request).await.map(|_| ()).map_err(|status| status.message().to_owned())
 }
 
 fn lost(result: Result<anyhow::Result<()>, oneshot::error::RecvError>) -> SessionError {

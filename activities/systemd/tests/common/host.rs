@@ -108,9 +108,23 @@ impl Recorder {
         found.unwrap()
     }
 
+    /// The same, unless the last state told of the unit is like this already.
+    pub(crate) async fn reach(&mut self, unit: &str, mut is: impl FnMut(&UnitState) -> bool) -> UnitState {
+        let last = self.states.iter().rev().find(|(name, _, _)| name == unit).map(|(_, state, _)| state.clone());
+        match last.filter(|state| is(state)) {
+            Some(state) => state,
+            None => self.until(unit, is).await,
+        }
+    }
+
     /// The last state told of the unit.
     pub(crate) fn last(&self, unit: &str) -> &UnitState {
         &self.states.iter().rev().find(|(name, _, _)| name == unit).expect("a state").1
+    }
+
+    /// The connection was never lost, as far as is written down.
+    pub(crate) fn never_disconnected(&self) -> bool {
+        !self.events.iter().any(|event| matches!(event, FeedEvent::Disconnected { .. }))
     }
 
     /// Forgets what was written down.
