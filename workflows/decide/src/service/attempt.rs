@@ -9,6 +9,8 @@ use super::{Action, Answer, Order, Outcome, Service};
 use dixmgr_contract::activity::ReportKind;
 use dixmgr_contract::{FailureKind, Guard, Span, Time, Verb};
 
+/// Characters of a host's message that are kept.
+const MESSAGE: usize = 300;
 /// How long the news of a run that failed to start may take.
 const SOON: Span = Span::from_secs(5);
 /// How long to wait for the news that explains a refusal, or for a silent host, before asking again.
@@ -147,10 +149,11 @@ impl Service {
         let patience = if kind.is_free() { PATIENCE } else { SOON };
         if !kind.is_free() {
             // It was tried, and that is one more failure: of a run that is about to be told.
-            self.note_failure(now, message);
+            self.note_failure(now, message.clone());
             self.pending = Some(Pending::new(Cause::Failure));
         }
-        let why = Why::Answered { kind, revision: self.revision, until: now.after(patience) };
+        let message = message.chars().take(MESSAGE).collect();
+        let why = Why::Answered { kind, message, revision: self.revision, until: now.after(patience) };
         self.enter(Phase::Down { why }, now);
     }
 

@@ -127,8 +127,11 @@ pub enum Why {
     /// The host has answered that it did not do it. A newer observation than `revision` makes us look again, and in any
     /// case the passing of `until`.
     Answered {
-        /// Why.
+        /// Why, as data.
         kind: FailureKind,
+        /// Why, in the host's words.
+        #[serde(default)]
+        message: String,
         /// What was known then.
         revision: u64,
         /// The last moment of patience.

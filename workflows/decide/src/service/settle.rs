@@ -94,6 +94,9 @@ impl Service {
         if stays {
             return;
         }
+        if let (Some(_), Some(failure), Reading::Dead) = (&self.pending, &mut self.last_failure, seen.reading()) {
+            failure.reason = seen.unit.ending();
+        }
         if self.pending.is_none() {
             let bring_up = self.is_bring_up(seen);
             if bring_up && !self.spec.policy.start {

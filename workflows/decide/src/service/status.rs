@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::phase::{By, Phase, StoppedBy, Why};
-use dixmgr_contract::{FailureKind, LOGIC_VERSION, RestartCount, ServiceStatus, Time};
+use dixmgr_contract::{LOGIC_VERSION, RestartCount, ServiceStatus, Time};
 
 impl Service {
     /// The answer of the query `status` at `now`.
@@ -67,10 +67,7 @@ impl std::fmt::Display for Why {
             Self::Ending => f.write_str("its process has ended"),
             Self::Prevented { code, .. } => write!(f, "not restarted after exit code {code}"),
             Self::Broken => f.write_str("systemd cannot load the unit"),
-            Self::Answered { kind: FailureKind::HostSilent, .. } => {
-                f.write_str("its host is silent: no dixmgr there took the order")
-            }
-            Self::Answered { kind, .. } => write!(f, "its host did not do it ({kind})"),
+            Self::Answered { message, .. } => f.write_str(message),
             Self::Observing { .. } => f.write_str("a dry run takes no action"),
         }
     }

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Builds a release and measures it beside a private systemd and a Temporal dev server. Arguments go to bench/bench.py.
+set -euo pipefail
+here=$(dirname "${BASH_SOURCE[0]}")
+. "$here/lib.sh"
+
+"$here/setup.sh"
+cd "$root"
+has monit || unpack monit usr/bin/monit || note "no Monit to compare with"
+heading "building a release"
+cargo build --release --workspace --bin dixmgr
+may_be_root || die "the private systemd needs root: run this as root, or install sudo"
+heading "measuring"
+as_root env "PATH=$PATH" "BENCH_IDLE=${BENCH_IDLE:-60}" "$root/tests/sandbox/user-manager.sh" \
+  python3 "$root/bench/bench.py" --dixmgr "$target/release/dixmgr" --results "$target/bench" "$@"

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Installs what the tests need beyond Rust, if it is missing: systemd and a bus, promtool, a Temporal server.
+# Packages come with apt; the other two go into target/tools. Nothing is started.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+get_temporal() {
+  local cached=${XDG_CACHE_HOME:-$HOME/.cache}/dixmgr/temporal-$temporal_version # where `dixmgr up` keeps its own
+  mkdir -p "$tools/bin"
+  if [ -x "$cached" ]; then ln -s "$cached" "$tools/bin/temporal" && return; fi
+  has go || die "no temporal on the PATH, and no Go to build it with"
+  note "building the Temporal CLI, which carries a server, with go install: about 3 minutes"
+  GOBIN=$tools/bin slowly "building Temporal" go install "github.com/temporalio/cli/cmd/temporal@$temporal_version" ||
+    die "go install has failed"
+}
+
+heading "what the tests need"
+need_rust
+need systemctl=systemd dbus-daemon=dbus unshare=util-linux setpriv=util-linux ip=iproute2 python3=python3-minimal
+has promtool || unpack prometheus usr/bin/promtool || die "no promtool: it is in the package prometheus"
+has temporal || get_temporal
+note "$(systemctl --version | head -n 1), $(promtool --version 2>&1 | head -n 1 | cut -d' ' -f1-3), $(temporal --version)"

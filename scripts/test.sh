@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# All tests: one build of the workspace in one profile, then everything. Arguments go to cargo test.
+set -euo pipefail
+here=$(dirname "${BASH_SOURCE[0]}")
+. "$here/lib.sh"
+
+"$here/setup.sh"
+cd "$root"
+heading "building the workspace and its tests"
+cargo test --workspace --no-run "$@"
+if [ "$EUID" != 0 ]; then note "not root: tests that start a systemd of their own will say SKIPPED"; fi
+heading "running the tests"
+# One failure does not hide another.
+cargo test --workspace --no-fail-fast "$@"

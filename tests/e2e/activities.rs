@@ -1,0 +1,135 @@
+//! The activities of a host, called by name from somebody else's workflow.
+
+// The macros generate undocumented constants beside each handler.
+#![allow(missing_docs)]
+
+use super::{API, SLEEP, WF_API, api_runs};
+use dixmgr_contract::PhaseName;
+use dixmgr_tests::{Launch, Sandbox, Temporal, TemporalServer, in_sandbox};
+use serde_json::{Value, json};
+use std::time::Duration;
+use temporalio_client::{WorkflowGetResultOptions, WorkflowStartOptions};
+use temporalio_sdk::{Runtime, Worker, WorkerOptions};
+use temporalio_workflow::common::ActivityDefinition;
+use temporalio_workflow::common::error::IncomingError;
+use temporalio_workflow::{ActivityOptions, RetryPolicy, WorkflowContext, WorkflowResult, workflow, workflow_methods};
+
+/// An activity that is known by its name alone, with one positional argument.
+struct Named(String);
+
+impl ActivityDefinition for Named {
+    type Input = Value;
+    type Output = Value;
+
+    fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Somebody's workflow: `[activity, argument]`; the answer is `{"ok":…}` or `{"error":type,"message":…}`.
+#[workflow]
+#[derive(Default)]
+struct Somebodys;
+
+#[workflow_methods]
+impl Somebodys {
+    #[run]
+    async fn run(ctx: &mut WorkflowContext<Self>, call: (String, Value)) -> WorkflowResult<Value> {
+        let options = ActivityOptions::with_start_to_close_timeout(Duration::from_secs(60))
+            .task_queue("dotidx-watcher@alpha".to_owned())
+            .retry_policy(RetryPolicy::builder().maximum_attempts(1).build())
+            .build();
+        Ok(match ctx.execute_activity(Named(call.0), call.1, options).await {
+            Ok(answer) => json!({ "ok": answer }),
+            Err(error) => match error.cause() {
+                Some(IncomingError::Application(failure)) => {
+                    json!({ "error": failure.type_name(), "message": failure.to_string() })
+                }
+                _ => json!({ "error": error.to_string() }),
+            },
+        })
+    }
+}
+
+/// Calls activities on the host, one after the other, and gives their answers.
+fn call(temporal: &Temporal, calls: &[(&str, Value)]) -> Vec<Value> {
+    let client = temporal.client().clone();
+    let calls: Vec<_> = calls.iter().map(|(activity, argument)| ((*activity).to_owned(), argument.clone())).collect();
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio.block_on(async move {
+        let runtime = Runtime::from_current_tokio(Default::default()).unwrap();
+        let options = WorkerOptions::new("somebodys").register_workflow::<Somebodys>().unwrap().build();
+        let mut worker = Worker::new(&runtime, client.clone(), options).unwrap();
+        let stop = worker.shutdown_handle();
+        let questions = async {
+            let mut answers = Vec::new();
+            for (index, call) in calls.into_iter().enumerate() {
+                let options = WorkflowStartOptions::new("somebodys", format!("call-{index}")).build();
+                let handle = client.start_workflow(Somebodys::run, call, options).await.unwrap();
+                answers.push(handle.get_result(WorkflowGetResultOptions::default()).await.unwrap());
+            }
+            stop();
+            answers
+        };
+        let (ran, answers) = tokio::join!(worker.run(), questions);
+        ran.unwrap();
+        answers
+    })
+}
+
+#[test]
+fn activities_are_called_by_name_from_any_workflow() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        api_runs(host);
+        host.install([("other.service", SLEEP)]);
+        let server = TemporalServer::start();
+        let _dixmgr = Launch::exec(host, API).start();
+        let temporal = server.connect();
+        temporal.wait_phase(WF_API, PhaseName::Healthy);
+        // Paused, so that the workflow of the service lets them work.
+        temporal.cli(&["workflow", "update", "execute", "--workflow-id", WF_API, "--name", "pause"]);
+        let before = host.invocation("api");
+        let api = || json!("api.service");
+        let answers = call(
+            &temporal,
+            &[
+                ("CheckSystemdServiceActivity", api()),
+                ("RestartSystemdServiceActivity", api()),
+                ("StopSystemdServiceActivity", api()),
+                ("CheckSystemdServiceActivity", api()),
+                ("StartSystemdServiceActivity", api()),
+            ],
+        );
+        let done = json!({ "ok": null });
+        let running = json!({"IsActive": true, "ActiveState": "active", "SubState": "running", "LoadState": "loaded"});
+        let dead = json!({"IsActive": false, "ActiveState": "inactive", "SubState": "dead", "LoadState": "loaded"});
+        let expected = [json!({ "ok": running }), done.clone(), done.clone(), json!({ "ok": dead }), done];
+        assert_eq!(answers, expected);
+        assert!(host.is_running("api") && host.invocation("api") != before);
+    });
+}
+
+#[test]
+fn a_unit_that_the_host_does_not_name_is_refused() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        api_runs(host);
+        host.install([("other.service", SLEEP)]);
+        let server = TemporalServer::start();
+        let _dixmgr = Launch::exec(host, API).start();
+        let temporal = server.connect();
+        temporal.wait_phase(WF_API, PhaseName::Healthy);
+        let answers = call(
+            &temporal,
+            &[
+                ("StartSystemdServiceActivity", json!("other.service")),
+                ("CheckSystemdServiceActivity", json!("other.service")),
+                ("StopSystemdServiceActivity", json!("../api.service")),
+                ("StopSystemdServiceActivity", json!({"unit": "api.service"})),
+                ("StopSystemdServiceActivity", json!("api.service; reboot")),
+            ],
+        );
+        let errors: Vec<_> = answers.iter().map(|answer| answer["error"].as_str().unwrap_or_default()).collect();
+        assert_eq!(errors, ["NotAllowed", "NotAllowed", "BadInput", "BadInput", "BadInput"], "{answers:?}");
+        assert!(!host.is_running("other") && host.is_running("api"));
+    });
+}

@@ -1,0 +1,85 @@
+//! Temporal is away: dixmgr observes and measures on, and acts when it is back.
+
+use super::{API, SLEEP, WF_API, api_runs, counts_starts, set, starts, waits_for};
+use dixmgr_contract::PhaseName;
+use dixmgr_tests::{Launch, Sandbox, TemporalServer, in_sandbox, wait_until};
+
+#[test]
+fn what_dies_while_temporal_is_dead_is_seen_at_once_and_restarted_later() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        api_runs(host);
+        let server = TemporalServer::start();
+        let dixmgr = Launch::exec(host, API).start();
+        server.connect().wait_phase(WF_API, PhaseName::Healthy);
+        server.kill();
+        let before = host.kill("api");
+        dixmgr.wait_metric("dixmgr_service_health", "api", 0.0);
+        dixmgr.wait_logged(&["service is down", "service=api"]);
+        assert!(!host.is_running("api"));
+        let server = TemporalServer::start();
+        host.runs_anew("api", &before);
+        server.connect().wait_status(WF_API, "is healthy again", |status| {
+            status.phase == PhaseName::Healthy && status.restarts.total == 1
+        });
+        dixmgr.wait_metric("dixmgr_service_health", "api", 1.0);
+        dixmgr.wait_metric("dixmgr_service_restarts_total", "api", 1.0);
+    });
+}
+
+#[test]
+fn a_temporal_that_comes_late_is_waited_for() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        api_runs(host);
+        let dixmgr = Launch::exec(host, API).start();
+        dixmgr.wait_metric("dixmgr_service_health", "api", 1.0);
+        dixmgr.wait_logged(&["Temporal cannot be reached"]);
+        assert_eq!(dixmgr.metric("dixmgr_temporal_connected", &[]), Some(0.0));
+        let before = host.kill("api");
+        dixmgr.wait_metric("dixmgr_service_health", "api", 0.0);
+        let server = TemporalServer::start();
+        host.runs_anew("api", &before);
+        server.connect().wait_phase(WF_API, PhaseName::Healthy);
+        assert_eq!(dixmgr.metric("dixmgr_temporal_connected", &[]), Some(1.0));
+    });
+}
+
+#[test]
+fn a_restart_under_way_when_temporal_dies_is_not_repeated() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        let service = [counts_starts("starts"), waits_for("ExecStartPre", "gate"), SLEEP.to_owned()].join("\n");
+        set("gate", true);
+        host.install([("api.service", service.as_str())]);
+        host.start(&["api"]);
+        let server = TemporalServer::start();
+        let dixmgr = Launch::exec(host, API).start();
+        server.connect().wait_phase(WF_API, PhaseName::Healthy);
+        set("gate", false);
+        host.kill("api");
+        wait_until("the restart is under way", || host.state("api") == "activating/start-pre");
+        server.kill();
+        set("gate", true);
+        dixmgr.wait_metric("dixmgr_service_health", "api", 1.0);
+        let run = host.invocation("api");
+        let server = TemporalServer::start();
+        server.connect().wait_status(WF_API, "is healthy again", |status| {
+            status.phase == PhaseName::Healthy && status.restarts.total == 1
+        });
+        assert_eq!((host.invocation("api"), starts("starts")), (run, 2));
+    });
+}
+
+#[test]
+fn a_temporal_that_has_lost_its_memory_is_told_everything_again() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        api_runs(host);
+        let server = TemporalServer::start();
+        let _dixmgr = Launch::exec(host, API).start();
+        server.connect().wait_phase(WF_API, PhaseName::Healthy);
+        server.kill();
+        TemporalServer::forget();
+        let before = host.kill("api");
+        let server = TemporalServer::start();
+        host.runs_anew("api", &before);
+        server.connect().wait_phase(WF_API, PhaseName::Healthy);
+    });
+}

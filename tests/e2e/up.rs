@@ -1,0 +1,45 @@
+//! `dixmgr up`: Temporal and dixmgr in one go.
+
+use super::{API, WF_API, api_runs};
+use dixmgr_contract::PhaseName;
+use dixmgr_tests::{Dixmgr, Launch, Sandbox, Temporal, in_sandbox, wait_until};
+use std::net::{TcpListener, TcpStream};
+
+/// Where its Temporal is.
+fn address(dixmgr: &Dixmgr) -> String {
+    dixmgr.running().unwrap()["temporal"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn up_brings_its_own_temporal_which_never_outlives_it() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        api_runs(host);
+        let launch = Launch::up(host, API);
+        let first = launch.start();
+        let server = address(&first);
+        assert_eq!(server, "127.0.0.1:7233", "the usual port where it is free");
+        let temporal = Temporal::connect(&server);
+        temporal.wait_phase(WF_API, PhaseName::Healthy);
+        let before = host.kill("api");
+        host.runs_anew("api", &before);
+        temporal.wait_status(WF_API, "was restarted", |status| status.restarts.total == 1);
+        drop(temporal);
+        first.kill();
+        wait_until("the server is gone", || TcpStream::connect(&server).is_err());
+
+        // A service dies meanwhile; the next one finds everything as it was, on another port if need be.
+        let before = host.kill("api");
+        let _taken = TcpListener::bind(&server).unwrap();
+        let second = launch.start();
+        let elsewhere = address(&second);
+        assert_ne!(elsewhere, server);
+        host.runs_anew("api", &before);
+        let temporal = Temporal::connect(&elsewhere);
+        temporal.wait_status(WF_API, "remembers", |status| {
+            status.phase == PhaseName::Healthy && status.restarts.total == 2
+        });
+        assert_eq!(temporal.workflows().len(), 1, "the same run goes on");
+        assert_eq!(second.terminate().code(), Some(0));
+        assert!(TcpStream::connect(&elsewhere).is_err(), "its server has ended first");
+    });
+}

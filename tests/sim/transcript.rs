@@ -1,0 +1,88 @@
+//! How a step of the machine is written down: for a reader who was not there.
+
+use dixmgr_contract::{ServiceStatus, Span, Time, UnitState};
+use dixmgr_decide::{Action, Service};
+use std::fmt::Write;
+
+/// `00:01:05.250`, from the beginning of the scenario.
+pub(crate) fn clock(start: Time, at: Time) -> String {
+    let millis = at.since(start).as_millis();
+    let (seconds, millis) = (millis / 1000, millis % 1000);
+    format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// The phase after a step, in one line, and what is to be done.
+pub(crate) fn step(service: &Service, before: &str, actions: &[Action], start: Time, now: Time) -> String {
+    let status = service.status(now);
+    let mut text = format!("    {}  ", clock(start, now));
+    if before != status.phase.as_str() {
+        write!(text, "{before} -> ").unwrap();
+    }
+    write!(text, "{}", status.phase).unwrap();
+    if !status.detail.is_empty() {
+        write!(text, " ({})", status.detail).unwrap();
+    }
+    let max = service.spec.policy.restart.max;
+    write!(text, "; restarts {} of {max}", status.restarts.in_window).unwrap();
+    match service.wake_at() {
+        Some(at) => writeln!(text, "; alarm {}", clock(start, at)).unwrap(),
+        None => writeln!(text, "; no alarm").unwrap(),
+    }
+    for line in actions.iter().map(action) {
+        writeln!(text, "                  {line}").unwrap();
+    }
+    text
+}
+
+fn action(action: &Action) -> String {
+    match action {
+        Action::Act(order) => {
+            let guard = &order.guard;
+            let run = guard.invocation.as_deref().map_or("no run".to_owned(), |run| format!("run {run}"));
+            let counted = if guard.restarts_failure { ", counted" } else { "" };
+            format!("ACT {} #{} on {run}{counted}: {}", order.verb, guard.generation, guard.reason)
+        }
+        Action::Report(report) => format!("REPORT {:?}: {}", report.kind, report.text),
+        Action::Answer(answer) => match &answer.result {
+            Ok(text) => format!("ANSWER {} done: {text}", answer.id),
+            Err(text) => format!("ANSWER {} refused: {text}", answer.id),
+        },
+        Action::Publish(phase) => format!("PUBLISH {phase}"),
+        Action::Checkpoint => "CHECKPOINT".to_owned(),
+    }
+}
+
+/// The statement `status`: what people would see.
+pub(crate) fn status(status: &ServiceStatus, start: Time) -> String {
+    let mut text = format!("    phase {} since {}", status.phase, clock(start, status.since));
+    if !status.detail.is_empty() {
+        write!(text, " ({})", status.detail).unwrap();
+    }
+    let restarts = &status.restarts;
+    write!(text, "\n    generation {}, revision {}", status.generation, status.revision).unwrap();
+    write!(text, ", restarts {} in window, {} in total", restarts.in_window, restarts.total).unwrap();
+    if let Some(at) = restarts.next_at {
+        write!(text, ", next at {}", clock(start, at)).unwrap();
+    }
+    if let Some(failure) = &status.last_failure {
+        write!(text, "\n    last failure at {}: {}", clock(start, failure.at), failure.reason).unwrap();
+        let recovered = |after: Span| format!(", recovered after {after}");
+        text.push_str(&failure.recovered_after.map_or(", not recovered".to_owned(), recovered));
+    }
+    if !status.waiting_for.is_empty() {
+        let names: Vec<_> = status.waiting_for.iter().map(ToString::to_string).collect();
+        write!(text, "\n    waiting for {}", names.join(", ")).unwrap();
+    }
+    if let Some(by) = &status.paused_by {
+        write!(text, "\n    paused by {by}").unwrap();
+    }
+    text.push('\n');
+    text
+}
+
+/// What a simulated host says, in one line.
+pub(crate) fn unit(unit: &UnitState) -> String {
+    let run = unit.invocation.as_deref().unwrap_or("-");
+    let ending = if unit.is_up() { String::new() } else { format!(", {}", unit.ending()) };
+    format!("unit {} (run {run}{ending})", unit.active)
+}

@@ -1,0 +1,82 @@
+//! `unit …` and `policy …`: what the simulated host reports.
+
+use crate::line::Line;
+use dixmgr_contract::{ActiveState, Exit, ExitCode, Job, LoadState, OnOperatorStop, Policy, UnitState, Verdict};
+
+/// Reads `unit STATE [key=value…]`.
+pub(crate) fn read(line: &mut Line) -> Result<UnitState, String> {
+    let word = line.word("the active state")?;
+    let active = match ActiveState::from(word.as_str()) {
+        ActiveState::Other(word) => return Err(format!("{word:?} is no active state")),
+        known => known,
+    };
+    let load = line.pair::<String>("load")?.map_or(LoadState::Loaded, LoadState::from);
+    let mut unit = UnitState::new(load, active);
+    unit.invocation = line.pair("run")?;
+    unit.sub = line.pair("sub")?.unwrap_or_default();
+    unit.exit = line.pair::<String>("exit")?.map(|text| exit(&text)).transpose()?;
+    unit.result = line.pair("result")?.unwrap_or_else(|| result_of(unit.exit).to_owned());
+    unit.restarts = line.pair("nrestarts")?.unwrap_or_default();
+    unit.job = match line.pair::<String>("job")?.as_deref() {
+        None => None,
+        Some("ours") => Some(Job { id: 1, ours: true }),
+        Some("other") => Some(Job { id: 2, ours: false }),
+        Some(other) => return Err(format!("`job={other}`: it is `ours` or `other`")),
+    };
+    unit.stopped_by_job = line.flag("by-job");
+    unit.oneshot = line.flag("oneshot");
+    Ok(unit)
+}
+
+/// `code:1`, `signal:9`, `core:6`.
+pub(crate) fn exit(text: &str) -> Result<Exit, String> {
+    let bad = || format!("`exit={text}`: write it as code:1, signal:9 or core:6");
+    let (kind, status) = text.split_once(':').ok_or_else(bad)?;
+    let code = match kind {
+        "code" => ExitCode::Exited,
+        "signal" => ExitCode::Killed,
+        "core" => ExitCode::Dumped,
+        _ => return Err(bad()),
+    };
+    Ok(Exit { code, status: status.parse().map_err(|_| bad())? })
+}
+
+/// What systemd makes of an exit (`Result=` in systemd.service(5)).
+pub(crate) const fn result_of(exit: Option<Exit>) -> &'static str {
+    match exit {
+        Some(Exit { code: ExitCode::Exited, status: 0 }) | None => "success",
+        Some(Exit { code: ExitCode::Exited, .. }) => "exit-code",
+        Some(Exit { code: ExitCode::Killed, .. }) => "signal",
+        Some(Exit { code: ExitCode::Dumped, .. }) => "core-dump",
+    }
+}
+
+/// `bad=http:timeout`: a rule that is not content, and why.
+pub(crate) fn verdicts(line: &mut Line) -> Result<Vec<Verdict>, String> {
+    let Some(text) = line.pair::<String>("bad")? else { return Ok(Vec::new()) };
+    let (rule, detail) = text.split_once(':').unwrap_or((text.as_str(), ""));
+    Ok(vec![Verdict { rule: rule.to_owned(), healthy: false, detail: detail.to_owned() }])
+}
+
+/// Reads `policy key=value…` into the policy that the host sends from now on.
+pub(crate) fn policy(line: &mut Line, policy: &mut Policy) -> Result<(), String> {
+    let restart = &mut policy.restart;
+    restart.max = line.pair("max")?.unwrap_or(restart.max);
+    restart.window = line.pair("window")?.unwrap_or(restart.window);
+    restart.backoff = line.pair("backoff")?.unwrap_or(restart.backoff);
+    restart.backoff_max = line.pair("backoff_max")?.unwrap_or(restart.backoff_max);
+    restart.reset_after = line.pair("reset_after")?.unwrap_or(restart.reset_after);
+    restart.settle = line.pair("settle")?.unwrap_or(restart.settle);
+    if let Some(codes) = line.list("prevent_exit_codes")? {
+        restart.prevent_exit_codes = codes.into_iter().collect();
+    }
+    match line.pair::<String>("on_operator_stop")?.as_deref() {
+        None => {}
+        Some("respect") => restart.on_operator_stop = OnOperatorStop::Respect,
+        Some("restart") => restart.on_operator_stop = OnOperatorStop::Restart,
+        Some(other) => return Err(format!("`on_operator_stop={other}`: it is `respect` or `restart`")),
+    }
+    policy.start = line.pair("start")?.unwrap_or(policy.start);
+    policy.operation_timeout = line.pair("operation_timeout")?.unwrap_or(policy.operation_timeout);
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! The program under test.
+
+use crate::sandbox::FOLDER;
+use crate::server::ADDRESS;
+use crate::{Host, http, wait_for, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+/// The name under which dixmgr runs in the tests.
+pub const HOST_NAME: &str = "alpha";
+
+/// The `dixmgr` that was built beside this test.
+///
+/// # Panics
+/// If there is none.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let binary = test.parent().and_then(Path::parent).map(|folder| folder.join("dixmgr")).unwrap_or_default();
+    assert!(binary.is_file(), "{} is missing; run `cargo build -p dixmgr` first", binary.display());
+    binary
+}
+
+/// Runs `dixmgr` with these arguments to its end.
+pub fn dixmgr(arguments: &[&str]) -> Output {
+    Command::new(binary()).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// How to start it.
+#[derive(Debug)]
+pub struct Launch {
+    name: &'static str,
+    config: String,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+impl Launch {
+    /// `-exec` with these services.
+    pub fn exec(host: &Host, services: &str) -> Self {
+        Self::new("exec", host, services).argument("-exec").argument("-temporal-host").argument(ADDRESS)
+    }
+
+    /// `up` with these services: with a Temporal server of its own.
+    pub fn up(host: &Host, services: &str) -> Self {
+        Self::new("up", host, services)
+    }
+
+    /// `-watch` with these services.
+    pub fn watch(host: &Host, services: &str) -> Self {
+        Self::new("watch", host, services).argument("-watch").argument("-temporal-host").argument(ADDRESS)
+    }
+
+    fn new(name: &'static str, host: &Host, services: &str) -> Self {
+        let config = format!("[systemd]\nbus = \"{}\"\n[metrics]\nport = 0\n{services}\n", host.bus());
+        let start = Self { name, config, arguments: Vec::new(), environment: Vec::new() };
+        if name == "up" { start.argument("up") } else { start }
+    }
+
+    /// One argument more.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// One environment variable more.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The command line, with configuration and state folder in the test's folder.
+    fn command(&self) -> Command {
+        let file = Path::new(FOLDER).join(format!("{}.toml", self.name));
+        std::fs::write(&file, &self.config).unwrap();
+        let mut command = Command::new(binary());
+        command.args(&self.arguments).arg("-conf").arg(file).arg("-state-dir").arg(state_dir());
+        command.args(["-host", HOST_NAME]).envs(self.environment.iter().cloned()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self) -> Output {
+        self.command().output().unwrap()
+    }
+
+    /// Starts it, and waits until it knows the state of all units and serves metrics.
+    #[track_caller]
+    pub fn start(&self) -> Dixmgr {
+        let mut dixmgr = self.spawn();
+        wait_until("dixmgr is ready", || {
+            if let Some(status) = dixmgr.child.try_wait().unwrap() {
+                panic!("dixmgr has ended: {status}");
+            }
+            dixmgr.get("/ready").is_some_and(|(status, _)| status == 200)
+        });
+        dixmgr
+    }
+
+    /// Starts it.
+    pub fn spawn(&self) -> Dixmgr {
+        let log = Path::new(FOLDER).join(format!("{}.log", self.name));
+        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let child = self.command().stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
+        let folder = if self.name == "watch" { format!("{HOST_NAME}.dry") } else { HOST_NAME.to_owned() };
+        Dixmgr { child, log, state: state_dir().join(folder) }
+    }
+}
+
+fn state_dir() -> PathBuf {
+    Path::new(FOLDER).join("state")
+}
+
+/// A running dixmgr. Its log is shown when the test fails.
+#[derive(Debug)]
+pub struct Dixmgr {
+    child: Child,
+    log: PathBuf,
+    state: PathBuf,
+}
+
+impl Dixmgr {
+    /// What this process has left word of for the commands.
+    pub fn running(&self) -> Option<Value> {
+        let running: Value = serde_json::from_slice(&std::fs::read(self.state.join("running.json")).ok()?).ok()?;
+        (running["pid"] == self.child.id()).then_some(running)
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the admin server answers.
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        let running = self.running()?;
+        http::get(&format!("{}{path}", running["admin"].as_str()?))
+    }
+
+    /// The sum of the series of this name that have all of these labels; `None` if there is none.
+    #[track_caller]
+    pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let (_, text) = wait_for("metrics", || self.get("/metrics"));
+        let has_labels =
+            |series: &str| labels.iter().all(|(key, value)| series.contains(&format!("{key}=\"{value}\"")));
+        let series = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
+        let ours = series.filter(|(series, _)| series.split('{').next() == Some(name) && has_labels(series));
+        let values: Vec<f64> = ours.filter_map(|(_, value)| value.parse().ok()).collect();
+        (!values.is_empty()).then(|| values.iter().sum())
+    }
+
+    /// Waits until a metric of a service has this value.
+    #[track_caller]
+    pub fn wait_metric(&self, name: &str, service: &str, value: f64) {
+        wait_until(&format!("{name} of {service} is {value}"), || {
+            self.metric(name, &[("service", service)]) == Some(value)
+        });
+    }
+
+    /// What it has logged, and those that ran under the same name before it.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// How many lines of the log hold all of these words.
+    pub fn logged(&self, words: &[&str]) -> usize {
+        self.log().lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    }
+
+    /// Waits until a line of the log holds all of these words.
+    #[track_caller]
+    pub fn wait_logged(&self, words: &[&str]) {
+        wait_until(&format!("the log says {words:?}"), || self.logged(words) > 0);
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and how it ended.
+    #[track_caller]
+    pub fn terminate(mut self) -> ExitStatus {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        self.wait()
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(&mut self) -> ExitStatus {
+        wait_for("the end of dixmgr", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Dixmgr {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("---- {}:\n{}", self.log.display(), self.log());
+        }
+    }
+}

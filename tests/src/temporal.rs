@@ -1,0 +1,155 @@
+//! What a test sees of the workflows: through the SDK's client, and through the `temporal` CLI as people use it.
+
+use crate::server::NAMESPACE;
+use crate::{wait_for, wait_until};
+use dixmgr_contract::{PhaseName, ServiceStatus};
+use dixmgr_flows::ServiceWatchWorkflow;
+use futures_util::StreamExt;
+use std::process::{Command, Output};
+use std::time::Duration;
+use temporalio_client::{
+    Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, RpcOptions, UntypedWorkflow, Url,
+    WorkflowExecutionStatus, WorkflowFetchHistoryOptions, WorkflowListOptions, WorkflowQueryOptions,
+};
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use tokio::runtime::Runtime;
+
+const RPC_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection to the server, with the calls that tests make.
+pub struct Temporal {
+    address: String,
+    runtime: Runtime,
+    client: Client,
+}
+
+/// A run of a workflow, as the visibility store shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workflow {
+    /// Its workflow id.
+    pub id: String,
+    /// Its run id.
+    pub run: String,
+    /// Its type.
+    pub kind: String,
+    /// Its task queue.
+    pub queue: String,
+    /// True while it is open.
+    pub is_running: bool,
+    /// How it stands, in Temporal's word.
+    pub status: String,
+}
+
+impl Temporal {
+    /// Connects to dixmgr's namespace of the server at `host:port`.
+    #[track_caller]
+    pub fn connect(address: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let url = Url::parse(&format!("http://{address}")).unwrap();
+        let client = wait_for("a connection to Temporal", || {
+            let options = ConnectionOptions::new(url.clone()).identity("a test".to_owned()).build();
+            let connection = runtime.block_on(Connection::connect(options)).ok()?;
+            Client::new(connection, ClientOptions::new(NAMESPACE.to_owned()).build()).ok()
+        });
+        Self { address: address.to_owned(), runtime, client }
+    }
+
+    /// For tests that speak to the SDK themselves.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The answer of the query `status`; `None` if there is none at the moment.
+    pub fn status(&self, id: &str) -> Option<ServiceStatus> {
+        let rpc = RpcOptions::builder().timeout(RPC_TIMEOUT).retry_options(RetryOptions::no_retries()).build();
+        let options = WorkflowQueryOptions::builder().rpc_options(rpc).build();
+        let handle = self.client.get_workflow_handle::<ServiceWatchWorkflow>(id.to_owned());
+        self.runtime.block_on(handle.query(ServiceWatchWorkflow::status, (), options)).ok()
+    }
+
+    /// Waits until the status is as `is` wants it; it is the answer.
+    #[track_caller]
+    pub fn wait_status(&self, id: &str, what: &str, mut is: impl FnMut(&ServiceStatus) -> bool) -> ServiceStatus {
+        let mut last = None;
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            wait_for(&format!("{id} {what}"), || {
+                last = self.status(id);
+                last.clone().filter(&mut is)
+            })
+        }));
+        found.unwrap_or_else(|panic| {
+            eprintln!("the last status of {id}: {last:?}");
+            std::panic::resume_unwind(panic)
+        })
+    }
+
+    /// Waits until the service is in this phase; its status is the answer.
+    #[track_caller]
+    pub fn wait_phase(&self, id: &str, phase: PhaseName) -> ServiceStatus {
+        self.wait_status(id, &format!("is {phase}"), |status| status.phase == phase)
+    }
+
+    /// The events of the workflow's newest run, the first one first; empty if there is none.
+    pub fn history(&self, id: &str) -> Vec<HistoryEvent> {
+        let handle = self.client.get_workflow_handle::<UntypedWorkflow>(id.to_owned());
+        let events = handle.fetch_history(WorkflowFetchHistoryOptions::default()).into_events();
+        self.runtime.block_on(events).unwrap_or_default()
+    }
+
+    /// How many activities of this type the workflow's newest run has scheduled.
+    pub fn scheduled(&self, id: &str, activity: &str) -> usize {
+        let is_it = |event: &HistoryEvent| match &event.attributes {
+            Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) => {
+                scheduled.activity_type.as_ref().is_some_and(|kind| kind.name == activity)
+            }
+            _ => false,
+        };
+        self.history(id).iter().filter(|event| is_it(event)).count()
+    }
+
+    /// How many events of this type the workflow's newest run has.
+    pub fn events(&self, id: &str, kind: EventType) -> usize {
+        self.history(id).iter().filter(|event| event.event_type() == kind).count()
+    }
+
+    /// Every run of every workflow. The visibility store may be a little late.
+    pub fn workflows(&self) -> Vec<Workflow> {
+        let list = self.client.list_workflows(String::new(), WorkflowListOptions::builder().build());
+        let all = self.runtime.block_on(list.collect::<Vec<_>>());
+        let known = all.into_iter().filter_map(Result::ok);
+        known
+            .map(|one| Workflow {
+                id: one.id().to_owned(),
+                run: one.run_id().to_owned(),
+                kind: one.workflow_type().to_owned(),
+                queue: one.task_queue().to_owned(),
+                is_running: one.status() == WorkflowExecutionStatus::Running,
+                status: format!("{:?}", one.status()),
+            })
+            .collect()
+    }
+
+    /// Waits until the workflow is open.
+    #[track_caller]
+    pub fn wait_open(&self, id: &str) {
+        wait_until(&format!("{id} is open"), || self.workflows().iter().any(|one| one.id == id && one.is_running));
+    }
+
+    /// Runs the `temporal` CLI against the server.
+    pub fn try_cli(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new("temporal");
+        command.args(arguments).args(["--address", &self.address, "--namespace", NAMESPACE, "--color", "never"]);
+        command.output().unwrap()
+    }
+
+    /// Runs the `temporal` CLI against the server; it must succeed.
+    #[track_caller]
+    pub fn cli(&self, arguments: &[&str]) -> String {
+        let output = self.try_cli(arguments);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "temporal {arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    }
+}
