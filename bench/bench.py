@@ -24,18 +24,13 @@ from report import table
 NAMESPACE = "bench"
 # What `dixmgr up` gives its server: a write-ahead log, one partition a queue for one host, and no brake on the queues of
 # its only shard.
+# What `dixmgr up` gives its own server, and why: worker/src/up/server.rs.
 PRAGMAS = ["journal_mode=wal", "synchronous=normal"]
 SETTINGS = ["matching.numTaskqueueReadPartitions=1", "matching.numTaskqueueWritePartitions=1"]
 SETTINGS += [f"history.{queue}ProcessorMaxPollRPS=1000" for queue in ("transfer", "timer", "visibility")]
 ATTRIBUTES = ["DixHost", "DixService", "DixKind", "DixChain", "DixPhase", "DixSeverity"]
 KILLS = 200
 TRACED = 20
-
-
-# What `dixmgr up` gives its own server, and why: worker/src/up/server.rs.
-AS_UP = ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
-AS_UP += ["--dynamic-config-value", "matching.numTaskqueueReadPartitions=1"]
-AS_UP += ["--dynamic-config-value", "matching.numTaskqueueWritePartitions=1"]
 
 
 class Temporal:

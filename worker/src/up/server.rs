@@ -19,6 +19,19 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// By itself SQLite waits for the disk twice with every write. A write-ahead log survives the end of the process as well;
+/// only a power cut may take the last moments, and then the hosts tell their state again.
+const PRAGMAS: [&str; 2] = ["journal_mode=wal", "synchronous=normal"];
+/// One host needs no partitions, and a task in the backlog of one that nobody polls yet waits for a second. The server's
+/// only shard may be read 20 times a second by default: a few failures at once would wait for each other.
+const SETTINGS: [&str; 5] = [
+    "matching.numTaskqueueReadPartitions=1",
+    "matching.numTaskqueueWritePartitions=1",
+    "history.transferProcessorMaxPollRPS=1000",
+    "history.timerProcessorMaxPollRPS=1000",
+    "history.visibilityProcessorMaxPollRPS=1000",
+];
+
 /// A running server.
 pub(super) struct Server {
     child: Child,
@@ -35,11 +48,6 @@ impl Server {
         let (port, ui_port) = ports()?;
         let log = folder.join("server.log");
         let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        // The server's own settings wait for the disk twice with every write. A write-ahead log survives the end of the
-        // process as well; only a power cut may take the last moments, and then the hosts tell their state again.
-        let pragmas = ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"];
-        // One host needs no partitions, and a task in the backlog of one that nobody polls yet waits for a second.
-        let partitions = ["Read", "Write"].map(|way| format!("matching.numTaskqueue{way}Partitions=1"));
         let mut command = Command::new(executable);
         command
             .args([
@@ -53,8 +61,8 @@ impl Server {
                 &settings.endpoint.namespace,
             ])
             .args(["--port", &port.to_string(), "--ui-port", &ui_port.to_string()])
-            .args(pragmas)
-            .args(partitions.iter().flat_map(|value| ["--dynamic-config-value", value]))
+            .args(PRAGMAS.iter().flat_map(|value| ["--sqlite-pragma", value]))
+            .args(SETTINGS.iter().flat_map(|value| ["--dynamic-config-value", value]))
             .arg("--db-filename")
             .arg(folder.join("temporal.db"))
             .stdin(Stdio::null())
