@@ -23,8 +23,7 @@ from report import table
 
 NAMESPACE = "bench"
 # What `dixmgr up` gives its server: a write-ahead log, one partition a queue for one host, and no brake on the queues of
-# its only shard.
-# What `dixmgr up` gives its own server, and why: worker/src/up/server.rs.
+# its only shard (worker/src/up/server.rs).
 PRAGMAS = ["journal_mode=wal", "synchronous=normal"]
 SETTINGS = ["matching.numTaskqueueReadPartitions=1", "matching.numTaskqueueWritePartitions=1"]
 SETTINGS += [f"history.{queue}ProcessorMaxPollRPS=1000" for queue in ("transfer", "timer", "visibility")]
