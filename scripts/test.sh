@@ -7,6 +7,7 @@ here=$(dirname "${BASH_SOURCE[0]}")
 "$here/setup.sh"
 cd "$root"
 heading "building the workspace and its tests"
+cargo build --workspace --bin dixmgr # what the end-to-end tests run
 cargo test --workspace --no-run "$@"
 if [ "$EUID" != 0 ]; then note "not root: tests that start a systemd of their own will say SKIPPED"; fi
 heading "running the tests"

@@ -99,3 +99,11 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
+
+#[test]
+fn a_state_folder_that_cannot_be_made_is_named() {
+    let folder = Folder::new("no-state");
+    let file = folder.write("good.toml", GOOD.as_bytes());
+    let (_, err) = run(&["-exec", "-conf", &file, "-state-dir", "/proc/nonsense"], 73);
+    assert!(err.contains("/proc/nonsense") && err.contains("-state-dir"), "{err}");
+}

@@ -2,7 +2,7 @@
 
 use super::{API, WF_API, api_runs};
 use dixmgr_contract::PhaseName;
-use dixmgr_tests::{FOLDER, HOST_NAME, Launch, Sandbox, TemporalServer, dixmgr, in_sandbox, wait_until};
+use dixmgr_tests::{ADDRESS, FOLDER, HOST_NAME, Launch, Sandbox, TemporalServer, dixmgr, in_sandbox, wait_until};
 use serde_json::Value;
 use std::process::Output;
 
@@ -165,19 +165,36 @@ fn a_signal_that_cannot_be_read_harms_nothing() {
 }
 
 #[test]
-fn a_workflow_that_somebody_terminated_comes_back() {
+fn a_workflow_that_somebody_ended_comes_back() {
     in_sandbox(Sandbox::UserManager, |host| {
         api_runs(host);
         let server = TemporalServer::start();
         let _dixmgr = Launch::exec(host, API).start();
         let temporal = server.connect();
-        temporal.wait_phase(WF_API, PhaseName::Healthy);
-        temporal.cli(&["workflow", "terminate", "--workflow-id", WF_API]);
-        let before = host.kill("api");
-        host.runs_anew("api", &before);
-        wait_until("a new workflow is open", || {
-            temporal.workflows().iter().any(|one| one.id == WF_API && one.is_running)
-        });
-        temporal.wait_phase(WF_API, PhaseName::Healthy);
+        for (word, status) in [("terminate", "Terminated"), ("cancel", "Canceled")] {
+            temporal.wait_phase(WF_API, PhaseName::Healthy);
+            temporal.wait_open(WF_API);
+            temporal.cli(&["workflow", word, "--workflow-id", WF_API]);
+            wait_until("it has ended", || temporal.workflows().iter().any(|one| one.status == status));
+            let before = host.kill("api");
+            host.runs_anew("api", &before);
+            temporal.wait_open(WF_API);
+        }
+    });
+}
+
+#[test]
+fn when_nobody_works_a_question_ends_with_the_reason() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        api_runs(host);
+        let server = TemporalServer::start();
+        let dixmgr = Launch::exec(host, API).start();
+        server.connect().wait_phase(WF_API, PhaseName::Healthy);
+        dixmgr.kill();
+        let text = refusal(&["status", "api", "-temporal-host", ADDRESS]);
+        assert!(text.contains("is one running?"), "{text}");
+        server.kill();
+        let text = refusal(&["status", "api", "-temporal-host", ADDRESS]);
+        assert!(text.contains("cannot ask Temporal at") && text.contains(ADDRESS), "{text}");
     });
 }

@@ -140,3 +140,38 @@ fn metrics_can_be_switched_off() {
         assert!(dixmgr.running().unwrap()["admin"].is_null());
     });
 }
+
+#[test]
+fn who_may_not_act_is_told_what_to_install() {
+    in_sandbox(Sandbox::SystemManager, |host| {
+        host.install([("api.service", super::SLEEP)]);
+        let server = TemporalServer::start();
+        let dixmgr = Launch::exec(host, API).as_nobody().start();
+        dixmgr.wait_logged(&["WARN", "service=api", "50-dixmgr.rules"]);
+        let temporal = server.connect();
+        temporal.wait_status(WF_API, "knows why", |status| {
+            status.last_failure.as_ref().is_some_and(|failure| failure.reason.contains("50-dixmgr.rules"))
+        });
+        assert!(!host.is_running("api"));
+        dixmgr.wait_metric("dixmgr_service_health", "api", 0.0);
+    });
+}
+
+#[test]
+fn the_admin_server_tells_what_is_seen() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        api_runs(host);
+        let _server = TemporalServer::start();
+        let dixmgr = Launch::exec(host, API).start();
+        assert_eq!(dixmgr.get("/live").map(|(status, _)| status), Some(200));
+        assert_eq!(dixmgr.get("/nonsense").map(|(status, _)| status), Some(404));
+        let seen = || {
+            let (_, text) = dixmgr.get("/api/v1/services")?;
+            serde_json::from_str::<Vec<serde_json::Value>>(&text).ok()?.pop()
+        };
+        dixmgr_tests::wait_until("Temporal has accepted it", || seen().is_some_and(|api| api["accepted"] == true));
+        let api = seen().unwrap();
+        assert_eq!((&api["name"], &api["workflow_id"]), (&"api".into(), &WF_API.into()));
+        assert_eq!(api["state"]["active"], "active");
+    });
+}

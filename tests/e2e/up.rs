@@ -1,9 +1,10 @@
 //! `dixmgr up`: Temporal and dixmgr in one go.
 
-use super::{API, WF_API, api_runs};
+use super::{API, WF_API, api_runs, file};
 use dixmgr_contract::PhaseName;
 use dixmgr_tests::{Dixmgr, Launch, Sandbox, Temporal, in_sandbox, wait_until};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 
 /// Where its Temporal is.
 fn address(dixmgr: &Dixmgr) -> String {
@@ -41,5 +42,24 @@ fn up_brings_its_own_temporal_which_never_outlives_it() {
         assert_eq!(temporal.workflows().len(), 1, "the same run goes on");
         assert_eq!(second.terminate().code(), Some(0));
         assert!(TcpStream::connect(&elsewhere).is_err(), "its server has ended first");
+    });
+}
+
+#[test]
+fn without_any_temporal_all_ways_to_get_one_are_named() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        api_runs(host);
+        let cache = file("cache").display().to_string();
+        let bare = Launch::up(host, API).env("PATH", "/usr/bin:/bin").env("XDG_CACHE_HOME", &cache);
+        let output = bare.run();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{said}");
+        for way in ["PATH", "DIXMGR_TEMPORAL", "temporal.download", "go install", "-temporal-host"] {
+            assert!(said.contains(way), "{way} is not in: {said}");
+        }
+        let path = std::env::var("PATH").unwrap();
+        let temporal = path.split(':').map(|folder| format!("{folder}/temporal")).find(|file| Path::new(file).exists());
+        let given = bare.env("DIXMGR_TEMPORAL", &temporal.unwrap()).start();
+        Temporal::connect(&address(&given)).wait_phase(WF_API, PhaseName::Healthy);
     });
 }

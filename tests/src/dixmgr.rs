@@ -11,6 +11,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 /// The name under which dixmgr runs in the tests.
 pub const HOST_NAME: &str = "alpha";
+const NOBODY: u32 = 65_534;
 
 /// The `dixmgr` that was built beside this test.
 ///
@@ -35,6 +36,7 @@ pub struct Launch {
     config: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    as_nobody: bool,
 }
 
 impl Launch {
@@ -55,7 +57,7 @@ impl Launch {
 
     fn new(name: &'static str, host: &Host, services: &str) -> Self {
         let config = format!("[systemd]\nbus = \"{}\"\n[metrics]\nport = 0\n{services}\n", host.bus());
-        let start = Self { name, config, arguments: Vec::new(), environment: Vec::new() };
+        let start = Self { name, config, arguments: Vec::new(), environment: Vec::new(), as_nobody: false };
         if name == "up" { start.argument("up") } else { start }
     }
 
@@ -73,11 +75,18 @@ impl Launch {
         self
     }
 
+    /// As a user with no rights at all.
+    #[must_use]
+    pub fn as_nobody(mut self) -> Self {
+        self.as_nobody = true;
+        self
+    }
+
     /// The command line, with configuration and state folder in the test's folder.
     fn command(&self) -> Command {
         let file = Path::new(FOLDER).join(format!("{}.toml", self.name));
         std::fs::write(&file, &self.config).unwrap();
-        let mut command = Command::new(binary());
+        let mut command = if self.as_nobody { nobodys_command() } else { Command::new(binary()) };
         command.args(&self.arguments).arg("-conf").arg(file).arg("-state-dir").arg(state_dir());
         command.args(["-host", HOST_NAME]).envs(self.environment.iter().cloned()).stdin(Stdio::null());
         command
@@ -109,6 +118,18 @@ impl Launch {
         let folder = if self.name == "watch" { format!("{HOST_NAME}.dry") } else { HOST_NAME.to_owned() };
         Dixmgr { child, log, state: state_dir().join(folder) }
     }
+}
+
+/// Neither the build folder nor that of the state may be open to everybody.
+fn nobodys_command() -> Command {
+    let copy = Path::new(FOLDER).join("dixmgr");
+    std::fs::copy(binary(), &copy).unwrap();
+    std::fs::create_dir_all(state_dir()).unwrap();
+    std::os::unix::fs::chown(state_dir(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"), "--clear-groups".to_owned()]);
+    command.arg(copy);
+    command
 }
 
 fn state_dir() -> PathBuf {

@@ -92,7 +92,11 @@ pub(super) async fn command(kind: CommandKind, order: &Order) -> Result<(), Fail
         let handle = client.get_workflow_handle::<ServiceWatchWorkflow>(target.workflow_id.clone());
         let args = args.clone();
         async move {
-            let result = update(&handle, kind, args).await;
+            // An update waits for somebody to take it; a question tells soon whether there is anybody.
+            let result = match query(&handle).await {
+                Ok(_) => update(&handle, kind, args).await,
+                Err(error) => Err(error),
+            };
             let (answer, error) = result.map_or_else(|error| (None, Some(error)), |answer| (Some(answer), None));
             Line { service: target.name, workflow_id: target.workflow_id, status: None, answer, error }
         }
@@ -118,7 +122,8 @@ fn verdict(lines: &[Line]) -> Result<(), Failure> {
 }
 
 async fn query(handle: &WorkflowHandle<Client, ServiceWatchWorkflow>) -> Result<ServiceStatus, String> {
-    let rpc = RpcOptions::builder().timeout(QUERY_DEADLINE).build();
+    // Longer than our own patience, which ends with the better words.
+    let rpc = RpcOptions::builder().timeout(QUERY_DEADLINE * 2).build();
     let options = WorkflowQueryOptions::builder().rpc_options(rpc).build();
     let answer = tokio::time::timeout(QUERY_DEADLINE, handle.query(ServiceWatchWorkflow::status, (), options)).await;
     match answer {

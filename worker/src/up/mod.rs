@@ -21,7 +21,7 @@ pub(crate) fn run(flags: &RunFlags, mode: Mode) -> Result<(), Failure> {
     let mut settings = Settings::new(flags, mode)?;
     let state = StateDir::open(settings.state_dir.clone())?;
     let runtime = runtime()?;
-    let executable = runtime.block_on(find::temporal())?;
+    let executable = runtime.block_on(find::temporal()).map_err(|error| Failure::Unavailable(format!("{error:#}")))?;
     // Started from the main thread, which lives as long as the process: the kernel ends the child with that thread.
     let mut server = Server::start(&executable, &settings, &state)?;
     runtime.block_on(server.ready())?;
