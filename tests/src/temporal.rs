@@ -11,7 +11,6 @@ use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, RpcOptions, UntypedWorkflow, Url,
     WorkflowExecutionStatus, WorkflowFetchHistoryOptions, WorkflowListOptions, WorkflowQueryOptions,
 };
-use temporalio_common::protos::temporal::api::enums::v1::EventType;
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use tokio::runtime::Runtime;
@@ -30,10 +29,6 @@ pub struct Temporal {
 pub struct Workflow {
     /// Its workflow id.
     pub id: String,
-    /// Its run id.
-    pub run: String,
-    /// Its type.
-    pub kind: String,
     /// Its task queue.
     pub queue: String,
     /// True while it is open.
@@ -109,11 +104,6 @@ impl Temporal {
         self.history(id).iter().filter(|event| is_it(event)).count()
     }
 
-    /// How many events of this type the workflow's newest run has.
-    pub fn events(&self, id: &str, kind: EventType) -> usize {
-        self.history(id).iter().filter(|event| event.event_type() == kind).count()
-    }
-
     /// Every run of every workflow. The visibility store may be a little late.
     pub fn workflows(&self) -> Vec<Workflow> {
         let list = self.client.list_workflows(String::new(), WorkflowListOptions::builder().build());
@@ -122,8 +112,6 @@ impl Temporal {
         known
             .map(|one| Workflow {
                 id: one.id().to_owned(),
-                run: one.run_id().to_owned(),
-                kind: one.workflow_type().to_owned(),
                 queue: one.task_queue().to_owned(),
                 is_running: one.status() == WorkflowExecutionStatus::Running,
                 status: format!("{:?}", one.status()),

@@ -2,7 +2,7 @@
 
 use super::courier::{Courier, DeliveryError, Parcel};
 use super::memory::{Accepted, Memory};
-use super::outbox::{Outbox, PARALLEL};
+use super::outbox::{News, Outbox, PARALLEL};
 use super::sketch::{self, Digest};
 use super::tracked::Tracked;
 use super::{Message, Options};
@@ -229,7 +229,8 @@ impl Agent {
             return self.outbox.remove(index);
         }
         let passing = one.unit.as_ref().is_some_and(sketch::is_passing);
-        self.outbox.put(index, if passing { one.at + sketch::HOLD } else { one.at });
+        let news = if one.is_up() { News::Well } else { News::Ill };
+        self.outbox.put(index, news, if passing { one.at + sketch::HOLD } else { one.at });
     }
 
     /// Sends whatever is due, as far as there is room.
@@ -297,7 +298,8 @@ impl Agent {
         self.courier = Some(courier);
         self.outbox.succeeded();
         for one in &mut self.tracked {
-            one.urgent |= !one.is_up();
+            // What has not been seen yet is judged when it has: `sync`.
+            one.urgent |= one.unit.is_some() && !one.is_up();
             one.inherited = open.contains(&one.workflow_id);
         }
         self.census(open);
