@@ -11,6 +11,7 @@ if (($#)); then shift; fi
 "$here/setup.sh"
 cd "$root"
 heading "building"
+cargo build --workspace --bin dixmgr # what they run
 cargo test --workspace --no-run --test e2e
 log=$target/flake.log
 for ((i = 1; i <= times; i++)); do

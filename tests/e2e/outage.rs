@@ -83,3 +83,17 @@ fn a_temporal_that_has_lost_its_memory_is_told_everything_again() {
         server.connect().wait_phase(WF_API, PhaseName::Healthy);
     });
 }
+
+#[test]
+fn a_temporal_that_has_lost_its_memory_is_told_of_the_healthy_too() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        api_runs(host);
+        let server = TemporalServer::start();
+        let _dixmgr = Launch::exec(host, API).start();
+        server.connect().wait_phase(WF_API, PhaseName::Healthy);
+        server.kill();
+        TemporalServer::forget();
+        let server = TemporalServer::start();
+        server.connect().wait_phase(WF_API, PhaseName::Healthy);
+    });
+}
