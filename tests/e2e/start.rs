@@ -2,7 +2,7 @@
 
 use super::{API, WF_API, api_runs, file};
 use dixmgr_contract::PhaseName;
-use dixmgr_tests::{Launch, NAMESPACE, Sandbox, TemporalServer, in_sandbox};
+use dixmgr_tests::{Launch, NAMESPACE, Sandbox, TemporalServer, in_sandbox, wait_until};
 use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::process::Output;
@@ -79,6 +79,11 @@ fn sigterm_ends_it_well_and_leaves_the_workflows_open() {
         assert_eq!(first.terminate().code(), Some(0));
         assert!(host.is_running("api"));
         let events = temporal.history(WF_API).len();
+        assert_eq!(events, 5, "a service that is well is started, told of and looked at, and its phase comes with it");
+        wait_until("its phase is found", || {
+            let found = temporal.cli(&["workflow", "list", "--query", "DixPhase = 'healthy'", "--limit", "9"]);
+            found.contains(WF_API)
+        });
         let second = launch.start();
         second.wait_logged(&["connected to Temporal"]);
         temporal.wait_phase(WF_API, PhaseName::Healthy);

@@ -111,7 +111,7 @@ impl Actor {
             verdicts: Vec::new(),
             generation: 0,
         };
-        let input = WatchInput { spec: self.spec.clone(), search_attributes: false, state: None };
+        let input = WatchInput { spec: self.spec.clone(), search_attributes: false, published: None, state: None };
         let signal = ServiceWatchWorkflow::observe;
         let told = self.client.signal_with_start_workflow(
             ServiceWatchWorkflow::run,

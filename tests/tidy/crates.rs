@@ -21,7 +21,15 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "dixmgr",
-        &["dixmgr-bind", "dixmgr-contract", "dixmgr-flows", "dixmgr-model", "dixmgr-systemd", "dixmgr-telemetry"],
+        &[
+            "dixmgr-bind",
+            "dixmgr-contract",
+            "dixmgr-decide",
+            "dixmgr-flows",
+            "dixmgr-model",
+            "dixmgr-systemd",
+            "dixmgr-telemetry",
+        ],
         &["temporalio-client", "temporalio-common", "temporalio-sdk"],
     ),
     (

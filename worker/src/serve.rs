@@ -54,14 +54,14 @@ impl Started {
 
 async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Result<Started, Failure> {
     let memory = Memory::open(&state.file("agent.db"))?;
-    let metrics = Metrics::new(&settings.config.metrics.namespace).map_err(anyhow::Error::from)?;
+    let services: Vec<_> = settings.config.services_of(&settings.host).cloned().collect();
+    let metrics = Metrics::new(&settings.config.metrics.namespace, services.len()).map_err(anyhow::Error::from)?;
     let (agent, mailbox) = Handle::new();
     let (ready, is_ready) = watch::channel(false);
     let admin = match settings.admin {
         Some(address) => Some(start_admin(address, &metrics, &agent, &is_ready).await?),
         None => None,
     };
-    let services: Vec<_> = settings.config.services_of(&settings.host).cloned().collect();
     let (observer, feed) = connect_systemd(settings, &services).await?;
     let host_activities = activities(settings, &services, &observer, &metrics, &agent);
     let options = agent_options(settings, services, Arc::clone(&host_activities.allowed));

@@ -245,7 +245,7 @@ mod tests {
 
     /// What the event wrote, and the metrics after it.
     fn told(event: impl Event) -> (String, String) {
-        let metrics = Metrics::new("dixmgr").unwrap();
+        let metrics = Metrics::new("dixmgr", 1).unwrap();
         metrics.services().put(ServiceLabels { service: "api".into(), kind: "app".into(), chain: String::new() });
         let lines = Lines::default();
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(lines.clone()).finish();

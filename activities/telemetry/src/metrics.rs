@@ -28,9 +28,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The most series of an instrument that has some per service; beyond it, OpenTelemetry lumps the rest together as
-/// `otel_metric_overflow`. The SDK's default is 2,000. Room for 10,000 services with two directions each.
-const MAX_SERVICE_SERIES: usize = 25_000;
+/// The most series of an instrument that has none per service, the Temporal SDK's included; beyond it, OpenTelemetry
+/// lumps the rest together as `otel_metric_overflow`. It makes room for all of them in advance, in each of some sixty
+/// instruments: its default of 2,000 costs 6 MB.
+const MAX_SERIES: usize = 400;
+
+/// The most series of one service on one instrument: two directions, and as much again for what has been replaced.
+const MAX_SERIES_A_SERVICE: usize = 4;
 
 /// The longest namespace, in characters.
 const MAX_NAMESPACE: usize = 64;
@@ -76,15 +80,16 @@ struct Inner {
 }
 
 impl Metrics {
-    /// Sets up the instruments; our own names begin with `namespace` and `_`.
+    /// Sets up the instruments, with room for the series of that many services; our own names begin with `namespace`
+    /// and `_`.
     ///
     /// # Errors
     ///
     /// If the namespace cannot begin a metric's name, or the exporter cannot be set up.
-    pub fn new(namespace: &str) -> Result<Self, MetricsError> {
+    pub fn new(namespace: &str, services: usize) -> Result<Self, MetricsError> {
         let prefix = prefix(namespace)?;
         let registry = Registry::new();
-        let provider = provider(&prefix, &registry)?;
+        let provider = provider(&prefix, &registry, services)?;
         let build = Builder { meter: provider.meter("dixmgr"), prefix };
         let board = ServiceBoard::default();
         build.board(&board);
@@ -212,7 +217,7 @@ fn prefix(namespace: &str) -> Result<String, MetricsError> {
     if valid { Ok(format!("{namespace}_")) } else { Err(MetricsError::Namespace(bounded(namespace))) }
 }
 
-fn provider(prefix: &str, registry: &Registry) -> Result<SdkMeterProvider, MetricsError> {
+fn provider(prefix: &str, registry: &Registry, services: usize) -> Result<SdkMeterProvider, MetricsError> {
     let exporter = opentelemetry_prometheus::exporter()
         .with_registry(registry.clone())
         .without_units()
@@ -223,14 +228,14 @@ fn provider(prefix: &str, registry: &Registry) -> Result<SdkMeterProvider, Metri
         .map_err(MetricsError::Exporter)?;
     let per_service: BTreeSet<String> =
         CATALOGUE.iter().filter(|m| m.is_per_service()).map(|m| format!("{prefix}{}", m.name)).collect();
-    let raised = move |instrument: &Instrument| {
-        let limit = || Stream::builder().with_cardinality_limit(MAX_SERVICE_SERIES).build().ok();
-        per_service.contains(instrument.name()).then(limit).flatten()
+    let limited = move |instrument: &Instrument| {
+        let room = if per_service.contains(instrument.name()) { services * MAX_SERIES_A_SERVICE } else { MAX_SERIES };
+        Stream::builder().with_cardinality_limit(room.max(MAX_SERIES)).build().ok()
     };
     Ok(SdkMeterProvider::builder()
         .with_resource(Resource::builder_empty().build())
         .with_reader(exporter)
-        .with_view(raised)
+        .with_view(limited)
         .build())
 }
 

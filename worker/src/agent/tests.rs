@@ -76,7 +76,7 @@ impl Bench {
         let folder = std::env::temp_dir().join(format!("dixmgr-agent-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let memory = Memory::open(&folder.join("agent.db")).unwrap();
-        let metrics = Metrics::new("dixmgr").unwrap();
+        let metrics = Metrics::new("dixmgr", 10_000).unwrap();
         let options = Options {
             host: "alpha".parse().unwrap(),
             epoch: epoch.into(),

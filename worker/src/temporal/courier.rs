@@ -2,8 +2,11 @@
 
 use super::connect::Endpoint;
 use crate::agent::{Courier, DeliveryError, Parcel};
-use dixmgr_contract::ServiceSpec;
-use dixmgr_contract::id::{ATTRIBUTE_CHAIN, ATTRIBUTE_HOST, ATTRIBUTE_KIND, ATTRIBUTE_SERVICE, MEMO_MARK};
+use dixmgr_contract::id::{
+    ATTRIBUTE_CHAIN, ATTRIBUTE_HOST, ATTRIBUTE_KIND, ATTRIBUTE_PHASE, ATTRIBUTE_SERVICE, MEMO_MARK,
+};
+use dixmgr_contract::{PhaseName, ServiceSpec};
+use dixmgr_decide::Service;
 use dixmgr_flows::{ServiceWatchWorkflow, WatchInput};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -23,6 +26,7 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 const HOST: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_HOST);
 const SERVICE: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_SERVICE);
 const KIND: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_KIND);
+const PHASE: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_PHASE);
 const CHAIN: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_CHAIN);
 
 /// Delivers to the workflows of one namespace.
@@ -50,7 +54,7 @@ impl TemporalCourier {
         format!("it refuses observations: {reason}")
     }
 
-    fn options(&self, workflow_id: String, spec: &ServiceSpec) -> WorkflowStartOptions {
+    fn options(&self, workflow_id: String, spec: &ServiceSpec, phase: Option<PhaseName>) -> WorkflowStartOptions {
         let mut memo = MemoValues::new();
         memo.insert(MEMO_MARK, env!("CARGO_PKG_VERSION").to_owned());
         // The agent retries by itself, with newer news if there is any.
@@ -59,17 +63,20 @@ impl TemporalCourier {
             .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
             .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
             .memo(memo)
-            .maybe_search_attributes(self.search_attributes.then(|| attributes(spec)))
+            .maybe_search_attributes(self.search_attributes.then(|| attributes(spec, phase)))
             .static_summary(format!("{} ({})", spec.name, spec.unit))
             .rpc_options(rpc)
             .build()
     }
 }
 
-fn attributes(spec: &ServiceSpec) -> SearchAttributes {
+fn attributes(spec: &ServiceSpec, phase: Option<PhaseName>) -> SearchAttributes {
     let host = spec.host.as_ref().map(ToString::to_string).unwrap_or_default();
     let mut updates =
         vec![HOST.value_set(host), SERVICE.value_set(spec.name.to_string()), KIND.value_set(spec.kind.clone())];
+    if let Some(phase) = phase {
+        updates.push(PHASE.value_set(phase.as_str().to_owned()));
+    }
     if !spec.chain.is_empty() {
         updates.push(CHAIN.value_set(spec.chain.clone()));
     }
@@ -92,8 +99,9 @@ impl Courier for TemporalCourier {
     fn deliver(&self, parcel: Parcel) -> BoxFuture<'static, Result<(), DeliveryError>> {
         let client = self.client.clone();
         let spec = parcel.observation.spec.clone();
-        let options = self.options(parcel.workflow_id.clone(), &spec);
-        let input = WatchInput { spec, search_attributes: self.search_attributes, state: None };
+        let published = self.search_attributes.then(|| Service::first_phase(parcel.observation.clone())).flatten();
+        let options = self.options(parcel.workflow_id.clone(), &spec, published);
+        let input = WatchInput { spec, search_attributes: self.search_attributes, published, state: None };
         let workflow_id = parcel.workflow_id;
         let refusal = self.refusal.clone();
         async move {

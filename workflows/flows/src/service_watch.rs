@@ -11,7 +11,7 @@ use crate::perform::{self, Settings};
 use crate::wait::{Alarm, next_events};
 use crate::wire::Wire;
 use dixmgr_contract::command::CommandArgs;
-use dixmgr_contract::{Command, CommandKind, HostName, Observation, ServiceSpec, ServiceStatus, Time};
+use dixmgr_contract::{Command, CommandKind, HostName, Observation, PhaseName, ServiceSpec, ServiceStatus, Time};
 use dixmgr_decide::{Action, Event, Service};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -38,6 +38,9 @@ pub struct WatchInput {
     /// Whether the search attributes are registered. Decided once, outside: an unknown one would fail every task.
     #[serde(default)]
     pub search_attributes: bool,
+    /// The phase that was written with the start, where search attributes are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<PhaseName>,
     /// The state that the last run handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<Box<Service>>,
@@ -75,7 +78,8 @@ impl ServiceWatchWorkflow {
         let seed = ctx.random();
         let begin = now(ctx);
         ctx.state_mut(|flow| {
-            flow.service.get_or_insert_with(|| Service::new(input.spec.clone(), seed, begin));
+            let fresh = || Service::new(input.spec.clone(), seed, begin).published(input.published);
+            flow.service.get_or_insert_with(fresh);
         });
         let mut operations = InFlight::new();
         let mut alarm = Alarm::none();
@@ -96,7 +100,7 @@ impl ServiceWatchWorkflow {
             if (rest || long) && operations.is_empty() && ctx.all_handlers_finished() {
                 let state = ctx.state(|flow| flow.service.clone()).map(Box::new);
                 let spec = state.as_ref().map_or_else(|| input.spec.clone(), |state| state.spec.clone());
-                let next = WatchInput { spec, state, ..input };
+                let next = WatchInput { spec, state, published: None, ..input };
                 ctx.continue_as_new(next.into(), ContinueAsNewOptions::default())?;
             }
             alarm.set(ctx, ctx.state(|flow| flow.service.as_ref().and_then(Service::wake_at)), moment);

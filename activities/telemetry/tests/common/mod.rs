@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Metrics in which every fed metric has at least one series.
 pub fn fed_metrics() -> Metrics {
-    let metrics = Metrics::new("dixmgr").unwrap();
+    let metrics = Metrics::new("dixmgr", 10).unwrap();
     let service: ServiceName = "api".parse().unwrap();
     metrics.services().put(ServiceLabels { service: "api".into(), kind: "app".into(), chain: String::new() });
     metrics.services().set_health("api", Some(true));

@@ -162,6 +162,22 @@ impl Service {
         }
     }
 
+    /// The settled phase of a service of which this observation is the first news; `None` if it settles in none.
+    ///
+    /// Whoever starts its workflow can then write the phase along with the start ([`Service::published`]): a fleet that
+    /// is well costs no second write a service.
+    pub fn first_phase(observation: Observation) -> Option<PhaseName> {
+        let mut service = Self::new(observation.spec.clone(), 0, Time::default());
+        service.step(Event::Observed(Box::new(observation)), Time::default());
+        service.published
+    }
+
+    /// The same service, whose phase has been published already.
+    #[must_use]
+    pub fn published(self, phase: Option<PhaseName>) -> Self {
+        Self { published: phase, ..self }
+    }
+
     /// Takes in what happened and says what is to be done.
     pub fn step(&mut self, event: Event, now: Time) -> Vec<Action> {
         let mut actions = Vec::new();
