@@ -120,8 +120,8 @@ def measure_start(dixmgr, temporal, units):
     wait_until("all have a workflow", lambda: temporal.count('ExecutionStatus="Running"') >= len(units), 300, every=0.1)
     opened = since()
     waiting = {workflow_of(name) for name in units}
-    # Started, told, and the three events of a workflow task.
 
+    # Five events: started, told, and the three of a workflow task.
     def all_have_looked():
         waiting.difference_update([one for one in waiting if temporal.history_length(one) >= 5])
         return not waiting
