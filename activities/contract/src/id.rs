@@ -8,6 +8,10 @@ pub const SERVICE_WATCH_WORKFLOW: &str = "ServiceWatchWorkflow";
 pub const SIGNAL_OBSERVE: &str = "observe";
 /// The signal that carries a [`crate::Command`].
 pub const SIGNAL_COMMAND: &str = "command";
+/// The signal that carries a [`crate::Subscribe`].
+pub const SIGNAL_SUBSCRIBE: &str = "subscribe";
+/// The signal that carries a [`crate::Readiness`].
+pub const SIGNAL_READINESS: &str = "readiness";
 /// The query that answers a [`crate::ServiceStatus`].
 pub const QUERY_STATUS: &str = "status";
 
