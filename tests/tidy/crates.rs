@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 /// Crate, the crates of ours that it may use, and the crates of Temporal's that it may use.
 ///
-/// `contract <- decide <- model, flows` and `contract <- telemetry, systemd <- bind`; only `dixmgr` and the tests see both
-/// columns, and `flows` and `bind` meet in `contract` alone. Of the SDK, `flows` knows the workflow half only.
+/// `contract <- decide <- model, flows` and `contract <- telemetry, systemd, probe <- bind`; only `dixmgr` and the tests
+/// see both columns, and `flows` and `bind` meet in `contract` alone. Of the SDK, `flows` knows the workflow half only.
 const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("dixmgr-contract", &[], &[]),
     ("dixmgr-decide", &["dixmgr-contract"], &[]),
@@ -14,9 +14,10 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("dixmgr-flows", &["dixmgr-contract", "dixmgr-decide"], &["temporalio-workflow"]),
     ("dixmgr-telemetry", &["dixmgr-contract"], &[]),
     ("dixmgr-systemd", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
+    ("dixmgr-probe", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
     (
         "dixmgr-bind",
-        &["dixmgr-contract", "dixmgr-systemd", "dixmgr-telemetry"],
+        &["dixmgr-contract", "dixmgr-probe", "dixmgr-systemd", "dixmgr-telemetry"],
         &["temporalio-common", "temporalio-macros", "temporalio-sdk"],
     ),
     (
@@ -27,6 +28,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
             "dixmgr-decide",
             "dixmgr-flows",
             "dixmgr-model",
+            "dixmgr-probe",
             "dixmgr-systemd",
             "dixmgr-telemetry",
         ],

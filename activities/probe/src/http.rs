@@ -1,0 +1,139 @@
+//! One exchange over HTTP with whoever answers: bounded in size and time, and told without what is secret in the URL.
+//!
+//! No proxies (a probe asks the endpoint, not its way there), no redirects (they would lead to where nobody meant to
+//! ask, with our credentials), no compression (a small body could be a huge one), HTTP/1.1 alone (its parser bounds a
+//! head to about 400 KiB and 100 lines).
+//!
+//! Rejected: keeping connections for the next look. A server that closes an idle one just then makes a failure out of
+//! nothing, and a connection that stands says nothing of whether a new one would. Rejected: `reqwest::Error` in our
+//! errors. It holds the URL.
+
+use crate::{Endpoint, text};
+use reqwest::{Client, RequestBuilder, redirect::Policy};
+use rustls::{ClientConfig, RootCertStore};
+use std::{error::Error, sync::Arc, time::Duration};
+
+/// The longest body that is read, in bytes.
+pub const MAX_BODY: usize = 64 << 10;
+/// How long a connection may take. It is shared by the addresses of a host: one that swallows packets leaves time for
+/// the next.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// The client itself.
+    #[error("cannot set up an HTTP client: {0}")]
+    Setup(String),
+    /// Not reached: the name, the connection or TLS.
+    #[error("cannot connect to {place}: {reason}")]
+    Connect {
+        /// `scheme://host:port`.
+        place: String,
+        /// What the system or TLS says.
+        reason: String,
+    },
+    /// Reached, but not finished in time.
+    #[error("{place} did not answer in full within {after:?}")]
+    Timeout {
+        /// `scheme://host:port`.
+        place: String,
+        /// The time-out.
+        after: Duration,
+    },
+    /// The answer broke off, or is not HTTP.
+    #[error("the answer of {place} cannot be read: {reason}")]
+    Broken {
+        /// `scheme://host:port`.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The body is longer than [`MAX_BODY`].
+    #[error("the answer of {place} is longer than {MAX_BODY} bytes")]
+    TooLong {
+        /// `scheme://host:port`.
+        place: String,
+    },
+}
+
+/// What came back.
+pub(crate) struct Answer {
+    /// The HTTP status, 100 to 999.
+    pub(crate) status: u16,
+    /// The body, at most [`MAX_BODY`] long; not read, and so empty, unless the status is a 2xx.
+    pub(crate) body: Vec<u8>,
+}
+
+/// The client of every look that this process makes.
+pub(crate) fn client() -> Result<Client, HttpError> {
+    Client::builder()
+        .tls_backend_preconfigured(tls()?)
+        .user_agent(concat!("dixmgr/", env!("CARGO_PKG_VERSION")))
+        .http1_only()
+        .no_gzip()
+        .no_brotli()
+        .no_deflate()
+        .no_zstd()
+        .no_proxy()
+        .redirect(Policy::none())
+        .referer(false)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(0)
+        .build()
+        .map_err(|error| HttpError::Setup(root_cause(&error)))
+}
+
+/// ring, and the host's own authorities. A host without any can still ask `http://`.
+fn tls() -> Result<ClientConfig, HttpError> {
+    let mut authorities = RootCertStore::empty();
+    authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = versions.map_err(|error| HttpError::Setup(error.to_string()))?;
+    Ok(builder.with_root_certificates(authorities).with_no_client_auth())
+}
+
+/// Sends `request` to `endpoint` and reads the answer, all of it within `timeout`.
+pub(crate) async fn exchange(
+    endpoint: &Endpoint,
+    request: RequestBuilder,
+    timeout: Duration,
+) -> Result<Answer, HttpError> {
+    let in_time = tokio::time::timeout(timeout, send_and_read(endpoint, request)).await;
+    in_time.unwrap_or_else(|_| Err(HttpError::Timeout { place: endpoint.place().to_owned(), after: timeout }))
+}
+
+async fn send_and_read(endpoint: &Endpoint, request: RequestBuilder) -> Result<Answer, HttpError> {
+    let place = || endpoint.place().to_owned();
+    let failed = |error| told(place(), &error);
+    let mut response = request.send().await.map_err(failed)?;
+    let mut answer = Answer { status: response.status().as_u16(), body: Vec::new() };
+    if !response.status().is_success() {
+        return Ok(answer);
+    }
+    if response.content_length().is_some_and(|announced| announced > MAX_BODY as u64) {
+        return Err(HttpError::TooLong { place: place() });
+    }
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        if answer.body.len() + chunk.len() > MAX_BODY {
+            return Err(HttpError::TooLong { place: place() });
+        }
+        answer.body.extend_from_slice(&chunk);
+    }
+    Ok(answer)
+}
+
+fn told(place: String, error: &reqwest::Error) -> HttpError {
+    if error.is_connect() && error.is_timeout() {
+        return HttpError::Connect { place, reason: format!("no connection within {CONNECT_TIMEOUT:?}") };
+    }
+    let reason = root_cause(error);
+    if error.is_connect() { HttpError::Connect { place, reason } } else { HttpError::Broken { place, reason } }
+}
+
+/// The innermost error in a few words. The outermost one is reqwest's, which holds the URL.
+fn root_cause(error: &reqwest::Error) -> String {
+    let sources = std::iter::successors(error.source(), |inner| (*inner).source());
+    sources.last().map_or_else(|| "no reason was given".to_owned(), |cause| text::short(&cause.to_string()))
+}
