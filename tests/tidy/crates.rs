@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 /// Crate, the crates of ours that it may use, and the crates of Temporal's that it may use.
 ///
-/// `contract <- decide <- model, flows` and `contract <- telemetry, systemd, probe <- bind`; only `dixmgr` and the tests
-/// see both columns, and `flows` and `bind` meet in `contract` alone. Of the SDK, `flows` knows the workflow half only.
+/// `contract <- decide <- model, flows` and `contract <- telemetry, systemd, probe <- bind`; only `dixmgr` and tests see
+/// both columns, and `flows` and `bind` meet in `contract` alone. Of the SDK, `flows` knows the workflow half only.
 const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("dixmgr-contract", &[], &[]),
     ("dixmgr-decide", &["dixmgr-contract"], &[]),

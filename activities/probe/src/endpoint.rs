@@ -19,7 +19,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `text`, at most 2048 bytes: a URL, or one without its `http://`. Without a port it gets its scheme's own one.
+    /// Reads `text`, at most 2048 bytes: a URL, or one without its `http://`. Without a port it gets its scheme's own.
     ///
     /// # Errors
     /// [`EndpointError`], which does not repeat `text`.
@@ -89,8 +89,8 @@ pub enum EndpointError {
 
 /// The URL of a node: `endpoint`, completed with `port` where it names none.
 ///
-/// An empty endpoint is this machine. Port 0 is no port: the scheme's own one (80 or 443) is taken instead. A port in the
-/// endpoint wins, the scheme's own one too. Without a scheme, it is `http`.
+/// An empty endpoint is this machine. Port 0 is no port: the scheme's own one (80 or 443) is taken instead. A port in
+/// the endpoint wins, the scheme's own one too. Without a scheme, it is `http`.
 ///
 /// ```
 /// # use dixmgr_probe::endpoint_url;
@@ -143,8 +143,8 @@ fn has_scheme(text: &str) -> bool {
 
 /// True if `text`, which has a scheme, names a port. A parsed URL no longer tells: it forgets its scheme's own one.
 ///
-/// What a lenient parser would read as another URL than is written there is refused: it skips slashes, turns backslashes
-/// and drops line ends.
+/// What a lenient parser would read as another URL than is written there is refused: it skips slashes, turns
+/// backslashes and drops line ends.
 fn has_port(text: &str) -> Result<bool, EndpointError> {
     if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
         return Err(malformed("it holds a blank, a control character or a backslash"));

@@ -1,13 +1,13 @@
 //! Looking at endpoints over HTTP: is a blockchain node in sync?
 //!
 //! An [`Endpoint`] is a URL that never shows what may be secret in it. `http` makes one exchange, bounded in size and
-//! time. A look is a module over these two, with its own client type and error: [`NodeChecker`] in `node` is the only one
-//! so far, and an HTTP check goes beside it. Nothing here decides, repeats, logs or counts: the caller does.
+//! time. A look is a module over these two, with its own client type and error: [`NodeChecker`] in `node` is the only
+//! one so far, and an HTTP check goes beside it. Nothing here decides, repeats, logs or counts: the caller does.
 //!
 //! Everything that answers is taken for hostile: it may be slow, endless, or repeat our own secrets to us.
 //!
-//! Rejected: a JSON-RPC client crate. One method needs no subscriptions or batches, and such clients read a whole answer
-//! before they look at its size.
+//! Rejected: a JSON-RPC client crate. One method needs no subscriptions and no batches, and its errors would have to be
+//! searched for the URL all the same.
 
 mod endpoint;
 mod http;

@@ -62,14 +62,14 @@ pub struct NodeHealth {
 impl NodeHealth {
     /// True if it says that it does not sync and has somebody to compare itself with, or needs nobody.
     ///
-    /// False is certain, true is not. The node compares itself with its own peers only, so that one says "in sync" too
+    /// False is certain, true is not. The node compares itself with its own peers only, so one says "in sync" too
     ///
     /// - whose peers are all stuck at the same block, or on the same fork;
     /// - which stopped importing while no peer is known to be further;
     /// - which follows the best block while finality stands still: nothing here tells of finality.
     ///
-    /// And behind a load balancer any node of the pool may have answered. Whether a chain moves is seen only by comparing
-    /// its best and its finalized height over time, and with other nodes.
+    /// And behind a load balancer any node of the pool may have answered. Whether a chain moves is seen only by
+    /// comparing its best and its finalized height over time, and with other nodes.
     pub const fn is_synced(&self) -> bool {
         !self.is_syncing && (self.peers > 0 || !self.should_have_peers)
     }
