@@ -1,8 +1,8 @@
 //! Clusters on the wire: services that stand in for each other, how many of them must be ready, and what can be asked.
 //!
-//! A cluster is told its whole specification each time, never a difference, so that a repeated or late one does no harm.
-//! Rejected: members as workflow ids. People know services by name; where a member's workflow has another id than the
-//! usual one (a node, a sidecar), `workflow_ids` says so.
+//! A cluster is told its whole specification each time, never a difference, so that a repeated or late one does no
+//! harm. Rejected: members as workflow ids. People know services by name; where a member's workflow has another id than
+//! the usual one (a node, a sidecar), `workflow_ids` says so.
 
 mod told;
 
@@ -22,6 +22,10 @@ pub const UPDATE_PROMOTE: &str = "promote";
 pub const MEMBERS_MAX: usize = 1000;
 /// Temporal's usual limit is 1000 bytes; ours are far shorter.
 const WORKFLOW_ID_MAX: usize = 255;
+/// Whoever waits longer has forgotten what for.
+const WAIT_MAX: Span = Span::from_secs(86_400);
+/// What does not help is tried again after this long at the earliest.
+const TIMEOUT_MIN: Span = Span::from_secs(1);
 
 /// The workflow id of a cluster, such as `wf.cluster.rpc`.
 pub fn workflow_id(cluster: &ServiceName) -> String {
@@ -63,10 +67,10 @@ pub struct ClusterSpec {
     /// Workflow ids of members for which it is not `wf.svc.<name>`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub workflow_ids: BTreeMap<ServiceName, String>,
-    /// A restarted member must be ready for so long before the next one is restarted.
+    /// A restarted member must be ready for so long before the next one is restarted, 0 to 1 day.
     #[serde(default = "default_healthy_for")]
     pub healthy_for: Span,
-    /// How long a member may take to be ready, or to be down, after it was asked to.
+    /// How long a member may take to be ready, or to be down, after it was asked to, 1 second to 1 day.
     #[serde(default = "default_member_timeout")]
     pub member_timeout: Span,
 }
@@ -153,12 +157,14 @@ impl ClusterSpec {
     }
 
     /// The same without what [`Self::check`] would refuse, for whoever must go on in any case: the first
-    /// [`MEMBERS_MAX`] different members, and only their workflow ids.
+    /// [`MEMBERS_MAX`] different members, and only their workflow ids. Waits are brought into their ranges.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         let mut seen = BTreeSet::new();
         self.members.retain(|member| seen.len() < MEMBERS_MAX && seen.insert(member.clone()));
         self.workflow_ids.retain(|member, id| seen.contains(member) && (1..=WORKFLOW_ID_MAX).contains(&id.len()));
+        self.healthy_for = self.healthy_for.min(WAIT_MAX);
+        self.member_timeout = self.member_timeout.clamp(TIMEOUT_MIN, WAIT_MAX);
         self
     }
 }

@@ -1,7 +1,7 @@
 //! A changed specification: members come and go, the quorum moves, the mode turns.
 //!
-//! It is the whole truth, so it is compared with what is known, and telling it again changes nothing. Rejected: ending a
-//! rolling restart with every change of the members. It goes on with those that are left.
+//! It is the whole truth, so it is compared with what is known, and telling it again changes nothing. Rejected: ending
+//! a rolling restart with every change of the members. It goes on with those that are left.
 
 use super::member::Member;
 use super::{Action, Cluster, HEARING};

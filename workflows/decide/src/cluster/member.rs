@@ -1,7 +1,8 @@
 //! What is known of one member, and what was asked of it.
 //!
-//! Everything here comes from its readiness, which has a revision: an older one changes nothing. Rejected: to forget what
-//! a member said last when it cannot be reached. A workflow that was ended by mistake is not a service that is down.
+//! Everything here comes from its readiness, which has a revision: an older one changes nothing. Rejected: to forget
+//! what a member said last when it cannot be reached. A workflow that was ended by mistake is not a service that is
+//! down.
 
 use dixmgr_contract::{PhaseName, Readiness, ServiceName, Span, Time};
 use serde::{Deserialize, Serialize};

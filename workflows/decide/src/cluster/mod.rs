@@ -1,12 +1,13 @@
 //! The cluster machine: services that stand in for each other, on one host or on many.
 //!
 //! It is level-triggered like the service machine. An event only changes what is known (a specification, a member's
-//! readiness, a request); then [`Cluster::settle`] looks at everything that is known and at the time. It never touches a
-//! unit: it sends commands to the workflows of its members, each with an id by which a repeated one is obeyed once, and
-//! believes only what their readiness says.
+//! readiness, a request); then [`Cluster::settle`] looks at everything that is known and at the time. It never touches
+//! a unit: it sends commands to the workflows of its members, each with an id by which a repeated one is obeyed once,
+//! and believes only what their readiness says.
 //!
-//! The files: `member` (what is known of one), `config` (a changed specification), `quorum` (how many are ready, and what
-//! is said of it), `rollout` (one by one), `standby` (exactly one), `promote` (another one), `status` (what people see).
+//! The files: `member` (what is known of one), `config` (a changed specification), `quorum` (how many are ready, and
+//! what is said of it), `rollout` (one by one), `standby` (exactly one), `promote` (another one), `status` (what people
+//! see).
 //!
 //! Rejected: waiting for the answer of each command. An answer can be lost with its sender, and "done" is less than
 //! "ready with another run", which is what the next step depends on. Rejected: failover by itself in standby mode. From
@@ -179,7 +180,8 @@ impl Cluster {
         actions
     }
 
-    /// When to send [`Event::Tick`], if nothing else happens before.
+    /// When to send [`Event::Tick`], if nothing else happens before. A time in the past means now, as at the very
+    /// beginning; after a step it is later than that step.
     pub fn wake_at(&self) -> Option<Time> {
         let asks = self.spec.members.iter().filter_map(|name| self.members.get(name)?.ask_at(self.is_watched(name)));
         [self.hear_by, self.rollout_wake(), self.standby_wake(), self.promotion_wake(), self.checkpoint_at()]

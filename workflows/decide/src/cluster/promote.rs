@@ -1,11 +1,14 @@
 //! A promotion: another member becomes the active one, and never do two run by our doing.
 //!
-//! First whoever may run is stopped, and seen stopped; only then is the other one started. Both waits have an end; at the
-//! end of the first nobody is started, because two at a time are worse than none. A stop is sent again for as long as it
-//! has not helped: a service refuses commands while it is being started. Rejected: "not ready" as proof that it does not
-//! run. A node that is out of sync, or is just being restarted, is not ready either.
+//! First whoever may run is stopped, and seen stopped; only then is the other one started. Both waits have an end; at
+//! the end of the first nobody is started, because two at a time are worse than none. A stop is sent again for as long
+//! as it has not helped: a service refuses commands while it is being started. Rejected: "not ready" as proof that it
+//! does not run. A node that is out of sync, or is just being restarted, is not ready either.
+//!
+//! It relies on this: two commands to the same member arrive in the order in which they were sent.
 
 use super::quorum::standing;
+use super::standby::RISING;
 use super::{Action, Cluster, Member, Order, answer, somebody, words};
 use dixmgr_contract::cluster::{ClusterReportKind, PromoteArgs};
 use dixmgr_contract::{ClusterMode, CommandKind, PhaseName, ServiceName, Span, Time};
@@ -63,7 +66,8 @@ impl Stop {
             PhaseName::Stopped if down && member.revision.is_some() && member.revision != self.revision => {
                 Some(self.at)
             }
-            phase if down && self.resting && RESTING.contains(&phase) => Some(self.at.after(SETTLE)),
+            // Anything that was heard since may mean that it was busy when the stop came, and refused it.
+            _ if down && self.resting && member.revision == self.revision => Some(self.at.after(SETTLE)),
             _ => None,
         }
     }
@@ -87,8 +91,8 @@ impl Cluster {
         }
         if let Some((other, _)) = self.in_order().find(|(other, known)| *other != member && known.ready.is_none()) {
             return Some(format!(
-                "nothing is heard of {other} yet, so it may run; is dixmgr running on its host? If it is gone for good, \
-                 take it out of the members"
+                "nothing is heard of {other} yet, so it may run; is dixmgr running on its host? If it is gone for \
+                 good, take it out of the members"
             ));
         }
         let paused = self.in_order().find(|(other, known)| {
@@ -157,7 +161,7 @@ impl Cluster {
     fn stop_others(&self, promotion: &mut Promotion, now: Time, actions: &mut Vec<Action>) {
         for (name, member) in self.in_order().filter(|(name, _)| **name != promotion.member) {
             let times = match promotion.stops.get(name) {
-                None if member.is_ready() || self.active.as_ref() == Some(name) => 0,
+                None if self.may_run(name, member) => 0,
                 Some(stop) if stop.down_at(member).is_none() && stop.at.after(AGAIN) <= now => stop.times,
                 _ => continue,
             };
@@ -173,6 +177,12 @@ impl Cluster {
             promotion.stops.insert(name.clone(), stop);
             actions.push(self.command(name, order));
         }
+    }
+
+    /// It runs, or its supervisor will bring it up sooner or later.
+    fn may_run(&self, name: &ServiceName, member: &Member) -> bool {
+        let rises = RISING.contains(&member.phase) || member.phase == PhaseName::Exhausted;
+        member.is_ready() || rises || self.active.as_ref() == Some(name)
     }
 
     /// Who was told to stop and is not known to be down.

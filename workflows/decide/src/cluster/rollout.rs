@@ -1,8 +1,8 @@
 //! A rolling restart: the members one by one, never below the quorum.
 //!
 //! The next one goes when the last one is back with another run and has stayed, and when the others are enough without
-//! it. Every wait has an end, so the one who asked is always answered. Rejected: several at a time where the quorum would
-//! allow it. What is wrong with a new release shows with the first one.
+//! it. Every wait has an end, so the one who asked is always answered. Rejected: several at a time where the quorum
+//! would allow it. What is wrong with a new release shows with the first one.
 
 use super::member::list;
 use super::quorum::standing;
@@ -221,7 +221,7 @@ impl Cluster {
     /// When time alone moves a rolling restart.
     pub(super) fn rollout_wake(&self) -> Option<Time> {
         let doubted = self.members.iter().filter_map(|(name, member)| Some((name, member.restart.as_ref()?.until)));
-        let Some(rollout) = self.open_rollout() else { return None };
+        let rollout = self.open_rollout()?;
         let deadline = rollout.since.after(self.spec.member_timeout);
         match rollout.current.as_ref().and_then(|name| self.members.get(name)) {
             Some(member) if member.can_be_counted_on() => Some(member.since.after(self.spec.healthy_for)),

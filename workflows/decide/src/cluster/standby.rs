@@ -2,8 +2,8 @@
 //!
 //! The active one is found, not elected: the one that is ready. If it is down it stays the active one, and its own
 //! supervisor restarts it. Only if nobody runs at first is somebody started, once. Rejected: starting the first member
-//! again and again; each start by command gives a service its whole restart budget back. Rejected: starting one when the
-//! active one leaves the configuration; it may well go on running.
+//! again and again; each start by command gives a service its whole restart budget back. Rejected: starting one when
+//! the active one leaves the configuration; it may well go on running.
 
 use super::quorum::standing;
 use super::{Action, Cluster, Member, Order};
@@ -11,7 +11,7 @@ use dixmgr_contract::cluster::{self, ClusterReportKind};
 use dixmgr_contract::{ClusterMode, CommandKind, PhaseName, ServiceName, Time};
 
 /// A member in one of these runs, or will without being asked.
-const RISING: [PhaseName; 7] = [
+pub(super) const RISING: [PhaseName; 7] = [
     PhaseName::Healthy,
     PhaseName::Degraded,
     PhaseName::Starting,
@@ -31,7 +31,8 @@ impl Cluster {
         }
         if self.promotion.is_some() {
             self.settle_promotion(now, actions);
-        } else if self.hear_by.is_none() {
+        }
+        if self.promotion.is_none() && self.hear_by.is_none() {
             self.find_active(now, actions);
         }
     }

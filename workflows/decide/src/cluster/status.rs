@@ -1,7 +1,7 @@
 //! What people see of a cluster.
 //!
-//! Computed from the state when asked, never kept. Rejected: a copy of the members' own statuses; each member has one, and
-//! this would be the older.
+//! Computed from the state when asked, never kept. Rejected: a copy of the members' own statuses; each member has one,
+//! and this would be the older.
 
 use super::Cluster;
 use dixmgr_contract::cluster::{MemberStatus, PromotionStatus, RolloutStatus};

@@ -39,6 +39,7 @@ impl Story {
         let end = self.second + seconds;
         let mut actions = Vec::new();
         while let Some(wake) = self.cluster.wake_at().filter(|wake| *wake < at(end)) {
+            let wake = wake.max(at(self.second));
             actions.extend(self.cluster.step(Event::Tick, wake));
             assert!(self.cluster.wake_at().is_none_or(|next| next > wake), "it sleeps after it was woken");
         }
@@ -109,7 +110,7 @@ fn a_member_that_cannot_be_reached_is_asked_again_and_less_and_less_often() {
     for _ in 0..8 {
         story.step(Event::SubscriptionFailed { member: name("a") });
         let wake = loop {
-            let wake = story.cluster.wake_at().unwrap();
+            let wake = story.cluster.wake_at().unwrap().max(at(story.second));
             if story.cluster.step(Event::Tick, wake).iter().any(|action| matches!(action, Action::Subscribe { .. })) {
                 break wake;
             }
@@ -237,7 +238,7 @@ fn two_that_are_ready_become_one() {
     assert_eq!(story.status().active, Some(name("b")), "the first in the list");
     assert_eq!((only_command(&stop).0, only_command(&stop).1), ("c".into(), CommandKind::Stop));
     assert_eq!(kinds(&stop), [Kind::SurplusStopped]);
-    assert_eq!(story.tick(299), []);
+    assert_eq!(commands(&story.tick(299)), []);
     let again = story.tick(2);
     assert_eq!((only_command(&again).0, kinds(&again)), ("c".into(), vec![]), "said once, tried again");
     story.down("c", PhaseName::Stopped);
@@ -289,7 +290,7 @@ fn from_an_exhausted_member_it_is_promoted_away_though_it_says_nothing_more() {
     assert_eq!(commands(&story.tick(9)), []);
     assert_eq!(only_command(&story.tick(1)).0, "b");
     let late = story.tick(300);
-    assert_eq!(kinds(&late), [Kind::PromotionFailed, Kind::QuorumLost]);
+    assert_eq!(kinds(&late), [Kind::PromotionFailed], "that nobody is ready was said before");
     assert_eq!(story.status().active, Some(name("b")));
 }
 
