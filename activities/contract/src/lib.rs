@@ -8,6 +8,7 @@
 //! Rejected: sharing the machine's internal types on the wire. The machine must be free to change; this must not.
 
 pub mod activity;
+pub mod cluster;
 pub mod command;
 pub mod failure;
 pub mod id;
@@ -22,6 +23,7 @@ pub mod time;
 pub mod unit;
 
 pub use activity::{Guard, Verb};
+pub use cluster::{ClusterMode, ClusterSpec, ClusterStatus};
 pub use command::{Command, CommandKind};
 pub use failure::FailureKind;
 pub use name::{HostName, NameError, ServiceName, UnitName};
