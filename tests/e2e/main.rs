@@ -7,6 +7,7 @@ mod budget;
 mod bus;
 mod commands;
 mod crash;
+mod dependencies;
 mod dotidx;
 mod go_version;
 mod operator;

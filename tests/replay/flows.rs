@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use temporalio_client::{
     Client, UntypedSignal, UntypedUpdate, UntypedWorkflow, WorkflowHandle, WorkflowIdConflictPolicy,
     WorkflowStartOptions,
@@ -108,6 +109,7 @@ impl Actor {
             age_ms: 0,
             unit,
             waiting_for: Vec::new(),
+            runs: BTreeMap::new(),
             verdicts: Vec::new(),
             generation: 0,
         };

@@ -40,13 +40,26 @@ fn action(action: &Action) -> String {
             let guard = &order.guard;
             let run = guard.invocation.as_deref().map_or("no run".to_owned(), |run| format!("run {run}"));
             let counted = if guard.restarts_failure { ", counted" } else { "" };
-            format!("ACT {} #{} on {run}{counted}: {}", order.verb, guard.generation, guard.reason)
+            let waited: String =
+                guard.waited.iter().map(|(name, span)| format!("; waited {span} for {name}")).collect();
+            format!("ACT {} #{} on {run}{counted}: {}{waited}", order.verb, guard.generation, guard.reason)
         }
         Action::Report(report) => format!("REPORT {:?}: {}", report.kind, report.text),
         Action::Answer(answer) => match &answer.result {
             Ok(text) => format!("ANSWER {} done: {text}", answer.id),
             Err(text) => format!("ANSWER {} refused: {text}", answer.id),
         },
+        Action::Subscribe(to) => format!("SUBSCRIBE to {}", to.workflow_id),
+        Action::Tell { workflow_id, readiness } => {
+            let ready = if readiness.ready { "ready" } else { "not ready" };
+            let run = readiness.run.as_deref().unwrap_or("-");
+            format!("TELL {workflow_id}: {ready} (run {run}, revision {})", readiness.revision)
+        }
+        Action::Wait(wait) => {
+            let names: Vec<_> = wait.dependencies.iter().map(ToString::to_string).collect();
+            format!("WAIT for {} of {}, {}", serde_json::json!(wait.mode), names.join(", "), wait.timeout)
+        }
+        Action::EndWait => "END the wait".to_owned(),
         Action::Publish(phase) => format!("PUBLISH {phase}"),
         Action::Checkpoint => "CHECKPOINT".to_owned(),
     }

@@ -4,7 +4,7 @@
 //! the machine's own alarm, which is never forgotten on the way.
 
 use crate::line::Line;
-use crate::{transcript, unit};
+use crate::{fleet, transcript, unit};
 use dixmgr_contract::{
     ActiveState, Command, CommandKind, Exit, FailureKind, HostName, LoadState, Observation, ServiceName, ServiceSpec,
     Span, Time, UnitName, UnitState, Verb, Verdict,
@@ -49,6 +49,9 @@ pub(crate) struct World {
     acted: u64,
     ordered: u64,
     commands: u64,
+    others: u64,
+    /// The dependencies on this host that are not ready, as the script had it last.
+    waiting_for: Vec<ServiceName>,
     runs: u64,
     play: Play,
     agenda: BTreeMap<(Time, u64), Plan>,
@@ -75,6 +78,8 @@ impl World {
             acted: 0,
             ordered: 0,
             commands: 0,
+            others: 0,
+            waiting_for: Vec::new(),
             runs: 0,
             play: Play::Script,
             agenda: BTreeMap::new(),
@@ -113,7 +118,19 @@ impl World {
             }
             "policy" => {
                 unit::policy(&mut line, &mut self.spec.policy)?;
+                fleet::policy(&mut line, &mut self.spec.policy)?;
                 line.end()
+            }
+            "after" => {
+                self.spec.after = fleet::after(&mut line)?;
+                line.end()
+            }
+            what @ ("heard" | "subscribed" | "gone" | "unasked" | "waited") => {
+                self.others += 1;
+                let event = fleet::event(what, &mut line, self.others)?;
+                line.end()?;
+                self.step(event);
+                Ok(())
             }
             "epoch" => self.restarted(line),
             "boot" => {
@@ -173,11 +190,14 @@ impl World {
         let revision = line.pair("rev")?.unwrap_or(self.revision + 1);
         let age = line.pair::<Span>("age")?.unwrap_or(Span::ZERO);
         let waiting: Vec<String> = line.list("waiting_for")?.unwrap_or_default();
-        let waiting_for = waiting.iter().map(|text| name(text)).collect::<Result<_, _>>()?;
+        self.waiting_for = waiting.iter().map(|text| name(text)).collect::<Result<_, _>>()?;
+        let runs: Vec<String> = line.list("runs")?.unwrap_or_default();
+        let runs = runs.iter().filter_map(|pair| pair.split_once(':'));
+        let runs = runs.map(|(service, run)| Ok((name(service)?, run.to_owned()))).collect::<Result<_, String>>()?;
         let verdicts = unit::verdicts(&mut line)?;
         line.end()?;
         let observation = self.observation(state, revision, verdicts);
-        self.step(Event::Observed(Box::new(Observation { age_ms: age.as_millis(), waiting_for, ..observation })));
+        self.step(Event::Observed(Box::new(Observation { age_ms: age.as_millis(), runs, ..observation })));
         Ok(())
     }
 
@@ -190,7 +210,8 @@ impl World {
             boot: self.boot.clone(),
             age_ms: 0,
             unit,
-            waiting_for: Vec::new(),
+            waiting_for: self.waiting_for.clone(),
+            runs: BTreeMap::new(),
             verdicts,
             generation: self.acted,
         }
@@ -336,6 +357,6 @@ impl World {
     }
 }
 
-fn name(text: &str) -> Result<ServiceName, String> {
+pub(crate) fn name(text: &str) -> Result<ServiceName, String> {
     ServiceName::new(text).map_err(|error| format!("{text:?} {error}"))
 }

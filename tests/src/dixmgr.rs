@@ -33,6 +33,7 @@ pub fn dixmgr(arguments: &[&str]) -> Output {
 #[derive(Debug)]
 pub struct Launch {
     name: &'static str,
+    host: &'static str,
     config: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
@@ -57,7 +58,8 @@ impl Launch {
 
     fn new(name: &'static str, host: &Host, services: &str) -> Self {
         let config = format!("[systemd]\nbus = \"{}\"\n[metrics]\nport = 0\n{services}\n", host.bus());
-        let start = Self { name, config, arguments: Vec::new(), environment: Vec::new(), as_nobody: false };
+        let host = HOST_NAME;
+        let start = Self { name, host, config, arguments: Vec::new(), environment: Vec::new(), as_nobody: false };
         if name == "up" { start.argument("up") } else { start }
     }
 
@@ -75,6 +77,13 @@ impl Launch {
         self
     }
 
+    /// As another host of the fleet than [`HOST_NAME`].
+    #[must_use]
+    pub fn on_host(mut self, name: &'static str) -> Self {
+        self.host = name;
+        self
+    }
+
     /// As a user with no rights at all.
     #[must_use]
     pub fn as_nobody(mut self) -> Self {
@@ -84,12 +93,17 @@ impl Launch {
 
     /// The command line, with configuration and state folder in the test's folder.
     fn command(&self) -> Command {
-        let file = Path::new(FOLDER).join(format!("{}.toml", self.name));
+        let file = Path::new(FOLDER).join(format!("{}.toml", self.file()));
         std::fs::write(&file, &self.config).unwrap();
         let mut command = if self.as_nobody { nobodys_command() } else { Command::new(binary()) };
         command.args(&self.arguments).arg("-conf").arg(file).arg("-state-dir").arg(state_dir());
-        command.args(["-host", HOST_NAME]).envs(self.environment.iter().cloned()).stdin(Stdio::null());
+        command.args(["-host", self.host]).envs(self.environment.iter().cloned()).stdin(Stdio::null());
         command
+    }
+
+    /// What its files are named.
+    fn file(&self) -> String {
+        if self.host == HOST_NAME { self.name.to_owned() } else { format!("{}-{}", self.name, self.host) }
     }
 
     /// Runs it to its end.
@@ -112,10 +126,10 @@ impl Launch {
 
     /// Starts it.
     pub fn spawn(&self) -> Dixmgr {
-        let log = Path::new(FOLDER).join(format!("{}.log", self.name));
+        let log = Path::new(FOLDER).join(format!("{}.log", self.file()));
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let child = self.command().stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
-        let folder = if self.name == "watch" { format!("{HOST_NAME}.dry") } else { HOST_NAME.to_owned() };
+        let folder = if self.name == "watch" { format!("{}.dry", self.host) } else { self.host.to_owned() };
         Dixmgr { child, log, state: state_dir().join(folder) }
     }
 }

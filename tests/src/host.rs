@@ -70,6 +70,12 @@ impl Host {
         format!("{}/{}", self.show(unit, "ActiveState"), self.show(unit, "SubState"))
     }
 
+    /// When the unit left `inactive` last, and when it became active: microseconds of the monotonic clock.
+    pub fn stamps(&self, unit: &str) -> (u64, u64) {
+        let stamp = |property| self.show(unit, property).parse().unwrap_or(0);
+        (stamp("InactiveExitTimestampMonotonic"), stamp("ActiveEnterTimestampMonotonic"))
+    }
+
     /// The id of the unit's present run.
     pub fn invocation(&self, unit: &str) -> String {
         self.show(unit, "InvocationID")

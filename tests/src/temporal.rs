@@ -5,6 +5,7 @@ use crate::{wait_for, wait_until};
 use dixmgr_contract::{PhaseName, ServiceStatus};
 use dixmgr_flows::ServiceWatchWorkflow;
 use futures_util::StreamExt;
+use serde_json::Value;
 use std::process::{Command, Output};
 use std::time::Duration;
 use temporalio_client::{
@@ -102,6 +103,31 @@ impl Temporal {
             _ => false,
         };
         self.history(id).iter().filter(|event| is_it(event)).count()
+    }
+
+    /// How many signals of this name the workflow's newest run has received.
+    pub fn signals(&self, id: &str, signal: &str) -> usize {
+        let is_it = |event: &HistoryEvent| match &event.attributes {
+            Some(Attributes::WorkflowExecutionSignaledEventAttributes(signaled)) => signaled.signal_name == signal,
+            _ => false,
+        };
+        self.history(id).iter().filter(|event| is_it(event)).count()
+    }
+
+    /// The answer of a query, as the `temporal` CLI has it.
+    #[track_caller]
+    pub fn query(&self, id: &str, query: &str) -> Value {
+        let text = self.cli(&["workflow", "query", "--workflow-id", id, "--name", query, "--output", "json"]);
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        answer["queryResult"][0].clone()
+    }
+
+    /// The result of a workflow, once it has ended.
+    #[track_caller]
+    pub fn result(&self, id: &str) -> Value {
+        let text = self.cli(&["workflow", "result", "--workflow-id", id, "--output", "json"]);
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        answer["result"].clone()
     }
 
     /// Every run of every workflow. The visibility store may be a little late.

@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     (
         "dixmgr-bind",
         &["dixmgr-contract", "dixmgr-probe", "dixmgr-systemd", "dixmgr-telemetry"],
-        &["temporalio-common", "temporalio-macros", "temporalio-sdk"],
+        &["temporalio-client", "temporalio-common", "temporalio-macros", "temporalio-sdk"],
     ),
     (
         "dixmgr",

@@ -7,10 +7,13 @@ use crate::settings::{Mode, Settings, is_public};
 use crate::state_dir::{Running, StateDir};
 use crate::temporal::{Session, Verdict};
 use crate::{host, notify};
-use dixmgr_bind::{Allowed, HostActivities};
-use dixmgr_model::Service;
+use dixmgr_bind::{Allowed, HostActivities, Nodes};
+use dixmgr_contract::Dependency;
+use dixmgr_model::{Check, Service};
+use dixmgr_probe::{Endpoint, NodeChecker};
 use dixmgr_systemd::{Control, ObserveOnly, Observer, UnitControl, UnitFeed};
 use dixmgr_telemetry::Metrics;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -63,8 +66,9 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
         None => None,
     };
     let (observer, feed) = connect_systemd(settings, &services).await?;
-    let host_activities = activities(settings, &services, &observer, &metrics, &agent);
-    let options = agent_options(settings, services, Arc::clone(&host_activities.allowed));
+    let checker = NodeChecker::new().map_err(anyhow::Error::from)?;
+    let host_activities = activities(settings, &services, &observer, &metrics, &agent, &checker);
+    let options = agent_options(settings, services, Arc::clone(&host_activities.allowed), checker);
     let workflow_ids = options.services.iter().map(|(_, id)| id.clone()).collect();
     let (bus, _) = settings.bus();
     tokio::spawn(Agent::new(options, memory, metrics.clone(), bus, ready).run(feed, mailbox));
@@ -127,6 +131,7 @@ fn activities(
     observer: &Observer,
     metrics: &Metrics,
     agent: &Handle,
+    checker: &NodeChecker,
 ) -> HostActivities {
     let control: Arc<dyn UnitControl> = match settings.mode {
         Mode::Exec => Arc::new(Control::new(observer)),
@@ -138,15 +143,33 @@ fn activities(
         allowed: Arc::new(Allowed::new(allowed)),
         reader: Arc::new(observer.clone()),
         control,
+        nodes: Nodes::new(checker.clone(), services.iter().flat_map(endpoints)),
         metrics: metrics.clone(),
         recheck: Arc::new(move |service| agent.recheck(service)),
     }
 }
 
-fn agent_options(settings: &Settings, services: Vec<Service>, allowed: Arc<Allowed>) -> Options {
+/// Where the nodes of a service listen.
+fn endpoints(service: &Service) -> impl Iterator<Item = Endpoint> {
+    service.probes.values().filter_map(|probe| match &probe.check {
+        Check::Node(node) => Endpoint::parse(node.rpc.expose()).ok(),
+        Check::Http(_) => None,
+    })
+}
+
+fn agent_options(settings: &Settings, services: Vec<Service>, allowed: Arc<Allowed>, nodes: NodeChecker) -> Options {
     let prefix = &settings.endpoint.prefix;
-    let with_id = |service: Service| {
-        let id = format!("{prefix}{}", service.origin.workflow_id());
+    let id_of = |service: &Service| format!("{prefix}{}", service.origin.workflow_id());
+    let here: BTreeSet<_> = services.iter().map(|service| service.spec.name.clone()).collect();
+    let ids: BTreeMap<_, _> = settings.config.services.iter().map(|one| (&one.spec.name, id_of(one))).collect();
+    let with_id = |mut service: Service| {
+        let after = service.after.iter().map(|name| Dependency {
+            name: name.clone(),
+            workflow_id: ids.get(name).cloned().unwrap_or_default(),
+            remote: !here.contains(name),
+        });
+        service.spec.after = after.collect();
+        let id = id_of(&service);
         (service, id)
     };
     Options {
@@ -154,6 +177,7 @@ fn agent_options(settings: &Settings, services: Vec<Service>, allowed: Arc<Allow
         epoch: host::epoch(),
         boot: host::boot_id(),
         services: services.into_iter().map(with_id).collect(),
+        nodes,
         generation: Box::new(move |unit| allowed.generation(unit)),
     }
 }

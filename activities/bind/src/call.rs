@@ -1,4 +1,7 @@
-//! The arguments of the unit activities: `(unit)` as the Go version had it, or `(unit, guard)` as our workflows send it.
+//! The arguments of the activities, read without fail: one that cannot be decoded would be retried for ever.
+//!
+//! `(unit)` as the Go version had it, or `(unit, guard)` as our workflows send it; `(endpoint, port)` of a node; or one
+//! JSON object.
 
 use dixmgr_contract::{FailureKind, Guard, UnitName};
 use dixmgr_systemd::ActError;
@@ -45,6 +48,59 @@ impl TemporalDeserializable for UnitCall {
 
 /// Only the SDK's trait bounds ask for it: nobody calls an activity through this type.
 impl TemporalSerializable for UnitCall {}
+
+/// Where a node listens: an endpoint, or nothing and a port of this host.
+#[derive(Debug)]
+pub struct NodeCall(Result<(String, u16), String>);
+
+impl NodeCall {
+    /// The arguments.
+    ///
+    /// # Errors
+    /// `BadInput`, which is not retried.
+    pub(crate) fn read(self) -> Result<(String, u16), ActError> {
+        self.0.map_err(|why| {
+            let text = format!("the arguments are an endpoint such as \"\" or \"http://localhost\" and a port: {why}");
+            ActError::new(FailureKind::BadInput, text)
+        })
+    }
+}
+
+impl TemporalDeserializable for NodeCall {
+    fn from_payloads(_: &SerializationContext<'_>, payloads: Vec<Payload>) -> Result<Self, PayloadConversionError> {
+        Ok(Self(match payloads.as_slice() {
+            [endpoint, port] => decode(endpoint).and_then(|endpoint| Ok((endpoint, decode(port)?))),
+            other => Err(format!("got {} arguments", other.len())),
+        }))
+    }
+}
+
+impl TemporalSerializable for NodeCall {}
+
+/// One JSON object.
+#[derive(Debug)]
+pub struct Call<T>(Result<T, String>);
+
+impl<T> Call<T> {
+    /// The argument.
+    ///
+    /// # Errors
+    /// `BadInput`, which is not retried.
+    pub(crate) fn read(self) -> Result<T, ActError> {
+        self.0.map_err(|why| ActError::new(FailureKind::BadInput, format!("the argument cannot be read: {why}")))
+    }
+}
+
+impl<T: DeserializeOwned> TemporalDeserializable for Call<T> {
+    fn from_payloads(_: &SerializationContext<'_>, payloads: Vec<Payload>) -> Result<Self, PayloadConversionError> {
+        Ok(Self(match payloads.as_slice() {
+            [argument] => decode(argument),
+            other => Err(format!("got {} arguments", other.len())),
+        }))
+    }
+}
+
+impl<T> TemporalSerializable for Call<T> {}
 
 #[cfg(test)]
 mod tests {

@@ -5,12 +5,16 @@
 //! adapter knows Temporal and `flows` knows no adapter.
 
 mod call;
+mod fleet;
 mod guard;
 mod meter;
+mod node;
 mod sdk_meter;
 mod unit;
 
+pub use fleet::FleetActivities;
 pub use guard::Allowed;
 pub use meter::{ActivityMeter, WorkflowMeter};
+pub use node::Nodes;
 pub use sdk_meter::SdkMeter;
 pub use unit::{HostActivities, Recheck};

@@ -3,8 +3,9 @@
 // The macro generates undocumented constants beside each activity.
 #![allow(missing_docs)]
 
-use crate::call::UnitCall;
+use crate::call::{Call, NodeCall, UnitCall};
 use crate::guard::Allowed;
+use crate::node::Nodes;
 use dixmgr_contract::activity::{Report, SystemdServiceStatus};
 use dixmgr_contract::{FailureKind, ServiceName, UnitName, Verb};
 use dixmgr_systemd::{ActError, UnitControl, UnitReader};
@@ -33,6 +34,8 @@ pub struct HostActivities {
     pub reader: Arc<dyn UnitReader>,
     /// Acts, or in a dry run says what it would do.
     pub control: Arc<dyn UnitControl>,
+    /// The blockchain nodes that may be asked.
+    pub nodes: Nodes,
     /// Where events go.
     pub metrics: Metrics,
     /// Asks for a fresh observation of a service.
@@ -74,9 +77,16 @@ impl HostActivities {
 
     /// Writes down what a service's people should know.
     #[activity(name = "ReportServiceActivity")]
-    pub async fn report(self: Arc<Self>, _ctx: ActivityContext, report: Report) -> Result<(), ActivityError> {
-        events::Report::from(&report).emit(&self.metrics);
+    pub async fn report(self: Arc<Self>, _ctx: ActivityContext, report: Call<Report>) -> Result<(), ActivityError> {
+        events::Report::from(&report.read().map_err(failure)?).emit(&self.metrics);
         Ok(())
+    }
+
+    /// Whether a blockchain node of this host is in sync.
+    #[activity(name = "CheckNodeSyncActivity")]
+    pub async fn check_node(self: Arc<Self>, _ctx: ActivityContext, call: NodeCall) -> Result<bool, ActivityError> {
+        let (endpoint, port) = call.read().map_err(failure)?;
+        self.nodes.is_in_sync(&endpoint, port).await.map_err(failure)
     }
 }
 
@@ -93,7 +103,10 @@ impl HostActivities {
         let began = Instant::now();
         match self.control.act(&unit, verb, guard.as_ref(), timeout.min(MAX_TIMEOUT)).await {
             Ok(()) => {
-                let restart = guard.is_some_and(|guard| guard.restarts_failure);
+                let restart = guard.as_ref().is_some_and(|guard| guard.restarts_failure);
+                for (dependency, waited) in guard.iter().flat_map(|guard| &guard.waited) {
+                    self.metrics.dependency_waited(service.as_str(), dependency.as_str(), waited.duration());
+                }
                 self.done(&service, &unit, verb, restart, began.elapsed());
                 Ok(())
             }
@@ -124,7 +137,7 @@ impl HostActivities {
 }
 
 /// The machine that ordered decides what follows; Temporal is not to repeat an order by itself.
-fn failure(error: ActError) -> ActivityError {
+pub(crate) fn failure(error: ActError) -> ActivityError {
     let kind = error.kind.as_str().to_owned();
     ActivityError::application(ApplicationFailure::builder(error).type_name(kind).non_retryable(true).build())
 }

@@ -3,8 +3,9 @@
 //! Positional arguments, Go's field names: a workflow in any language calls these by name. The one argument that is new,
 //! [`Guard`], is an optional last one; with it an action is refused when the world has moved on since it was decided.
 
-use crate::{ServiceName, UnitState};
+use crate::{ServiceName, Span, UnitState};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// `CheckSystemdServiceActivity(unit)` → [`SystemdServiceStatus`].
 pub const CHECK_SYSTEMD_SERVICE: &str = "CheckSystemdServiceActivity";
@@ -14,12 +15,32 @@ pub const START_SYSTEMD_SERVICE: &str = "StartSystemdServiceActivity";
 pub const STOP_SYSTEMD_SERVICE: &str = "StopSystemdServiceActivity";
 /// `RestartSystemdServiceActivity(unit[, guard])` → null.
 pub const RESTART_SYSTEMD_SERVICE: &str = "RestartSystemdServiceActivity";
+/// `CheckNodeSyncActivity(endpoint, port)` → bool: a blockchain node of this host is in sync. An empty endpoint is
+/// `http://localhost:<port>`.
+pub const CHECK_NODE_SYNC: &str = "CheckNodeSyncActivity";
+/// `SubscribeActivity(subscription)` → null: subscribes a workflow to the readiness of a service. Any host does it.
+pub const SUBSCRIBE: &str = "SubscribeActivity";
 /// `ReportServiceActivity(report)` → null: the host writes down, once, what its people should know.
 pub const REPORT_SERVICE: &str = "ReportServiceActivity";
 
 /// Every activity type that a host's own queue serves.
-pub const HOST_ACTIVITIES: [&str; 5] =
-    [CHECK_SYSTEMD_SERVICE, START_SYSTEMD_SERVICE, STOP_SYSTEMD_SERVICE, RESTART_SYSTEMD_SERVICE, REPORT_SERVICE];
+pub const HOST_ACTIVITIES: [&str; 6] = [
+    CHECK_SYSTEMD_SERVICE,
+    START_SYSTEMD_SERVICE,
+    STOP_SYSTEMD_SERVICE,
+    RESTART_SYSTEMD_SERVICE,
+    REPORT_SERVICE,
+    CHECK_NODE_SYNC,
+];
+
+/// The argument of [`SUBSCRIBE`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// The workflow of the service.
+    pub to: String,
+    /// The workflow that wants to hear of it.
+    pub subscriber: String,
+}
 
 /// What to do to a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,6 +99,9 @@ pub struct Guard {
     /// Why, for the records.
     #[serde(default)]
     pub reason: String,
+    /// How long each dependency that was not ready was waited for (metric `dependency_wait_time_seconds`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waited: BTreeMap<ServiceName, Span>,
 }
 
 const fn default_timeout_ms() -> u64 {
@@ -121,6 +145,8 @@ pub enum ReportKind {
     Prevented,
     /// The host refused to act.
     Refused,
+    /// Dependencies were not ready in time.
+    DependencyTimeout,
 }
 
 /// The argument of [`REPORT_SERVICE`].
@@ -132,6 +158,9 @@ pub struct Report {
     pub kind: ReportKind,
     /// It in a sentence.
     pub text: String,
+    /// The dependencies that it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<ServiceName>,
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use crate::{HostName, ServiceName};
 
 /// The workflow type of a supervised service.
 pub const SERVICE_WATCH_WORKFLOW: &str = "ServiceWatchWorkflow";
+/// The workflow type of a wait for dependencies.
+pub const DEPENDENCY_WAIT_WORKFLOW: &str = "DependencyWaitWorkflow";
 /// The signal that carries an [`crate::Observation`].
 pub const SIGNAL_OBSERVE: &str = "observe";
 /// The signal that carries a [`crate::Command`].
@@ -58,6 +60,21 @@ impl Origin {
     }
 }
 
+/// The id of a service of which nothing but the name is known, such as `wf.svc.api`, in the family of `relative`.
+pub fn service_id(relative: &str, service: &ServiceName) -> String {
+    format!("{}wf.svc.{service}", prefix_of(relative))
+}
+
+/// The id of the wait of a service, such as `wf.wait.api`, in the family of `relative`.
+pub fn wait_id(relative: &str, service: &ServiceName) -> String {
+    format!("{}wf.wait.{service}", prefix_of(relative))
+}
+
+/// What stands before `wf.` in a workflow id: nothing, or the mark of a dry run.
+fn prefix_of(id: &str) -> &str {
+    if id.starts_with(DRY_PREFIX) { DRY_PREFIX } else { "" }
+}
+
 /// The queue of one host, on which its own dixmgr takes the tasks that must run there.
 pub fn host_queue(task_queue: &str, host: &HostName) -> String {
     format!("{task_queue}@{host}")
@@ -71,6 +88,14 @@ pub fn dry_queue(task_queue: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dry_run_stays_in_its_family() {
+        let api = ServiceName::new("api").unwrap();
+        assert_eq!(wait_id("wf.svc.api", &api), "wf.wait.api");
+        assert_eq!(wait_id("dry.wf.svc.api", &api), "dry.wf.wait.api");
+        assert_eq!(service_id("dry.wf.wait.web", &api), "dry.wf.svc.api");
+    }
 
     #[test]
     fn ids_are_those_of_the_go_version() {

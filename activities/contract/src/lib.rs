@@ -21,6 +21,7 @@ pub mod spec;
 pub mod status;
 pub mod time;
 pub mod unit;
+pub mod wait;
 
 pub use activity::{Guard, Verb};
 pub use cluster::{ClusterMode, ClusterSpec, ClusterStatus};
@@ -28,10 +29,13 @@ pub use command::{Command, CommandKind};
 pub use failure::FailureKind;
 pub use name::{HostName, NameError, ServiceName, UnitName};
 pub use observation::{Observation, Verdict};
-pub use policy::{OnOperatorStop, Policy, RestartPolicy};
+pub use policy::{
+    DependencyMode, DependencyPolicy, OnDependencyLoss, OnOperatorStop, OnTimeout, Policy, RestartPolicy,
+};
 pub use readiness::{Readiness, Subscribe};
 pub use span::Span;
-pub use spec::{LOGIC_VERSION, ServiceSpec};
+pub use spec::{Dependency, LOGIC_VERSION, ServiceSpec};
 pub use status::{PhaseName, RestartCount, ServiceStatus};
 pub use time::Time;
 pub use unit::{ActiveState, Exit, ExitCode, Job, LoadState, UnitState};
+pub use wait::{WaitResult, WaitSpec};

@@ -5,6 +5,10 @@
 
 use crate::{ServiceName, ServiceSpec, UnitState};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The rule of a [`Verdict`] that says whether a node is in sync: until it is, it runs and is not ready.
+pub const RULE_SYNC: &str = "sync";
 
 /// The opinion of one rule or probe about a service that systemd says is up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +20,13 @@ pub struct Verdict {
     /// What it saw, for people.
     #[serde(default)]
     pub detail: String,
+}
+
+impl Verdict {
+    /// True if those that depend on the service have to wait because of it.
+    pub fn holds_back(&self) -> bool {
+        self.rule == RULE_SYNC && !self.healthy
+    }
 }
 
 /// One look at a service, as its host's agent sends it.
@@ -35,9 +46,12 @@ pub struct Observation {
     pub age_ms: u64,
     /// What systemd says.
     pub unit: UnitState,
-    /// Dependencies on the same host that are not ready.
+    /// Dependencies on the same host that are not ready. Of a service that runs and does not mind their loss: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting_for: Vec<ServiceName>,
+    /// The runs (`InvocationID`) of those that are ready, of a service that is restarted after their loss.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub runs: BTreeMap<ServiceName, String>,
     /// What rules and probes say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verdicts: Vec<Verdict>,

@@ -55,6 +55,69 @@ impl Default for RestartPolicy {
     }
 }
 
+/// How many dependencies must be ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DependencyMode {
+    /// Every one.
+    #[default]
+    All,
+    /// At least one.
+    Any,
+}
+
+impl DependencyMode {
+    /// True if `missing` of `all` dependencies keep it from being satisfied.
+    pub const fn is_blocked(self, missing: usize, all: usize) -> bool {
+        match self {
+            Self::All => missing > 0,
+            Self::Any => missing > 0 && missing >= all,
+        }
+    }
+}
+
+/// What happens when dependencies are not ready in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnTimeout {
+    /// Stays down, alerts, waits on.
+    #[default]
+    Fail,
+    /// Starts anyway, alerts.
+    Proceed,
+}
+
+/// What happens to a running service when a dependency is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDependencyLoss {
+    /// Nothing.
+    #[default]
+    Ignore,
+    /// It is stopped, and started again when the dependency is back.
+    Stop,
+    /// It is restarted once the dependency is back, in another run than the one that it was started on.
+    Restart,
+}
+
+/// How a service waits for its dependencies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DependencyPolicy {
+    /// All of them or one of them.
+    pub mode: DependencyMode,
+    /// How long it waits before `on_timeout`.
+    pub timeout: Span,
+    /// What then.
+    pub on_timeout: OnTimeout,
+}
+
+impl Default for DependencyPolicy {
+    fn default() -> Self {
+        Self { mode: DependencyMode::All, timeout: Span::from_secs(24 * 3600), on_timeout: OnTimeout::Fail }
+    }
+}
+
 /// Everything that decides how a service is treated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -65,10 +128,20 @@ pub struct Policy {
     pub restart: RestartPolicy,
     /// How long systemd may take for one job before it counts as failed.
     pub operation_timeout: Span,
+    /// How it waits for its dependencies.
+    pub dependency: DependencyPolicy,
+    /// What becomes of it when one is lost while it runs.
+    pub on_dependency_loss: OnDependencyLoss,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { start: true, restart: RestartPolicy::default(), operation_timeout: Span::from_secs(120) }
+        Self {
+            start: true,
+            restart: RestartPolicy::default(),
+            operation_timeout: Span::from_secs(120),
+            dependency: DependencyPolicy::default(),
+            on_dependency_loss: OnDependencyLoss::Ignore,
+        }
     }
 }

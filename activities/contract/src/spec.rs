@@ -22,9 +22,24 @@ pub struct ServiceSpec {
     /// The chain it serves, or empty (metrics label `chain`).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub chain: String,
+    /// What has to be ready before it is started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Dependency>,
     /// How it is treated.
     #[serde(default)]
     pub policy: Policy,
+}
+
+/// A service that another one depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// Its name.
+    pub name: ServiceName,
+    /// Its workflow, which is asked if it runs elsewhere.
+    pub workflow_id: String,
+    /// It runs on another host: what is known of it comes from its workflow, not with the observation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub remote: bool,
 }
 
 /// The kind of a service that names none.
@@ -35,6 +50,14 @@ pub fn default_kind() -> String {
 impl ServiceSpec {
     /// A service with nothing set but its name and unit.
     pub fn new(name: ServiceName, unit: UnitName) -> Self {
-        Self { name, unit, host: None, kind: default_kind(), chain: String::new(), policy: Policy::default() }
+        Self {
+            name,
+            unit,
+            host: None,
+            kind: default_kind(),
+            chain: String::new(),
+            after: Vec::new(),
+            policy: Policy::default(),
+        }
     }
 }

@@ -103,6 +103,7 @@ mod tests {
             restarts_failure: true,
             timeout_ms: 1000,
             reason: String::new(),
+            waited: Default::default(),
         }
     }
 

@@ -30,6 +30,7 @@ fn guard(invocation: Option<String>) -> Guard {
         restarts_failure: true,
         timeout_ms: 1000,
         reason: "a test".to_owned(),
+        waited: Default::default(),
     }
 }
 

@@ -32,6 +32,9 @@ struct Row {
     /// Sorted by key, as the SDK stores them: another order would cost it a second entry.
     health_labels: [KeyValue; 3],
     labels: [KeyValue; 2],
+    node_labels: [KeyValue; 2],
+    /// Of a blockchain node that answers: whether it is in sync, and how many peers it has.
+    node: Option<(bool, u64)>,
     up: Option<bool>,
     restarts: u64,
     downtime: Duration,
@@ -44,27 +47,31 @@ impl Row {
     }
 }
 
-fn label_sets(labels: &ServiceLabels) -> ([KeyValue; 3], [KeyValue; 2]) {
+fn label_sets(labels: &ServiceLabels) -> ([KeyValue; 3], [KeyValue; 2], [KeyValue; 2]) {
     let service = KeyValue::new("service", bounded(&labels.service));
     let kind = KeyValue::new("type", bounded(&labels.kind));
     let chain = KeyValue::new("chain", bounded(&labels.chain));
-    ([chain, service.clone(), kind.clone()], [service, kind])
+    let node = [chain.clone(), KeyValue::new("node", bounded(&labels.service))];
+    ([chain, service.clone(), kind.clone()], [service, kind], node)
 }
 
 impl ServiceBoard {
     /// Adds a service, with no data yet; for a known one the labels are replaced and the values kept.
     pub fn put(&self, labels: ServiceLabels) {
-        let (health_labels, labels_of_counters) = label_sets(&labels);
+        let (health_labels, labels_of_counters, node_labels) = label_sets(&labels);
         let mut rows = self.rows();
         match rows.get_mut(&labels.service) {
             Some(row) => {
                 row.health_labels = health_labels;
                 row.labels = labels_of_counters;
+                row.node_labels = node_labels;
             }
             None => {
                 let row = Row {
                     health_labels,
                     labels: labels_of_counters,
+                    node_labels,
+                    node: None,
                     up: None,
                     restarts: 0,
                     downtime: Duration::ZERO,
@@ -84,6 +91,13 @@ impl ServiceBoard {
     /// unknown service.
     pub fn set_health(&self, service: &str, up: Option<bool>) {
         self.set_health_at(service, up, Instant::now());
+    }
+
+    /// How a blockchain node stands: in sync or not, and how many peers. `None`: it does not answer.
+    pub fn set_node(&self, service: &str, node: Option<(bool, u64)>) {
+        if let Some(row) = self.rows().get_mut(service) {
+            row.node = node;
+        }
     }
 
     /// Counts restarts. Nothing for an unknown service.
@@ -119,6 +133,22 @@ impl ServiceBoard {
         for row in self.rows().values() {
             if let Some(up) = row.up {
                 see(u64::from(up), &row.health_labels);
+            }
+        }
+    }
+
+    pub(crate) fn each_sync(&self, mut see: impl FnMut(u64, &[KeyValue])) {
+        for row in self.rows().values() {
+            if let Some((in_sync, _)) = row.node {
+                see(u64::from(in_sync), &row.node_labels);
+            }
+        }
+    }
+
+    pub(crate) fn each_peers(&self, mut see: impl FnMut(u64, &[KeyValue])) {
+        for row in self.rows().values() {
+            if let Some((_, peers)) = row.node {
+                see(peers, &row.node_labels);
             }
         }
     }

@@ -145,18 +145,16 @@ pub const CATALOGUE: &[Metric] = &[
         "Activity attempts that failed, by the type of the failure.",
     ),
     // Blockchain nodes.
-    gauge("node_sync_status", &["node", "chain"], "1 if the node is in sync with its chain, else 0.").later(),
-    gauge("node_peer_count", &["node", "chain"], "Peers of the node.").later(),
+    gauge("node_sync_status", &["node", "chain"], "1 if the node is in sync with its chain, else 0."),
+    gauge("node_peer_count", &["node", "chain"], "Peers of the node."),
     // Dependencies.
     histogram(
         "dependency_wait_time_seconds",
         &["service", "dependency"],
         DEPENDENCY_SECONDS,
-        "How long a service waited for a dependency.",
-    )
-    .later(),
-    counter("dependency_timeouts_total", &["service", "dependency"], "Waits for a dependency that ran out of time.")
-        .later(),
+        "How long a service waited for a dependency that was not ready when it was to be started.",
+    ),
+    counter("dependency_timeouts_total", &["service", "dependency"], "Waits for a dependency that ran out of time."),
     // Alerts.
     counter("alerts_fired_total", &["alert_type", "severity", "service"], "Alerts that began to fire.").later(),
     gauge("alerts_active", &["alert_type", "severity"], "Alerts that are firing.").later(),

@@ -216,18 +216,25 @@ pub struct Report<'a> {
     pub kind: ReportKind,
     /// It in a sentence.
     pub text: &'a str,
+    /// The dependencies that it is about.
+    pub dependencies: &'a [ServiceName],
 }
 
 impl<'a> From<&'a dixmgr_contract::activity::Report> for Report<'a> {
     fn from(report: &'a dixmgr_contract::activity::Report) -> Self {
-        Self { service: &report.service, kind: report.kind, text: &report.text }
+        Self { service: &report.service, kind: report.kind, text: &report.text, dependencies: &report.dependencies }
     }
 }
 
 impl Event for Report<'_> {
-    fn emit(self, _: &Metrics) {
+    fn emit(self, metrics: &Metrics) {
+        if self.kind == ReportKind::DependencyTimeout {
+            self.dependencies.iter().for_each(|one| metrics.dependency_timeout(self.service.as_str(), one.as_str()));
+        }
         match self.kind {
-            ReportKind::Exhausted | ReportKind::Prevented => error!(service = %self.service, "{}", self.text),
+            ReportKind::Exhausted | ReportKind::Prevented | ReportKind::DependencyTimeout => {
+                error!(service = %self.service, "{}", self.text)
+            }
             ReportKind::Refused => warn!(service = %self.service, "{}", self.text),
             ReportKind::Recovered => info!(service = %self.service, "{}", self.text),
         }
@@ -334,7 +341,7 @@ mod tests {
         for (kind, level) in
             [(ReportKind::Exhausted, "ERROR"), (ReportKind::Refused, "WARN"), (ReportKind::Recovered, "INFO")]
         {
-            let (log, _) = told(Report { service, kind, text: "5 restarts in 10m are spent" });
+            let (log, _) = told(Report { service, kind, text: "5 restarts in 10m are spent", dependencies: &[] });
             assert!(log.contains(level) && log.contains("5 restarts in 10m are spent service=api"), "{log}");
         }
     }

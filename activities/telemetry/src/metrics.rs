@@ -77,6 +77,8 @@ struct Inner {
     outbox_depth: Gauge<u64>,
     deliveries: Counter<u64>,
     actions_refused: Counter<u64>,
+    dependency_wait: Histogram<f64>,
+    dependency_timeouts: Counter<u64>,
 }
 
 impl Metrics {
@@ -108,6 +110,8 @@ impl Metrics {
             outbox_depth: build.gauge(const { find("agent_outbox_depth") }),
             deliveries: build.counter(const { find("agent_deliveries_total") }),
             actions_refused: build.counter(const { find("actions_refused_total") }),
+            dependency_wait: build.histogram(const { find("dependency_wait_time_seconds") }),
+            dependency_timeouts: build.counter(const { find("dependency_timeouts_total") }),
             provider,
             registry,
             board,
@@ -193,6 +197,15 @@ impl Metrics {
         self.0.deliveries.add(1, &[KeyValue::new("status", outcome.as_str())]);
     }
 
+    /// A service was started after it had waited for `dependency`.
+    pub fn dependency_waited(&self, service: &str, dependency: &str, waited: Duration) {
+        self.0.dependency_wait.record(waited.as_secs_f64(), &dependency_labels(service, dependency));
+    }
+
+    pub(crate) fn dependency_timeout(&self, service: &str, dependency: &str) {
+        self.0.dependency_timeouts.add(1, &dependency_labels(service, dependency));
+    }
+
     pub(crate) fn action_refused(&self, reason: &'static str) {
         self.0.actions_refused.add(1, &[KeyValue::new("reason", reason)]);
     }
@@ -201,6 +214,10 @@ impl Metrics {
         let labels = [KeyValue::new("workflow", bounded(workflow)), KeyValue::new("status", status)];
         self.0.workflow_executions.add(1, &labels);
     }
+}
+
+fn dependency_labels(service: &str, dependency: &str) -> [KeyValue; 2] {
+    [KeyValue::new("service", bounded(service)), KeyValue::new("dependency", bounded(dependency))]
 }
 
 impl fmt::Debug for Metrics {
@@ -288,6 +305,20 @@ impl Builder {
             .f64_observable_counter(self.name(metric))
             .with_description(metric.help)
             .with_callback(move |see| rows.each_downtime(Instant::now(), |value, labels| see.observe(value, labels)))
+            .build();
+        let metric = const { find("node_sync_status") };
+        let rows = board.clone();
+        self.meter
+            .u64_observable_gauge(self.name(metric))
+            .with_description(metric.help)
+            .with_callback(move |see| rows.each_sync(|value, labels| see.observe(value, labels)))
+            .build();
+        let metric = const { find("node_peer_count") };
+        let rows = board.clone();
+        self.meter
+            .u64_observable_gauge(self.name(metric))
+            .with_description(metric.help)
+            .with_callback(move |see| rows.each_peers(|value, labels| see.observe(value, labels)))
             .build();
         let metric = const { find("services") };
         let rows = board.clone();

@@ -144,57 +144,10 @@ pub struct Service {
     pub origin: Origin,
     /// Its dependencies, in the order of the file, each once.
     pub after: Vec<ServiceName>,
-    /// How it waits for them.
-    pub dependency: Dependency,
-    /// What becomes of it when one is lost.
-    pub on_dependency_loss: OnDependencyLoss,
     /// Whether its CPU, memory and disk are measured.
     pub resources: bool,
     /// Its probes, by name.
     pub probes: BTreeMap<String, Probe>,
-}
-
-/// `dependency` of a service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dependency {
-    /// All of them or one of them.
-    pub mode: DependencyMode,
-    /// How long it waits before `on_timeout`.
-    pub timeout: Span,
-    /// What then.
-    pub on_timeout: OnTimeout,
-}
-
-/// How many dependencies must be ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DependencyMode {
-    /// Every one.
-    All,
-    /// At least one.
-    Any,
-}
-
-/// What happens when dependencies are not ready in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnTimeout {
-    /// Stays down, alerts, waits on.
-    Fail,
-    /// Starts anyway, alerts.
-    Proceed,
-}
-
-/// What happens to a running service when a dependency is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnDependencyLoss {
-    /// Nothing.
-    Ignore,
-    /// It is stopped.
-    Stop,
-    /// It is restarted once the dependency is back.
-    Restart,
 }
 
 /// One probe of a service.

@@ -1,7 +1,7 @@
 //! The plan: what will be started, in which order, and what waits for what.
 
-use crate::{Config, Dependency, Service};
-use dixmgr_contract::{HostName, ServiceName, UnitName};
+use crate::{Config, Service};
+use dixmgr_contract::{DependencyMode, DependencyPolicy, HostName, ServiceName, UnitName};
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
 
@@ -40,7 +40,7 @@ pub struct Step {
     /// What it waits for.
     pub after: Vec<ServiceName>,
     /// How it waits.
-    pub dependency: Dependency,
+    pub dependency: DependencyPolicy,
     /// Whether it is brought up at start.
     pub start: bool,
     /// The names of its probes.
@@ -85,7 +85,7 @@ fn step(service: &Service, level: usize) -> Step {
         workflow_id: service.origin.workflow_id(),
         level,
         after: service.after.clone(),
-        dependency: service.dependency.clone(),
+        dependency: service.spec.policy.dependency.clone(),
         start: service.spec.policy.start,
         probes: service.probes.keys().cloned().collect(),
     }
@@ -140,7 +140,7 @@ impl fmt::Display for Line<'_> {
         }
         if step.after.len() > 1 {
             let named: Vec<_> = step.after.iter().take(MAX_NAMED).map(ServiceName::as_str).collect();
-            let word = if step.dependency.mode == crate::DependencyMode::Any { "after any of" } else { "after" };
+            let word = if step.dependency.mode == DependencyMode::Any { "after any of" } else { "after" };
             write!(f, "  {word} {}", named.join(", "))?;
             if step.after.len() > MAX_NAMED {
                 write!(f, " and {} more", step.after.len() - MAX_NAMED)?;

@@ -1,12 +1,15 @@
 //! One service from its layers: catalogue, `[watcher]`, `[defaults]`, its own table.
 
 use crate::{
-    Check, Dependency, OnDependencyLoss, Probe, Service,
+    Check, Probe, Service,
     catalogue::{HTTP_KEYS, NODE_KEYS, SERVICE},
     problem::{Complaint, Problems},
     tree::{Object, Places, fill, join, merge},
 };
-use dixmgr_contract::{HostName, Policy, RestartPolicy, ServiceName, ServiceSpec, Span, UnitName, id::Origin};
+use dixmgr_contract::{
+    DependencyPolicy, HostName, OnDependencyLoss, Policy, RestartPolicy, ServiceName, ServiceSpec, Span, UnitName,
+    id::Origin,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -45,7 +48,7 @@ struct Raw {
     chain: String,
     host: String,
     after: Vec<ServiceName>,
-    dependency: Dependency,
+    dependency: DependencyPolicy,
     start: bool,
     on_dependency_loss: OnDependencyLoss,
     restart: RestartPolicy,
@@ -90,14 +93,20 @@ impl Base<'_> {
             host: HostName::new(raw.host).ok(),
             kind: raw.kind,
             chain: raw.chain,
-            policy: Policy { start: raw.start, restart: raw.restart, operation_timeout: self.operation_timeout },
+            // Whether a dependency runs elsewhere depends on where this is read: `Config::spec_on`.
+            after: Vec::new(),
+            policy: Policy {
+                start: raw.start,
+                restart: raw.restart,
+                operation_timeout: self.operation_timeout,
+                dependency: raw.dependency,
+                on_dependency_loss: raw.on_dependency_loss,
+            },
         };
         Some(Service {
             spec,
             origin: item.origin.clone(),
             after: self.once(raw.after, item, problems),
-            dependency: raw.dependency,
-            on_dependency_loss: raw.on_dependency_loss,
             resources: raw.resources.enabled,
             probes,
         })

@@ -6,8 +6,9 @@ use super::outbox::{News, Outbox, PARALLEL};
 use super::sketch::{self, Digest};
 use super::tracked::Tracked;
 use super::{Message, Options};
+use dixmgr_contract::OnDependencyLoss;
 use dixmgr_contract::{ServiceName, UnitName, UnitState};
-use dixmgr_model::DependencyMode;
+use dixmgr_probe::NodeHealth;
 use dixmgr_systemd::{FeedEvent, UnitChange, UnitFeed};
 use dixmgr_telemetry::events::{BusConnected, BusLost, ServiceAbsent, ServiceDown, ServiceUp};
 use dixmgr_telemetry::{DeliveryOutcome, Event, Metrics, ServiceLabels};
@@ -26,6 +27,14 @@ struct Delivered {
     result: Result<(), DeliveryError>,
 }
 
+/// What a node has answered.
+struct Answered {
+    index: usize,
+    /// The run that was asked.
+    run: Option<String>,
+    answer: Result<NodeHealth, String>,
+}
+
 /// Owns everything that this host knows.
 pub(crate) struct Agent {
     options: Options,
@@ -35,11 +44,14 @@ pub(crate) struct Agent {
     tracked: Vec<Tracked>,
     by_unit: BTreeMap<UnitName, usize>,
     by_name: BTreeMap<ServiceName, usize>,
+    /// The services that are blockchain nodes.
+    nodes: Vec<usize>,
     /// Who lists this service in its `after`.
     dependants: Vec<Vec<usize>>,
     outbox: Outbox,
     courier: Option<Arc<dyn Courier>>,
     deliveries: JoinSet<Delivered>,
+    questions: JoinSet<Answered>,
     /// All states are known.
     synced: bool,
     /// The machine shuts down: whatever stops now is nobody's failure.
@@ -85,6 +97,7 @@ impl Agent {
             by_unit: tracked.iter().enumerate().map(|(index, one)| (one.spec.unit.clone(), index)).collect(),
             by_name: tracked.iter().enumerate().map(|(index, one)| (one.spec.name.clone(), index)).collect(),
             outbox: Outbox::new(tracked.len()),
+            nodes: (0..tracked.len()).filter(|index| tracked[*index].node.is_some()).collect(),
             options,
             metrics,
             memory,
@@ -93,6 +106,7 @@ impl Agent {
             dependants,
             courier: None,
             deliveries: JoinSet::new(),
+            questions: JoinSet::new(),
             synced: false,
             stopping: false,
             ready,
@@ -103,7 +117,9 @@ impl Agent {
     pub(crate) async fn run(mut self, mut feed: UnitFeed, mut mailbox: mpsc::Receiver<Message>) {
         loop {
             self.dispatch();
-            let wake = self.wake_at();
+            self.ask_nodes();
+            let due = self.nodes.iter().filter_map(|index| self.tracked[*index].node.as_ref()?.due()).min();
+            let wake = [self.wake_at(), due.filter(|_| self.synced)].into_iter().flatten().min();
             tokio::select! {
                 event = feed.next() => self.hear(event),
                 message = mailbox.recv() => match message {
@@ -113,6 +129,11 @@ impl Agent {
                 Some(delivered) = self.deliveries.join_next() => {
                     if let Ok(delivered) = delivered {
                         self.delivered(delivered);
+                    }
+                }
+                Some(answered) = self.questions.join_next() => {
+                    if let Ok(answered) = answered {
+                        self.answered(answered);
                     }
                 }
                 () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => {}
@@ -171,19 +192,63 @@ impl Agent {
         let was_up = self.tracked[index].unit.as_ref().map(UnitState::is_up);
         self.tell_people(index, &change);
         let one = &mut self.tracked[index];
+        let same_run = one.unit.as_ref().is_some_and(|unit| unit.invocation == change.state.invocation);
         one.at = change.at;
         one.unit = Some(change.state);
         let is_up = one.is_up();
-        if !self.synced {
-            return;
+        let moved = was_up != Some(is_up) || !same_run;
+        if moved {
+            let is_node = one.node.as_mut().map(|node| node.restart(is_up, Instant::now())).is_some();
+            if is_node {
+                self.metrics.services().set_node(one.spec.name.as_str(), None);
+            }
         }
+        if self.synced {
+            self.reconsider(index, moved);
+        }
+    }
+
+    /// Looks again at a service, and if it matters at those that depend on it.
+    fn reconsider(&mut self, index: usize, dependants_too: bool) {
         self.update_dependencies(index);
         self.schedule(index);
-        if was_up != Some(is_up) {
+        if dependants_too {
             for dependant in self.dependants[index].clone() {
                 self.update_dependencies(dependant);
                 self.schedule(dependant);
             }
+        }
+    }
+
+    /// Asks the nodes that are due.
+    fn ask_nodes(&mut self) {
+        let now = Instant::now();
+        for &index in self.nodes.iter().filter(|_| self.synced) {
+            let one = &mut self.tracked[index];
+            let Some(node) = &mut one.node else { continue };
+            if node.ask(now) {
+                let (checker, endpoint, timeout) = (self.options.nodes.clone(), node.endpoint.clone(), node.timeout);
+                let run = one.unit.as_ref().and_then(|unit| unit.invocation.clone());
+                self.questions.spawn(async move {
+                    let answer = checker.substrate_health(&endpoint, timeout).await;
+                    Answered { index, run, answer: answer.map_err(|error| error.to_string()) }
+                });
+            }
+        }
+    }
+
+    /// An answer of another run than the present one means nothing.
+    fn answered(&mut self, answered: Answered) {
+        let Answered { index, run, answer } = answered;
+        let one = &mut self.tracked[index];
+        let is_current = one.unit.as_ref().is_some_and(|unit| unit.is_up() && unit.invocation == run);
+        let Some(node) = one.node.as_mut().filter(|_| is_current) else { return };
+        let peers = answer.as_ref().ok().map(|health| health.peers);
+        let moved = node.hear(answer, Instant::now());
+        let shown = peers.map(|peers| (node.is_in_sync(), peers));
+        self.metrics.services().set_node(one.spec.name.as_str(), shown);
+        if moved {
+            self.reconsider(index, true);
         }
     }
 
@@ -210,16 +275,20 @@ impl Agent {
         }
     }
 
-    /// Which of its dependencies on this host are not up, while the service itself is not.
+    /// Which of its dependencies on this host are not ready. One that runs and does not mind hears nothing of it.
     fn update_dependencies(&mut self, index: usize) {
         let one = &self.tracked[index];
-        let local = |name: &&ServiceName| self.by_name.contains_key(*name);
-        let is_missing =
-            |name: &&ServiceName| self.by_name.get(*name).is_some_and(|index| !self.tracked[*index].is_up());
-        let missing: Vec<_> = one.service.after.iter().filter(is_missing).cloned().collect();
-        let any_ready = missing.len() < one.service.after.iter().filter(local).count();
-        let satisfied = one.is_up() || (one.service.dependency.mode == DependencyMode::Any && any_ready);
-        self.tracked[index].waiting_for = if satisfied { Vec::new() } else { missing };
+        let policy = one.spec.policy.on_dependency_loss;
+        let minds = !one.is_up() || policy != OnDependencyLoss::Ignore;
+        let here = || one.service.after.iter().filter(|_| minds).filter_map(|name| self.by_name.get(name));
+        let missing = here().filter(|at| !self.tracked[**at].is_ready()).map(|at| self.tracked[*at].name().clone());
+        let missing = missing.collect();
+        let ready = here().filter(|at| policy == OnDependencyLoss::Restart && self.tracked[**at].is_ready());
+        let run =
+            |at: &usize| Some((self.tracked[*at].name().clone(), self.tracked[*at].unit.as_ref()?.invocation.clone()?));
+        let runs = ready.filter_map(run).collect();
+        let one = &mut self.tracked[index];
+        (one.waiting_for, one.runs) = (missing, runs);
     }
 
     /// Puts a service into the outbox if there is news of it, or takes it out if there is none any more.
@@ -228,7 +297,7 @@ impl Agent {
         if !one.is_news() {
             return self.outbox.remove(index);
         }
-        let passing = one.unit.as_ref().is_some_and(sketch::is_passing);
+        let passing = one.is_passing();
         let news = if one.is_up() { News::Well } else { News::Ill };
         self.outbox.put(index, news, if passing { one.at + sketch::HOLD } else { one.at });
     }

@@ -5,11 +5,12 @@
 //! the [`outbox`], one slot per service: ten thousand flapping services keep ten thousand slots full, and no more.
 //!
 //! The files: `sketch` (what of a state matters), `tracked` (one service), `outbox` (who is told next), `memory` (what
-//! was accepted, on disk), `core` (the events), `courier` (the way to Temporal).
+//! was accepted, on disk), `node` (whether one is in sync), `core` (the events), `courier` (the way to Temporal).
 
 mod core;
 mod courier;
 mod memory;
+mod node;
 mod outbox;
 mod sketch;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub(crate) use memory::Memory;
 
 use dixmgr_contract::{HostName, ServiceName, UnitState};
 use dixmgr_model::Service;
+use dixmgr_probe::NodeChecker;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -39,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) boot: String,
     /// The services of this host with their workflow ids.
     pub(crate) services: Vec<(Service, String)>,
+    /// Asks blockchain nodes.
+    pub(crate) nodes: NodeChecker,
     /// The newest generation acted on for a unit.
     pub(crate) generation: Box<dyn Fn(&dixmgr_contract::UnitName) -> u64 + Send + Sync>,
 }

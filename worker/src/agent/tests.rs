@@ -82,6 +82,7 @@ impl Bench {
             epoch: epoch.into(),
             boot: "boot".into(),
             services,
+            nodes: dixmgr_probe::NodeChecker::new().unwrap(),
             generation: Box::new(|_| 0),
         };
         let (ready, _) = watch::channel(false);

@@ -1,10 +1,12 @@
 //! One service, as the agent follows it.
 
 use super::memory::Accepted;
+use super::node::Node;
 use super::sketch::{self, Digest};
 use super::{Options, ServiceView};
-use dixmgr_contract::{Observation, ServiceName, ServiceSpec, Time, UnitState};
+use dixmgr_contract::{Observation, ServiceName, ServiceSpec, Time, UnitState, Verdict};
 use dixmgr_model::Service;
+use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
 /// A service and what has been told of it.
@@ -20,7 +22,11 @@ pub(super) struct Tracked {
     pub(super) at: Instant,
     /// When it went down, while it is.
     pub(super) down_since: Option<Instant>,
+    /// The blockchain node that it is.
+    pub(super) node: Option<Node>,
     pub(super) waiting_for: Vec<ServiceName>,
+    /// The runs of the dependencies that it follows.
+    pub(super) runs: BTreeMap<ServiceName, String>,
     pub(super) revision: u64,
     pub(super) accepted: Option<Digest>,
     /// On its way to Temporal.
@@ -36,6 +42,7 @@ impl Tracked {
         let spec = ServiceSpec { host: Some(options.host.clone()), ..service.spec.clone() };
         let text = serde_json::to_string(&spec).unwrap_or_default();
         Self {
+            node: Node::of(&service),
             service,
             workflow_id,
             spec,
@@ -44,6 +51,7 @@ impl Tracked {
             at: Instant::now(),
             down_since: None,
             waiting_for: Vec::new(),
+            runs: BTreeMap::new(),
             revision: accepted.map_or(0, |accepted| accepted.revision),
             accepted: accepted.map(|accepted| accepted.digest),
             in_flight: None,
@@ -60,9 +68,26 @@ impl Tracked {
         self.unit.as_ref().is_some_and(UnitState::is_up)
     }
 
+    /// It is up, and a node is in sync: those that depend on it may start.
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_up() && self.node.as_ref().is_none_or(Node::is_in_sync)
+    }
+
+    /// It is on its way to another state, which is worth a moment's patience.
+    pub(super) fn is_passing(&self) -> bool {
+        let unasked = self.is_up() && self.node.as_ref().is_some_and(Node::is_unasked);
+        unasked || self.unit.as_ref().is_some_and(sketch::is_passing)
+    }
+
+    fn verdicts(&self) -> Vec<Verdict> {
+        if self.is_up() { self.node.iter().map(Node::verdict).collect() } else { Vec::new() }
+    }
+
     /// The fingerprint of what would be told now.
     pub(super) fn digest(&self) -> Option<Digest> {
-        self.unit.as_ref().map(|unit| sketch::digest(unit, &self.waiting_for, self.spec_digest))
+        let not_ready = self.is_up() && !self.is_ready();
+        let context = (&self.waiting_for, &self.runs, not_ready, self.spec_digest);
+        self.unit.as_ref().map(|unit| sketch::digest(unit, context))
     }
 
     /// True if Temporal does not know this yet and nobody is on the way with it.
@@ -83,7 +108,8 @@ impl Tracked {
             boot: options.boot.clone(),
             age_ms: u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX),
             waiting_for: self.waiting_for.clone(),
-            verdicts: Vec::new(),
+            runs: self.runs.clone(),
+            verdicts: self.verdicts(),
             generation: (options.generation)(&self.spec.unit),
             unit,
         })

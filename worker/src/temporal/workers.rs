@@ -5,10 +5,10 @@
 
 use super::connect::{Endpoint, connect, telemetry};
 use anyhow::Context;
-use dixmgr_bind::{ActivityMeter, HostActivities, WorkflowMeter};
+use dixmgr_bind::{ActivityMeter, FleetActivities, HostActivities, WorkflowMeter};
 use dixmgr_contract::HostName;
 use dixmgr_contract::id::host_queue;
-use dixmgr_flows::ServiceWatchWorkflow;
+use dixmgr_flows::{DependencyWaitWorkflow, ServiceWatchWorkflow};
 use dixmgr_telemetry::Metrics;
 use std::time::Duration;
 use temporalio_sdk::runtime::RuntimeOptions;
@@ -60,7 +60,11 @@ impl Role {
             .sticky_queue_schedule_to_start_timeout(STICKY_TIMEOUT)
             .max_heartbeat_throttle_interval(Duration::from_secs(5));
         let mut options = match self {
-            Self::Fleet => options.register_workflow::<ServiceWatchWorkflow>()?.build(),
+            Self::Fleet => options
+                .register_workflow::<ServiceWatchWorkflow>()?
+                .register_workflow::<DependencyWaitWorkflow>()?
+                .register_activities(FleetActivities)
+                .build(),
             Self::Host(_, activities) => options.register_activities(activities.clone()).build(),
         };
         let metrics = metrics.clone();

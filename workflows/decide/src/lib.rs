@@ -8,7 +8,9 @@
 pub mod backoff;
 pub mod budget;
 pub mod cluster;
+pub mod peers;
 pub mod rng;
 pub mod service;
+pub mod wait;
 
 pub use service::{Action, Answer, Event, Order, Outcome, Service};

@@ -4,17 +4,18 @@
 
 use dixmgr_contract::activity::ReportKind;
 use dixmgr_contract::{
-    ActiveState, Command, CommandKind, Exit, ExitCode, FailureKind, Job, LoadState, Observation, OnOperatorStop,
-    PhaseName, Policy, ServiceName, ServiceSpec, Span, Time, UnitName, UnitState, Verb, Verdict,
+    ActiveState, Command, CommandKind, Dependency, DependencyMode, DependencyPolicy, Exit, ExitCode, FailureKind, Job,
+    LoadState, Observation, OnDependencyLoss, OnOperatorStop, OnTimeout, PhaseName, Policy, Readiness, ServiceName,
+    ServiceSpec, Span, Time, UnitName, UnitState, Verb, Verdict, WaitResult,
 };
 use dixmgr_decide::rng::Rng;
 use dixmgr_decide::service::Phase;
 use dixmgr_decide::{Action, Event, Outcome, Service};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What kind of event it was, for the coverage of pairs.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 17] = [
     "up",
     "impaired",
     "dead",
@@ -27,6 +28,10 @@ const KINDS: [&str; 13] = [
     "done-ok",
     "done-failed",
     "command",
+    "heard",
+    "subscribed",
+    "gone",
+    "waited",
     "tick",
 ];
 
@@ -40,6 +45,19 @@ struct Life {
     orders: Vec<u64>,
     answered: BTreeSet<String>,
     asked: BTreeSet<String>,
+    /// What the machine knows of `db`, here, and of `far`, elsewhere.
+    db_missing: bool,
+    far: Option<(bool, u64)>,
+}
+
+fn name(name: &str) -> ServiceName {
+    ServiceName::new(name).unwrap()
+}
+
+/// Two services before it, one of them on another host.
+fn with_dependencies(policy: Policy) -> ServiceSpec {
+    let dependency = |it: &str, remote| Dependency { name: name(it), workflow_id: format!("wf.svc.{it}"), remote };
+    ServiceSpec { after: vec![dependency("db", false), dependency("far", true)], ..spec(policy) }
 }
 
 fn spec(policy: Policy) -> ServiceSpec {
@@ -50,7 +68,7 @@ impl Life {
     fn new(policy: Policy, seed: u64) -> Self {
         let now = Time::from_unix_millis(1_000_000);
         Self {
-            service: Service::new(spec(policy), seed, now),
+            service: Service::new(with_dependencies(policy), seed, now),
             now,
             revision: 0,
             runs: 1,
@@ -58,6 +76,8 @@ impl Life {
             orders: Vec::new(),
             answered: BTreeSet::new(),
             asked: BTreeSet::new(),
+            db_missing: false,
+            far: None,
         }
     }
 
@@ -105,18 +125,39 @@ impl Life {
                 let command = CommandKind::ALL[rng.between(0, 4) as usize];
                 Event::Commanded(Command { id, command, by: "me".into(), reason: String::new() })
             }
+            "heard" => {
+                let (ready, revision) = (rng.between(0, 2) > 0, rng.between(1, self.revision + 1));
+                if self.far.is_none_or(|(_, known)| known < revision) {
+                    self.far = Some((ready, revision));
+                }
+                let run = Some(format!("run-{}", rng.between(0, 1)));
+                Event::Heard(Readiness { service: name("far"), ready, revision, phase: PhaseName::Healthy, run })
+            }
+            "subscribed" => Event::Subscribed(format!("wf.wait.{}", rng.between(0, 2))),
+            "gone" => Event::Gone(format!("wf.wait.{}", rng.between(0, 2))),
+            "waited" if rng.between(0, 1) == 0 => Event::CouldNotAsk(name("far")),
+            "waited" => {
+                let satisfied = rng.between(0, 1) == 0;
+                Event::Waited(WaitResult { satisfied, waited_seconds: 1, missing: vec![name("far")] })
+            }
             "tick" => Event::Tick,
             _ => {
                 self.revision += 1;
                 let stale = rng.between(0, 19) == 0;
+                let revision = if stale { self.revision / 2 } else { self.revision };
+                let db_missing = rng.between(0, 7) == 0;
+                if revision > self.service.status(self.now).revision {
+                    self.db_missing = db_missing;
+                }
                 Event::Observed(Box::new(Observation {
                     spec: self.service.spec.clone(),
-                    revision: if stale { self.revision / 2 } else { self.revision },
+                    revision,
                     epoch: format!("epoch-{}", rng.between(0, 30) / 30),
                     boot: format!("boot-{}", rng.between(0, 60) / 60),
                     age_ms: rng.between(0, 1000),
                     unit: self.unit(kind, rng),
-                    waiting_for: if rng.between(0, 7) == 0 { vec![ServiceName::new("db").unwrap()] } else { vec![] },
+                    waiting_for: if db_missing { vec![name("db")] } else { vec![] },
+                    runs: [(name("db"), format!("run-{}", rng.between(0, 20) / 20))].into(),
                     verdicts: vec![Verdict { rule: "http".into(), healthy: kind != "impaired", detail: String::new() }],
                     generation: 0,
                 }))
@@ -157,7 +198,14 @@ impl Life {
                 if let Phase::BackingOff { not_before } = before.phase() {
                     prop_assert!(commanded || *not_before <= self.now, "acted before not_before");
                 }
-                prop_assert!(commanded || order.verb == Verb::Start, "only people stop or restart what runs");
+                let policy = &self.service.spec.policy;
+                let heeds = policy.on_dependency_loss != OnDependencyLoss::Ignore;
+                prop_assert!(commanded || heeds || order.verb == Verb::Start, "only people stop or restart what runs");
+                let missing = usize::from(self.db_missing) + usize::from(self.far.is_none_or(|(ready, _)| !ready));
+                let is_blocked = policy.dependency.mode.is_blocked(missing, 2);
+                let proceeds = policy.dependency.on_timeout == OnTimeout::Proceed;
+                let starts = order.verb == Verb::Start && !commanded;
+                prop_assert!(!starts || !is_blocked || proceeds, "started before its dependencies");
                 if order.guard.restarts_failure {
                     let spent = before.status(self.now).restarts.in_window;
                     let refunded = matches!(event, Event::Done { .. });
@@ -169,6 +217,15 @@ impl Life {
                 prop_assert!(self.answered.insert(answer.id.clone()), "answers once");
             }
             Action::Report(report) => prop_assert!(!report.text.is_empty()),
+            Action::Tell { workflow_id, readiness } => {
+                prop_assert!(readiness.revision > 0 && !workflow_id.is_empty());
+            }
+            Action::Subscribe(dependency) => prop_assert!(dependency.remote, "what is here need not be asked"),
+            Action::Wait(spec) => {
+                prop_assert_eq!(self.service.phase().name(), PhaseName::Waiting);
+                prop_assert_eq!(spec.dependencies.len(), 2);
+            }
+            Action::EndWait => prop_assert_ne!(self.service.phase().name(), PhaseName::Waiting),
             Action::Publish(name) => prop_assert!(name.is_settled()),
             Action::Checkpoint => prop_assert_eq!(self.service.phase().name(), PhaseName::Healthy),
         }
@@ -177,8 +234,16 @@ impl Life {
 }
 
 fn policies() -> impl Strategy<Value = Policy> {
-    (any::<bool>(), 0..4_u32, 1..100_u64, any::<bool>(), 0..3_u64).prop_map(|(start, max, window, fight, settle)| {
-        let mut policy = Policy { start, ..Policy::default() };
+    let losses = [OnDependencyLoss::Ignore, OnDependencyLoss::Stop, OnDependencyLoss::Restart];
+    let dependency = (any::<bool>(), any::<bool>(), 1..60_u64, 0..3_usize);
+    let drawn = (any::<bool>(), 0..4_u32, 1..100_u64, any::<bool>(), 0..3_u64, dependency);
+    drawn.prop_map(move |(start, max, window, fight, settle, (any, proceed, timeout, loss))| {
+        let dependency = DependencyPolicy {
+            mode: if any { DependencyMode::Any } else { DependencyMode::All },
+            timeout: Span::from_secs(timeout),
+            on_timeout: if proceed { OnTimeout::Proceed } else { OnTimeout::Fail },
+        };
+        let mut policy = Policy { start, dependency, on_dependency_loss: losses[loss], ..Policy::default() };
         policy.restart.max = max;
         policy.restart.window = Span::from_secs(window);
         policy.restart.reset_after = Span::from_secs(3600);
@@ -271,6 +336,7 @@ fn dead(service: &Service, revision: u64, run: u64) -> Event {
         age_ms: 0,
         unit,
         waiting_for: vec![],
+        runs: BTreeMap::new(),
         verdicts: vec![],
         generation: 0,
     }))

@@ -5,10 +5,13 @@
 //! it knows the workflow half alone, so that no socket or clock can be reached from here.
 
 pub mod calls;
+pub mod dependency_wait;
 mod inflight;
 mod perform;
 pub mod service_watch;
+mod shell;
 mod wait;
 pub mod wire;
 
+pub use dependency_wait::{DependencyWaitWorkflow, WaitInput};
 pub use service_watch::{ServiceWatchWorkflow, WatchInput};

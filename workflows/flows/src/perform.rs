@@ -1,9 +1,12 @@
 //! Performing the machine's actions with Temporal's means.
 
-use crate::calls::{ActOnUnit, ReportService};
+use crate::calls::{ActOnUnit, ReportService, SubscribeTo};
+use crate::dependency_wait::{DependencyWaitWorkflow, WaitInput};
 use crate::service_watch::ServiceWatchWorkflow;
-use dixmgr_contract::id::{ATTRIBUTE_PHASE, host_queue};
-use dixmgr_contract::{FailureKind, HostName};
+use crate::wire::Wire;
+use dixmgr_contract::activity::Subscription;
+use dixmgr_contract::id::{ATTRIBUTE_PHASE, host_queue, wait_id};
+use dixmgr_contract::{Dependency, FailureKind, HostName, Readiness, WaitSpec};
 use dixmgr_decide::{Action, Event, Order, Outcome};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -11,7 +14,8 @@ use std::time::Duration;
 use temporalio_workflow::common::error::{IncomingError, TimeoutType};
 use temporalio_workflow::common::search_attributes::SearchAttributeKey;
 use temporalio_workflow::{
-    ActivityExecutionError, ActivityOptions, RetryPolicy, WorkflowCancellationToken, WorkflowContext,
+    ActivityExecutionError, ActivityOptions, ChildWorkflowOptions, ParentClosePolicy, RetryPolicy,
+    SignalWorkflowOptions, WorkflowCancellationToken, WorkflowContext, WorkflowSignalError,
 };
 
 /// How long a host may leave an order lying before it counts as silent.
@@ -24,6 +28,7 @@ const PHASE: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_
 /// What does not change during a run.
 pub(crate) struct Settings {
     pub(crate) queue: String,
+    pub(crate) workflow_id: String,
     pub(crate) search_attributes: bool,
 }
 
@@ -47,8 +52,51 @@ pub(crate) fn action<'a>(
             }
             None
         }
+        Action::Subscribe(dependency) => Some(subscribe(ctx, settings, dependency)),
+        Action::Tell { workflow_id, readiness } => Some(tell(ctx, workflow_id, readiness)),
+        Action::Wait(spec) => Some(open_wait(ctx, settings, spec)),
+        Action::EndWait => {
+            let service = ctx.state(|flow| flow.spec_name())?;
+            let wait = ctx.external_workflow(wait_id(&settings.workflow_id, &service), None);
+            Some(Box::pin(async move {
+                // One that has ended meanwhile need not be ended.
+                let _ = wait.cancel(Some("nobody waits any more".to_owned())).await;
+                None
+            }))
+        }
         Action::Answer(_) | Action::Checkpoint => None,
     }
+}
+
+fn subscribe<'a>(ctx: &'a Context, settings: &Settings, to: Dependency) -> LocalBoxFuture<'a, Option<Event>> {
+    let subscription = Subscription { to: to.workflow_id, subscriber: settings.workflow_id.clone() };
+    let asked = ctx.execute_activity(SubscribeTo, subscription, SubscribeTo::options());
+    asked.map(|result| result.err().map(|_| Event::CouldNotAsk(to.name))).boxed_local()
+}
+
+/// Any subscriber has the signal, of whatever type it is.
+fn tell(ctx: &Context, workflow_id: String, readiness: Readiness) -> LocalBoxFuture<'_, Option<Event>> {
+    let options = SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
+    let subscriber = ctx.external_workflow(workflow_id.clone(), None);
+    let told = subscriber.signal(ServiceWatchWorkflow::readiness, readiness.into(), options);
+    told.map(|result| match result {
+        Err(WorkflowSignalError::NotFound(_)) => Some(Event::Gone(workflow_id)),
+        _ => None,
+    })
+    .boxed_local()
+}
+
+/// A wait of the same name that is still open is as good as a new one.
+fn open_wait<'a>(ctx: &'a Context, settings: &Settings, spec: WaitSpec) -> LocalBoxFuture<'a, Option<Event>> {
+    let id = wait_id(&settings.workflow_id, &spec.service);
+    let options = ChildWorkflowOptions::builder()
+        .workflow_id(id)
+        .static_summary(format!("{} waits for its dependencies", spec.service))
+        .parent_close_policy(ParentClosePolicy::Abandon)
+        .cancellation_token(WorkflowCancellationToken::new())
+        .build();
+    let input: Wire<WaitInput> = Wire::from(WaitSpec { notify: Some(settings.workflow_id.clone()), ..spec });
+    ctx.start_child_workflow(DependencyWaitWorkflow::run, input, options).map(|_| None).boxed_local()
 }
 
 fn act<'a>(ctx: &'a Context, settings: &Settings, order: Order) -> LocalBoxFuture<'a, Option<Event>> {

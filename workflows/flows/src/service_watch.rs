@@ -8,24 +8,23 @@
 
 use crate::inflight::InFlight;
 use crate::perform::{self, Settings};
-use crate::wait::{Alarm, next_events};
+use crate::shell::{Answers, INBOX_LIMIT, Shell, is_long, next, now, rest};
+use crate::wait::Alarm;
 use crate::wire::Wire;
 use dixmgr_contract::command::CommandArgs;
-use dixmgr_contract::{Command, CommandKind, HostName, Observation, PhaseName, ServiceSpec, ServiceStatus, Time};
+use dixmgr_contract::{
+    Command, CommandKind, HostName, Observation, PhaseName, Readiness, ServiceName, ServiceSpec, ServiceStatus,
+    Subscribe, Time, WaitResult,
+};
 use dixmgr_decide::{Action, Event, Service};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::error::Error;
 use temporalio_workflow::common::error::ApplicationFailure;
 use temporalio_workflow::{
     ContinueAsNewOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
     WorkflowTermination, workflow, workflow_methods,
 };
-
-/// A run with more events than this starts a new one at the next chance, healthy or not.
-const LONG_HISTORY: u32 = 2_000;
-/// Events waiting for the machine; beyond it an observation replaces the last one, and commands are refused.
-const INBOX_LIMIT: usize = 256;
 
 type Boxed = Box<dyn Error + Send + Sync>;
 
@@ -52,7 +51,7 @@ pub struct ServiceWatchWorkflow {
     input: Result<WatchInput, String>,
     service: Option<Service>,
     inbox: VecDeque<Event>,
-    answers: BTreeMap<String, Result<String, String>>,
+    answers: Answers<Result<String, String>>,
     now: Time,
     input_error: Option<String>,
 }
@@ -63,7 +62,7 @@ impl ServiceWatchWorkflow {
     fn new(view: &WorkflowContextView, input: Wire<WatchInput>) -> Self {
         let service = input.0.as_ref().ok().and_then(|input| input.state.as_deref().cloned());
         let now = view.start_time().map(Time::from).unwrap_or_default();
-        Self { input: input.0, service, inbox: VecDeque::new(), answers: BTreeMap::new(), now, input_error: None }
+        Self { input: input.0, service, inbox: VecDeque::new(), answers: Answers::default(), now, input_error: None }
     }
 
     /// Supervises until it is cancelled.
@@ -74,7 +73,11 @@ impl ServiceWatchWorkflow {
             Ok(input) => input,
             Err(error) => return Err(unreadable(&error)),
         };
-        let settings = Settings { queue: ctx.task_queue().to_owned(), search_attributes: input.search_attributes };
+        let settings = Settings {
+            queue: ctx.task_queue().to_owned(),
+            workflow_id: ctx.workflow_id().to_owned(),
+            search_attributes: input.search_attributes,
+        };
         let seed = ctx.random();
         let begin = now(ctx);
         ctx.state_mut(|flow| {
@@ -83,49 +86,57 @@ impl ServiceWatchWorkflow {
         });
         let mut operations = InFlight::new();
         let mut alarm = Alarm::none();
-        let mut rest = false;
+        let mut quiet = false;
         loop {
             let moment = now(ctx);
-            while let Some(actions) = ctx.state_mut(|flow| flow.advance(moment)) {
-                rest |= actions.contains(&Action::Checkpoint);
+            while let Some(actions) = next(ctx, moment) {
+                quiet |= actions.contains(&Action::Checkpoint);
                 for action in actions {
                     if let Action::Answer(answer) = action {
-                        ctx.state_mut(|flow| flow.answers.insert(answer.id, answer.result));
+                        ctx.state_mut(|flow| flow.answers.put(answer.id, answer.result));
                     } else if let Some(operation) = perform::action(ctx, &settings, action) {
                         operations.push(operation);
                     }
                 }
             }
-            let long = ctx.history_length() > LONG_HISTORY || ctx.continue_as_new_suggested();
-            if (rest || long) && operations.is_empty() && ctx.all_handlers_finished() {
+            if (quiet || is_long(ctx)) && operations.is_empty() && ctx.all_handlers_finished() {
                 let state = ctx.state(|flow| flow.service.clone()).map(Box::new);
                 let spec = state.as_ref().map_or_else(|| input.spec.clone(), |state| state.spec.clone());
                 let next = WatchInput { spec, state, published: None, ..input };
                 ctx.continue_as_new(next.into(), ContinueAsNewOptions::default())?;
             }
-            alarm.set(ctx, ctx.state(|flow| flow.service.as_ref().and_then(Service::wake_at)), moment);
-            for event in next_events(ctx, &mut operations, &mut alarm).await? {
-                ctx.state_mut(|flow| flow.inbox.push_back(event));
-            }
+            rest(ctx, &mut operations, &mut alarm, moment).await?;
         }
     }
 
     /// The whole present state of the service, from its host.
     #[signal]
     pub fn observe(&mut self, _ctx: &mut SyncWorkflowContext<Self>, observation: Wire<Observation>) {
-        match observation.0 {
-            Ok(observation) => self.receive(Event::Observed(Box::new(observation))),
-            Err(error) => self.input_error = Some(format!("observe: {error}")),
-        }
+        self.take("observe", observation, |observation| Event::Observed(Box::new(observation)));
     }
 
     /// A command without an answer, from another workflow.
     #[signal]
     pub fn command(&mut self, _ctx: &mut SyncWorkflowContext<Self>, command: Wire<Command>) {
-        match command.0 {
-            Ok(command) => self.receive(Event::Commanded(command)),
-            Err(error) => self.input_error = Some(format!("command: {error}")),
-        }
+        self.take("command", command, Event::Commanded);
+    }
+
+    /// Somebody wants to hear whether the service is ready.
+    #[signal]
+    pub fn subscribe(&mut self, _ctx: &mut SyncWorkflowContext<Self>, subscribe: Wire<Subscribe>) {
+        self.take("subscribe", subscribe, |subscribe| Event::Subscribed(subscribe.workflow_id));
+    }
+
+    /// A dependency on another host says whether it is ready.
+    #[signal]
+    pub fn readiness(&mut self, _ctx: &mut SyncWorkflowContext<Self>, readiness: Wire<Readiness>) {
+        self.take("readiness", readiness, Event::Heard);
+    }
+
+    /// The wait for the service's dependencies is over.
+    #[signal]
+    pub fn waited(&mut self, _ctx: &mut SyncWorkflowContext<Self>, result: Wire<WaitResult>) {
+        self.take("waited", result, Event::Waited);
     }
 
     /// Where the service stands.
@@ -195,24 +206,48 @@ impl ServiceWatchWorkflow {
     }
 }
 
-impl ServiceWatchWorkflow {
-    pub(crate) fn has_mail(&self) -> bool {
+impl Shell for ServiceWatchWorkflow {
+    type Event = Event;
+    type Action = Action;
+    const TICK: Event = Event::Tick;
+
+    fn inbox(&mut self) -> &mut VecDeque<Event> {
+        &mut self.inbox
+    }
+
+    fn has_events(&self) -> bool {
         !self.inbox.is_empty()
     }
 
+    fn step(&mut self, event: Event, now: Time) -> Vec<Action> {
+        self.now = now;
+        self.service.as_mut().map(|service| service.step(event, now)).unwrap_or_default()
+    }
+
+    fn wake_at(&self) -> Option<Time> {
+        self.service.as_ref().and_then(Service::wake_at)
+    }
+}
+
+impl ServiceWatchWorkflow {
     pub(crate) fn unit_name(&self) -> String {
         self.service.as_ref().map(|service| service.spec.unit.to_string()).unwrap_or_default()
+    }
+
+    pub(crate) fn spec_name(&self) -> Option<ServiceName> {
+        self.service.as_ref().map(|service| service.spec.name.clone())
     }
 
     pub(crate) fn host(&self) -> Option<HostName> {
         self.service.as_ref()?.spec.host.clone()
     }
 
-    /// Feeds one event to the machine; `None` when there is none.
-    fn advance(&mut self, now: Time) -> Option<Vec<Action>> {
-        self.now = now;
-        let event = self.inbox.pop_front()?;
-        Some(self.service.as_mut()?.step(event, now))
+    /// A signal that cannot be read is noted, and harms nothing.
+    fn take<T>(&mut self, signal: &str, argument: Wire<T>, event: impl FnOnce(T) -> Event) {
+        match argument.0 {
+            Ok(argument) => self.receive(event(argument)),
+            Err(error) => self.input_error = Some(format!("{signal}: {error}")),
+        }
     }
 
     /// An observation is the whole state: when too many wait, the newest is enough.
@@ -245,10 +280,6 @@ fn unreadable(error: &str) -> WorkflowTermination {
     ApplicationFailure::non_retryable(text).into()
 }
 
-fn now(ctx: &WorkflowContext<ServiceWatchWorkflow>) -> Time {
-    ctx.workflow_time().map(Time::from).unwrap_or_default()
-}
-
 /// Puts a command to the machine and waits for its answer.
 async fn obey(
     ctx: &mut WorkflowContext<ServiceWatchWorkflow>,
@@ -259,8 +290,8 @@ async fn obey(
     let CommandArgs { by, reason } = args.0.unwrap_or_default();
     let command = Command { id: id.clone(), command: kind, by, reason };
     ctx.state_mut(|flow| flow.inbox.push_back(Event::Commanded(command)));
-    ctx.wait_condition(|flow| flow.answers.contains_key(&id)).await?;
-    match ctx.state_mut(|flow| flow.answers.remove(&id)) {
+    ctx.wait_condition(|flow| flow.answers.has(&id)).await?;
+    match ctx.state_mut(|flow| flow.answers.take(&id)) {
         Some(result) => result.map_err(Into::into),
         None => Err("the answer was lost".into()),
     }

@@ -4,9 +4,7 @@
 //! workflow's root token registered.
 
 use crate::inflight::InFlight;
-use crate::service_watch::ServiceWatchWorkflow;
 use dixmgr_contract::Time;
-use dixmgr_decide::Event;
 use futures_util::FutureExt;
 use futures_util::future::{FusedFuture, LocalBoxFuture};
 use std::future::poll_fn;
@@ -27,7 +25,7 @@ impl<'a> Alarm<'a> {
         Self { at: None, token: WorkflowCancellationToken::new(), timer: None }
     }
 
-    pub(crate) fn set(&mut self, ctx: &'a WorkflowContext<ServiceWatchWorkflow>, at: Option<Time>, now: Time) {
+    pub(crate) fn set<W>(&mut self, ctx: &'a WorkflowContext<W>, at: Option<Time>, now: Time) {
         if self.at == at {
             return;
         }
@@ -44,29 +42,45 @@ impl<'a> Alarm<'a> {
     }
 }
 
+/// A workflow whose handlers put their mail into an inbox.
+pub(crate) trait Mailbox {
+    /// True if there is something in it.
+    fn has_mail(&self) -> bool;
+}
+
+/// What has ended a wait.
+pub(crate) enum Woken<E> {
+    /// There is mail.
+    Mail,
+    /// The alarm went off.
+    Alarm,
+    /// Operations have ended, in these events.
+    Ended(Vec<E>),
+}
+
 /// Waits until there is something in the inbox, an operation has ended, or the alarm goes off.
-pub(crate) async fn next_events(
-    ctx: &WorkflowContext<ServiceWatchWorkflow>,
-    operations: &mut InFlight<'_, Option<Event>>,
+pub(crate) async fn wait<W: Mailbox, E>(
+    ctx: &WorkflowContext<W>,
+    operations: &mut InFlight<'_, Option<E>>,
     alarm: &mut Alarm<'_>,
-) -> Result<Vec<Event>, WorkflowTermination> {
+) -> Result<Woken<E>, WorkflowTermination> {
     let token = WorkflowCancellationToken::new();
     let options = WaitConditionOptions::builder().cancellation_token(token).build();
-    let mut mail = Box::pin(ctx.wait_condition_with_options(ServiceWatchWorkflow::has_mail, options));
+    let mut mail = Box::pin(ctx.wait_condition_with_options(W::has_mail, options));
     let mut cancelled = Box::pin(ctx.cancelled());
     poll_fn(|cx| {
         if !cancelled.is_terminated() && cancelled.poll_unpin(cx).is_ready() {
             return Poll::Ready(Err(WorkflowTermination::cancelled()));
         }
         if let Poll::Ready(events) = operations.poll(cx) {
-            return Poll::Ready(Ok(events.into_iter().flatten().collect()));
+            return Poll::Ready(Ok(Woken::Ended(events.into_iter().flatten().collect())));
         }
         if alarm.timer.as_mut().is_some_and(|timer| timer.poll_unpin(cx).is_ready()) {
             alarm.timer = None;
             alarm.at = None;
-            return Poll::Ready(Ok(vec![Event::Tick]));
+            return Poll::Ready(Ok(Woken::Alarm));
         }
-        mail.poll_unpin(cx).map(|_| Ok(Vec::new()))
+        mail.poll_unpin(cx).map(|_| Ok(Woken::Mail))
     })
     .await
 }

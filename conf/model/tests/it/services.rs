@@ -1,8 +1,9 @@
 //! Services, their layers and their order.
 
 use crate::{bad, good, names};
+use dixmgr_contract::{DependencyMode, OnDependencyLoss, OnTimeout};
 use dixmgr_contract::{OnOperatorStop, Span};
-use dixmgr_model::{Bus, Check, ClusterMode, DependencyMode, OnDependencyLoss, OnTimeout};
+use dixmgr_model::{Bus, Check, ClusterMode};
 
 #[test]
 fn dependencies_come_first_then_names() {
@@ -46,8 +47,11 @@ fn every_word_means_something() {
     );
     assert_eq!(config.systemd.bus, Bus::Session);
     let a = &config.services[0];
-    assert_eq!(a.on_dependency_loss, OnDependencyLoss::Restart);
-    assert_eq!((a.dependency.mode, a.dependency.on_timeout), (DependencyMode::Any, OnTimeout::Proceed));
+    assert_eq!(a.spec.policy.on_dependency_loss, OnDependencyLoss::Restart);
+    assert_eq!(
+        (a.spec.policy.dependency.mode, a.spec.policy.dependency.on_timeout),
+        (DependencyMode::Any, OnTimeout::Proceed)
+    );
     assert_eq!(a.spec.policy.restart.on_operator_stop, OnOperatorStop::Restart);
     assert_eq!(a.spec.policy.restart.prevent_exit_codes, [3, 78].into());
     assert!(!a.spec.policy.start);

@@ -24,6 +24,8 @@ pub(super) enum Mandate {
     Policy(Cause),
     /// A person, by the command with this id.
     Command(String),
+    /// A dependency was lost; how, in words.
+    Loss(String),
 }
 
 impl Service {
@@ -40,6 +42,7 @@ impl Service {
         let timeout = self.spec.policy.operation_timeout;
         let (restarts_failure, command, reason) = match mandate {
             Mandate::Command(id) => (false, Some(id.clone()), format!("command {id}")),
+            Mandate::Loss(reason) => (false, None, reason),
             Mandate::Policy(Cause::BringUp) => (false, None, "not running".to_owned()),
             Mandate::Policy(Cause::Failure) => {
                 self.budget.spend(&self.spec.policy.restart, now);
@@ -54,6 +57,7 @@ impl Service {
             restarts_failure,
             timeout_ms: timeout.as_millis(),
             reason,
+            waited: self.end_wait(now),
         };
         actions.push(Action::Act(Order { verb, guard }));
         Attempt {
@@ -75,9 +79,13 @@ impl Service {
         let lost = overdue || attempt.epoch != seen.epoch;
         match (attempt.verb, seen.reading()) {
             (Verb::Stop, Reading::Dead | Reading::Idle | Reading::StoppedByJob | Reading::Absent | Reading::Masked) => {
-                self.stopped(StoppedBy::Command, seen, now);
+                let by = match self.phase {
+                    Phase::Stopped { by, .. } => by,
+                    _ => StoppedBy::Command,
+                };
+                self.stopped(by, seen, now);
                 self.answer(&attempt, Ok(format!("{} is stopped", self.spec.name)), actions);
-                true
+                by == StoppedBy::Command
             }
             (Verb::Stop, Reading::Up | Reading::Impaired) if new_run || lost => {
                 self.answer(&attempt, Err(format!("{} is still running", self.spec.name)), actions);

@@ -5,27 +5,36 @@
 //! event therefore costs a look, never a wrong move, and a crash anywhere resumes by looking again.
 //!
 //! The files: `phase` (where it stands), `reading` (what an observation means), `settle` (the decision), `pursue` (the way to a start), `attempt` (what
-//! was asked of the host and came of it), `command` (what people ask), `status` (what people see).
+//! was asked of the host and came of it), `dependencies` (who has to be ready first), `subscribers` (who hears whether it is ready), `command` (what people
+//! ask), `status` (what people see).
 //!
 //! Rejected: a table of (phase, event) transitions. It grows with the product of both, and each cell would have to be
 //! right about the order in which signals happen to arrive.
 
 mod attempt;
 mod command;
+mod dependencies;
 mod phase;
 mod pursue;
 mod reading;
 mod settle;
 mod status;
+mod subscribers;
 
 pub use phase::{Attempt, By, Cause, Pending, Phase, StoppedBy, Why};
 pub use reading::{Reading, Seen};
 
-use crate::{budget::Budget, rng::Rng};
+use self::dependencies::Waiting;
+use self::subscribers::Subscribers;
+use crate::{budget::Budget, peers::Peers, rng::Rng};
 use dixmgr_contract::activity::Report;
 use dixmgr_contract::status::LastFailure;
-use dixmgr_contract::{Command, FailureKind, Guard, Observation, PhaseName, ServiceSpec, Time, Verb};
+use dixmgr_contract::{
+    Command, Dependency, FailureKind, Guard, Observation, PhaseName, Readiness, ServiceName, ServiceSpec, Time, Verb,
+    WaitResult, WaitSpec,
+};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Everything that is remembered of a service. Carried from run to run of its workflow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +78,20 @@ pub struct Service {
     /// Something has happened since the last checkpoint.
     #[serde(default)]
     eventful: bool,
+    /// The wait for dependencies, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waiting: Option<Waiting>,
+    /// The dependencies on other hosts.
+    #[serde(default, skip_serializing_if = "Peers::is_empty")]
+    peers: Peers,
+    /// The runs of its dependencies that this run was started on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    based_on: BTreeMap<ServiceName, String>,
+    /// It was stopped for the loss of a dependency that has not come back yet.
+    #[serde(default)]
+    loss_heeded: bool,
+    #[serde(default, skip_serializing_if = "Subscribers::is_new")]
+    subscribers: Subscribers,
     rng: Rng,
 }
 
@@ -86,6 +109,16 @@ pub enum Event {
     },
     /// Somebody asks something of it.
     Commanded(Command),
+    /// A workflow wants to hear whether it is ready.
+    Subscribed(String),
+    /// A subscriber does not exist any more.
+    Gone(String),
+    /// A dependency on another host says how it stands.
+    Heard(Readiness),
+    /// A dependency on another host could not be asked.
+    CouldNotAsk(ServiceName),
+    /// Its wait for dependencies is over.
+    Waited(WaitResult),
     /// Time has passed.
     Tick,
 }
@@ -113,6 +146,20 @@ pub enum Action {
     Report(Report),
     /// Answer a command.
     Answer(Answer),
+    /// Ask a dependency to say how it stands, now and with each change. The driver answers with
+    /// [`Event::CouldNotAsk`] if that cannot be done.
+    Subscribe(Dependency),
+    /// Tell a subscriber how it stands. The driver answers with [`Event::Gone`] if there is nobody.
+    Tell {
+        /// Whom.
+        workflow_id: String,
+        /// What.
+        readiness: Readiness,
+    },
+    /// Let its wait be seen, and timed, in a workflow of its own.
+    Wait(WaitSpec),
+    /// End that workflow: nobody waits any more.
+    EndWait,
     /// Write the phase to the visibility store.
     Publish(PhaseName),
     /// All is quiet: a good moment to start a new run with a short history.
@@ -140,6 +187,8 @@ pub struct Answer {
 impl Service {
     /// A service of which nothing is known yet. `seed` is the source of its jitter.
     pub fn new(spec: ServiceSpec, seed: u64, now: Time) -> Self {
+        let mut peers = Peers::default();
+        peers.listen_to(spec.after.iter().filter(|one| one.remote).map(|one| &one.name));
         Self {
             spec,
             phase: Phase::Unknown { absent: false },
@@ -158,6 +207,11 @@ impl Service {
             commands: Vec::new(),
             published: None,
             eventful: false,
+            waiting: None,
+            peers,
+            based_on: BTreeMap::new(),
+            loss_heeded: false,
+            subscribers: Subscribers::default(),
             rng: Rng::new(seed),
         }
     }
@@ -185,16 +239,23 @@ impl Service {
             Event::Observed(observation) => self.observe(*observation, now),
             Event::Done { generation, outcome } => self.finish(generation, outcome, now, &mut actions),
             Event::Commanded(command) => self.obey(command, now, &mut actions),
-            Event::Tick => {}
+            Event::Subscribed(workflow_id) => self.subscribe(workflow_id, &mut actions),
+            Event::Gone(workflow_id) => self.unsubscribe(&workflow_id),
+            Event::Heard(readiness) => self.peers.hear(readiness),
+            Event::CouldNotAsk(name) => self.peers.could_not_ask(&name),
+            Event::Waited(result) if !result.satisfied => self.time_out(&result.missing, &mut actions),
+            Event::Waited(_) | Event::Tick => {}
         }
         self.settle(now, &mut actions);
+        self.leave_wait(&mut actions);
         self.publish(&mut actions);
+        self.tell_subscribers(&mut actions);
         actions
     }
 
     /// When to send [`Event::Tick`], if nothing else happens before.
     pub fn wake_at(&self) -> Option<Time> {
-        self.phase.deadline().or_else(|| self.checkpoint_at())
+        self.phase.deadline().or_else(|| self.wait_deadline()).or_else(|| self.checkpoint_at())
     }
 
     /// Where it stands.
@@ -216,6 +277,7 @@ impl Service {
             let same_run = self.seen.as_ref().is_some_and(|before| before.run() == seen.run());
             if self.up_since.is_none() || !same_run {
                 self.up_since = Some(seen.at);
+                self.based_on.clear();
             }
             self.up_epoch = Some(seen.epoch.clone());
             self.up_boot = Some(seen.boot.clone());
@@ -230,6 +292,9 @@ impl Service {
         {
             self.phase = Phase::Down { why: Why::Held };
             self.pending = self.pending.map(|pending| Pending::new(pending.cause));
+        }
+        if spec.after != self.spec.after {
+            self.peers.listen_to(spec.after.iter().filter(|one| one.remote).map(|one| &one.name));
         }
         self.spec = spec;
     }
@@ -256,7 +321,7 @@ impl Service {
 
     fn publish(&mut self, actions: &mut Vec<Action>) {
         let name = self.phase.name();
-        if name.is_settled() && self.published != Some(name) {
+        if name.is_settled() && self.published != Some(name) && !self.waits_briefly() {
             self.published = Some(name);
             actions.push(Action::Publish(name));
         }

@@ -96,6 +96,8 @@ pub enum StoppedBy {
     Job,
     /// Our command `stop`.
     Command,
+    /// Ours, because a dependency was lost: it is started again when that is back.
+    Dependency,
     /// Nobody's: it was never started, and its owner does not want it brought up.
     Nobody,
     /// The unit is masked.

@@ -29,7 +29,7 @@ impl Service {
         if seen.unit.is_held() {
             return self.enter(Phase::Down { why: Why::Held }, now);
         }
-        if !seen.waiting_for.is_empty() {
+        if self.must_wait(seen, now, actions) {
             return self.enter(Phase::Waiting { cause }, now);
         }
         if cause == Cause::Failure {

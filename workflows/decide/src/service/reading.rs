@@ -2,6 +2,7 @@
 
 use dixmgr_contract::{ActiveState, LoadState, Observation, ServiceName, Time, UnitState, Verdict};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What is kept of the last observation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub struct Seen {
     /// Dependencies that are not ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting_for: Vec<ServiceName>,
+    /// The runs of those that are, if it follows them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub runs: BTreeMap<ServiceName, String>,
     /// What rules and probes said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verdicts: Vec<Verdict>,
@@ -58,6 +62,7 @@ impl Seen {
             boot: observation.boot,
             at: now.earlier(dixmgr_contract::Span::from_millis(observation.age_ms)),
             waiting_for: observation.waiting_for,
+            runs: observation.runs,
             verdicts: observation.verdicts,
         }
     }

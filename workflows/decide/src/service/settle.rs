@@ -31,7 +31,8 @@ impl Service {
             Reading::Going if seen.unit.stopped_by_job && self.respects_stops() => {
                 self.stopped(StoppedBy::Job, &seen, now);
             }
-            Reading::Going if matches!(self.phase, Phase::Stopped { by: StoppedBy::Command, .. }) => {}
+            Reading::Going
+                if matches!(self.phase, Phase::Stopped { by: StoppedBy::Command | StoppedBy::Dependency, .. }) => {}
             Reading::Going => {
                 self.note_failure(seen.at, seen.unit.ending());
                 self.enter(Phase::Down { why: Why::Ending }, now);
@@ -75,6 +76,7 @@ impl Service {
             }
             actions.push(Action::Checkpoint);
         }
+        self.heed_losses(seen, now, actions);
     }
 
     /// It does not run. What that means depends on where it stood.
@@ -98,8 +100,9 @@ impl Service {
             failure.reason = seen.unit.ending();
         }
         if self.pending.is_none() {
-            let bring_up = self.is_bring_up(seen);
-            if bring_up && !self.spec.policy.start {
+            let for_loss = matches!(self.phase, Phase::Stopped { by: StoppedBy::Dependency, .. });
+            let bring_up = for_loss || self.is_bring_up(seen);
+            if bring_up && !for_loss && !self.spec.policy.start {
                 return self.stopped(StoppedBy::Nobody, seen, now);
             }
             if !bring_up {
@@ -147,6 +150,6 @@ impl Service {
     }
 
     pub(super) fn report(&self, kind: ReportKind, text: String) -> Action {
-        Action::Report(Report { service: self.spec.name.clone(), kind, text })
+        Action::Report(Report { service: self.spec.name.clone(), kind, text, dependencies: Vec::new() })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::phase::{By, Phase, StoppedBy, Why};
-use dixmgr_contract::{LOGIC_VERSION, RestartCount, ServiceStatus, Time};
+use dixmgr_contract::{LOGIC_VERSION, RestartCount, ServiceName, ServiceStatus, Time};
 
 impl Service {
     /// The answer of the query `status` at `now`.
@@ -28,7 +28,7 @@ impl Service {
                 next_at,
             },
             last_failure: self.last_failure.clone(),
-            waiting_for: self.seen.as_ref().map(|seen| seen.waiting_for.clone()).unwrap_or_default(),
+            waiting_for: self.awaited(),
             paused_by: match &self.phase {
                 Phase::Paused { by, .. } => Some(by.clone()),
                 _ => None,
@@ -36,6 +36,11 @@ impl Service {
             logic_version: LOGIC_VERSION,
             input_error: None,
         }
+    }
+
+    fn awaited(&self) -> Vec<ServiceName> {
+        let seen = self.seen.as_ref().filter(|_| matches!(self.phase, Phase::Waiting { .. }));
+        seen.map(|seen| self.missing(seen)).unwrap_or_default()
     }
 
     fn detail(&self) -> String {
@@ -50,6 +55,7 @@ impl Service {
             Phase::Stopped { by, .. } => match by {
                 StoppedBy::Job => "stopped through systemd",
                 StoppedBy::Command => "stopped by command",
+                StoppedBy::Dependency => "stopped because a dependency was lost",
                 StoppedBy::Nobody => "never started, and `start` is off",
                 StoppedBy::Mask => "its unit is masked",
             }
