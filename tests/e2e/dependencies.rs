@@ -41,7 +41,7 @@ fn a_wait_is_started_by_hand_with_one_line() {
         assert!(text.contains("the input of DependencyWaitWorkflow is"), "{text}");
         let beta = Launch::exec(host, "[services.db]\nunit = \"db.service\"").on_host("beta").start();
         let result = temporal.result("wf.wait.api");
-        assert_eq!((&result["satisfied"], &result["missing"]), (&true.into(), &serde_json::json!([])));
+        assert_eq!(result["satisfied"], true, "{result}");
         drop(beta);
     });
 }
