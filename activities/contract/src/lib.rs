@@ -10,9 +10,11 @@
 pub mod activity;
 pub mod command;
 pub mod failure;
+pub mod host;
 pub mod id;
 pub mod name;
 pub mod observation;
+pub mod plan;
 pub mod policy;
 pub mod readiness;
 pub mod span;
