@@ -4,7 +4,7 @@
 //! has a generation, the hash of its content, so a part that is sent twice or late belongs somewhere or nowhere. No probe,
 //! no secret and no policy is in it: the registry answers "who has what" and needs no more for it.
 
-use crate::{HostName, ServiceName, Time, UnitName};
+use crate::{CommandKind, HostName, ServiceName, Time, UnitName};
 use serde::{Deserialize, Serialize};
 
 /// The workflow type of the registry.
@@ -21,8 +21,12 @@ pub const UPDATE_PAUSE_ALL: &str = "pause_all";
 pub const UPDATE_RESUME_ALL: &str = "resume_all";
 /// The update, and the signal, that takes a [`ForgetHost`].
 pub const FORGET_HOST: &str = "forget_host";
+/// `FanOutActivity(order)` → [`FannedOut`]: takes a [`FanOut`] and signals the command to each service.
+pub const FAN_OUT: &str = "FanOutActivity";
+/// `RetireServicesActivity(retire)` → null: takes a [`Retire`] and ends the watching of each.
+pub const RETIRE_SERVICES: &str = "RetireServicesActivity";
 
-/// Services in one part, at most.
+/// Services in one part, and in one order to many services, at most.
 pub const PART_SERVICES: usize = 500;
 /// Parts of one slice, at most.
 pub const PARTS: u32 = 40;
@@ -112,6 +116,47 @@ impl PlanPart {
 pub struct ForgetHost {
     /// The host that is gone for good. Should it still live, its next start brings it back.
     pub host: HostName,
+}
+
+/// The argument of [`FAN_OUT`]: one command for many services. The command's id for a service is `<id>`, so that it may be
+/// sent twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FanOut {
+    /// The order that this is a part of.
+    pub id: String,
+    /// Which part of it, from 0.
+    #[serde(default)]
+    pub chunk: u32,
+    /// Pause or resume.
+    pub command: CommandKind,
+    /// Who asks, for the record.
+    #[serde(default)]
+    pub by: String,
+    /// Why, for the record.
+    #[serde(default)]
+    pub reason: String,
+    /// The services' workflows, at most [`PART_SERVICES`].
+    pub workflow_ids: Vec<String>,
+}
+
+/// The result of [`FAN_OUT`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FannedOut {
+    /// How many took the command.
+    #[serde(default)]
+    pub done: u32,
+    /// How many could not be reached.
+    #[serde(default)]
+    pub failed: u32,
+}
+
+/// The argument of [`RETIRE_SERVICES`]: a host's plan does not name these any more. The units stay as they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retire {
+    /// Whose they were. A service that reports from another host by now is not meant.
+    pub host: HostName,
+    /// Their workflows, at most [`PART_SERVICES`].
+    pub workflow_ids: Vec<String>,
 }
 
 /// One host in a [`FleetStatus`].

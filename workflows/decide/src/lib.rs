@@ -7,6 +7,7 @@
 
 pub mod backoff;
 pub mod budget;
+pub mod fleet;
 pub mod host;
 pub mod rng;
 pub mod service;
