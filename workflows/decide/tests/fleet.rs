@@ -307,7 +307,7 @@ fn dotidx(host_index: usize) -> Vec<PlannedService> {
     let one = |index: usize| {
         let chain = format!("assethub{host_index:03}x{}", index / 4);
         let node = ServiceName::new(format!("para-node-polkadot-{chain}")).unwrap();
-        if index % 4 == 0 {
+        if index.is_multiple_of(4) {
             return PlannedService {
                 workflow_id: format!("wf.node.para.polkadot.{chain}"),
                 unit: format!("chain-node-archive@polkadot-{chain}.service").parse().unwrap(),
@@ -337,7 +337,6 @@ fn ten_thousand_services_fit_a_payload_and_are_read_page_by_page() {
         fleet.step(Event::Part(Box::new(part(&host(format!("host-{index:03}")), &hash, dotidx(index)))), at(0));
     }
     let json = serde_json::to_string(&fleet).unwrap();
-    println!("{} bytes", json.len());
     assert!(json.len() < 1_000_000, "{} bytes", json.len());
     assert_eq!(serde_json::from_str::<Fleet>(&json).unwrap(), fleet);
     let (mut query, mut seen) = (PlanQuery::default(), BTreeSet::new());

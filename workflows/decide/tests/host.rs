@@ -374,6 +374,17 @@ fn the_same_machine_takes_over_at_once_and_its_old_start_stays_dead() {
 }
 
 #[test]
+fn a_start_that_died_before_it_could_say_that_it_has_the_lease_does_not_keep_it() {
+    let mut life = Life::new();
+    life.claim("e1", holder("one", "e1"), TIMEOUT);
+    let taken = life.lease.lease();
+    life.claim("e1/2", holder("one", "e1"), TIMEOUT);
+    assert_eq!(life.lease.lease(), taken);
+    life.claim("e2", holder("one", "e2"), TIMEOUT);
+    assert_eq!(life.lease.lease(), taken + 1);
+}
+
+#[test]
 fn another_machine_is_refused_until_the_name_is_free() {
     let mut life = held(TIMEOUT, 0);
     let no = life.claim("f1", holder("two", "f1"), TIMEOUT);

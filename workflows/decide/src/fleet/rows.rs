@@ -9,7 +9,7 @@ use dixmgr_contract::plan::PlannedService;
 use dixmgr_contract::spec::default_kind;
 use dixmgr_contract::{NameError, ServiceName};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 const CELLS: usize = 6;
 /// What one character from `0` on can say.
@@ -27,11 +27,9 @@ impl Services {
     pub(super) fn merge(&mut self, services: impl IntoIterator<Item = PlannedService>) -> usize {
         let mut left_out = 0;
         for service in services {
-            let name = service.name.clone();
-            if self.0.contains_key(&name) {
-                left_out += 1;
-            } else {
-                self.0.insert(name, service);
+            match self.0.entry(service.name.clone()) {
+                Entry::Occupied(_) => left_out += 1,
+                Entry::Vacant(place) => _ = place.insert(service),
             }
         }
         left_out

@@ -84,16 +84,20 @@ impl HostLease {
         }
     }
 
-    /// A claim is a sign of life, worth as much as a heartbeat.
+    /// A claim is a sign of life, worth as much as a heartbeat. That of a new start gets a new lease: an older start may
+    /// have taken the open one and died before it could say so.
     fn grant(&mut self, claim: Claim, now: Time, actions: &mut Vec<Action>) {
         let Claim { holder, lease_timeout } = claim;
         self.timeout = lease_timeout.clamp(TIMEOUTS.0, TIMEOUTS.1);
         self.churn = 0;
         let until = now.after(self.timeout).after(GRACE);
+        let is_known = self.owner(now).is_some_and(|(owner, _)| owner.epoch == holder.epoch);
+        if !is_known {
+            self.cancel_lease(actions);
+        }
         match self.phase.clone() {
-            Phase::Held { .. } if self.holder.as_ref().is_some_and(|held| held.epoch == holder.epoch) => {}
+            Phase::Held { .. } if is_known => {}
             Phase::Held { .. } => {
-                self.cancel_lease(actions);
                 self.hand_to(holder);
                 self.enter(Phase::Vacant { until, seen: now, why: String::new() }, now);
             }
