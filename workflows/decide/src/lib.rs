@@ -8,6 +8,8 @@
 pub mod backoff;
 pub mod budget;
 pub mod cluster;
+pub mod fleet;
+pub mod host;
 pub mod peers;
 pub mod rng;
 pub mod service;
