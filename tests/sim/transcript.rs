@@ -59,6 +59,7 @@ fn action(action: &Action) -> String {
             let names: Vec<_> = wait.dependencies.iter().map(ToString::to_string).collect();
             format!("WAIT for {} of {}, {}", serde_json::json!(wait.mode), names.join(", "), wait.timeout)
         }
+        Action::End => "END".to_owned(),
         Action::EndWait => "END the wait".to_owned(),
         Action::Publish(phase) => format!("PUBLISH {phase}"),
         Action::Checkpoint => "CHECKPOINT".to_owned(),

@@ -130,8 +130,14 @@ impl Temporal {
         answer["result"].clone()
     }
 
-    /// Every run of every workflow. The visibility store may be a little late.
+    /// Every run of the workflows of services, waits and clusters. The visibility store may be a little late.
     pub fn workflows(&self) -> Vec<Workflow> {
+        let is_host_or_registry = |id: &str| id.contains("wf.host.") || id.ends_with("wf.infra");
+        self.all_workflows().into_iter().filter(|one| !is_host_or_registry(&one.id)).collect()
+    }
+
+    /// Every run of every workflow.
+    pub fn all_workflows(&self) -> Vec<Workflow> {
         let list = self.client.list_workflows(String::new(), WorkflowListOptions::builder().build());
         let all = self.runtime.block_on(list.collect::<Vec<_>>());
         let known = all.into_iter().filter_map(Result::ok);

@@ -12,6 +12,12 @@ pub(crate) fn name(given: Option<HostName>) -> anyhow::Result<HostName> {
     HostName::new(&name).with_context(|| format!("this machine calls itself {name:?}; give a name with -host"))
 }
 
+/// The machine's id (machine-id(5)); where there is none, that of the boot, which no other machine has either.
+pub(crate) fn machine_id() -> String {
+    let id = std::fs::read_to_string("/etc/machine-id").map(|id| id.trim().to_owned()).unwrap_or_default();
+    if id.is_empty() { boot_id() } else { id }
+}
+
 /// The kernel's id of this boot; empty where there is none.
 pub(crate) fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()

@@ -5,11 +5,14 @@ use crate::agent::{Agent, Handle, Memory, Options};
 use crate::exit::Failure;
 use crate::settings::{Mode, Settings, is_public};
 use crate::state_dir::{Running, StateDir};
-use crate::temporal::{Session, Verdict};
+use crate::temporal::{Session, Slice, Verdict};
 use crate::{host, notify};
 use dixmgr_bind::{Allowed, HostActivities, Nodes};
-use dixmgr_contract::Dependency;
-use dixmgr_model::{Check, Service};
+use dixmgr_contract::cluster::{ClusterMode, ClusterSpec};
+use dixmgr_contract::host::{Claim, Holder};
+use dixmgr_contract::plan::{INFRASTRUCTURE_ID, PlannedService};
+use dixmgr_contract::{Dependency, ServiceName};
+use dixmgr_model::{Check, Cluster, Service};
 use dixmgr_probe::{Endpoint, NodeChecker};
 use dixmgr_systemd::{Control, ObserveOnly, Observer, UnitControl, UnitFeed};
 use dixmgr_telemetry::Metrics;
@@ -69,7 +72,10 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
     let checker = NodeChecker::new().map_err(anyhow::Error::from)?;
     let host_activities = activities(settings, &services, &observer, &metrics, &agent, &checker);
     let options = agent_options(settings, services, Arc::clone(&host_activities.allowed), checker);
-    let workflow_ids = options.services.iter().map(|(_, id)| id.clone()).collect();
+    let registry = format!("{}{INFRASTRUCTURE_ID}", settings.endpoint.prefix);
+    let workflow_ids = options.services.iter().map(|(_, id)| id.clone()).chain([registry]).collect();
+    let slice = slice(settings, &options.services);
+    let claim = claim(settings, &options.epoch);
     let (bus, _) = settings.bus();
     tokio::spawn(Agent::new(options, memory, metrics.clone(), bus, ready).run(feed, mailbox));
 
@@ -80,6 +86,8 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
         host: settings.host.clone(),
         workflow_ids,
         activities: host_activities,
+        claim,
+        slice,
         agent: agent.clone(),
         metrics,
         stop: stopped,
@@ -162,7 +170,16 @@ fn agent_options(settings: &Settings, services: Vec<Service>, allowed: Arc<Allow
     let id_of = |service: &Service| format!("{prefix}{}", service.origin.workflow_id());
     let here: BTreeSet<_> = services.iter().map(|service| service.spec.name.clone()).collect();
     let ids: BTreeMap<_, _> = settings.config.services.iter().map(|one| (&one.spec.name, id_of(one))).collect();
+    let standby: BTreeSet<&ServiceName> = settings
+        .config
+        .clusters
+        .iter()
+        .filter(|cluster| cluster.mode == ClusterMode::Standby)
+        .flat_map(|cluster| &cluster.members)
+        .collect();
     let with_id = |mut service: Service| {
+        // Its cluster says which of them is started.
+        service.spec.policy.start &= !standby.contains(&service.spec.name);
         let after = service.after.iter().map(|name| Dependency {
             name: name.clone(),
             workflow_id: ids.get(name).cloned().unwrap_or_default(),
@@ -180,6 +197,46 @@ fn agent_options(settings: &Settings, services: Vec<Service>, allowed: Arc<Allow
         nodes,
         generation: Box::new(move |unit| allowed.generation(unit)),
     }
+}
+
+/// What the fleet is told of this host.
+fn slice(settings: &Settings, services: &[(Service, String)]) -> Slice {
+    let planned = services.iter().map(|(service, workflow_id)| PlannedService {
+        name: service.spec.name.clone(),
+        workflow_id: workflow_id.clone(),
+        unit: service.spec.unit.clone(),
+        kind: service.spec.kind.clone(),
+        chain: service.spec.chain.clone(),
+        after: service.after.clone(),
+    });
+    let prefix = &settings.endpoint.prefix;
+    let ids: BTreeMap<_, _> =
+        settings.config.services.iter().map(|one| (&one.spec.name, one.origin.workflow_id())).collect();
+    let spec = |cluster: &Cluster| ClusterSpec {
+        mode: cluster.mode,
+        workflow_ids: cluster
+            .members
+            .iter()
+            .filter_map(|name| Some((name.clone(), format!("{prefix}{}", ids.get(name)?))))
+            .collect(),
+        ..ClusterSpec::new(cluster.name.clone(), cluster.members.clone(), cluster.quorum)
+    };
+    Slice {
+        host: settings.host.clone(),
+        services: planned.collect(),
+        clusters: settings.config.clusters.iter().map(spec).collect(),
+    }
+}
+
+fn claim(settings: &Settings, epoch: &str) -> Claim {
+    let holder = Holder {
+        machine: host::machine_id(),
+        boot: host::boot_id(),
+        pid: std::process::id(),
+        epoch: epoch.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    Claim { holder, lease_timeout: settings.config.hosts.lease_timeout }
 }
 
 fn running(settings: &Settings, admin: Option<String>, ui: Option<String>) -> Running {

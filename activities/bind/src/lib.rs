@@ -7,13 +7,16 @@
 mod call;
 mod fleet;
 mod guard;
+mod lease;
 mod meter;
 mod node;
+mod post;
 mod sdk_meter;
 mod unit;
 
 pub use fleet::FleetActivities;
 pub use guard::Allowed;
+pub use lease::LeaseActivities;
 pub use meter::{ActivityMeter, WorkflowMeter};
 pub use node::Nodes;
 pub use sdk_meter::SdkMeter;

@@ -20,6 +20,8 @@ pub const RESTART_SYSTEMD_SERVICE: &str = "RestartSystemdServiceActivity";
 pub const CHECK_NODE_SYNC: &str = "CheckNodeSyncActivity";
 /// `SubscribeActivity(subscription)` → null: subscribes a workflow to the readiness of a service. Any host does it.
 pub const SUBSCRIBE: &str = "SubscribeActivity";
+/// `ReportClusterActivity(report)` → null: any host writes down what happened to a cluster.
+pub const REPORT_CLUSTER: &str = "ReportClusterActivity";
 /// `ReportServiceActivity(report)` → null: the host writes down, once, what its people should know.
 pub const REPORT_SERVICE: &str = "ReportServiceActivity";
 

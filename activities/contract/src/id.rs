@@ -14,6 +14,10 @@ pub const SIGNAL_COMMAND: &str = "command";
 pub const SIGNAL_SUBSCRIBE: &str = "subscribe";
 /// The signal that carries a [`crate::Readiness`].
 pub const SIGNAL_READINESS: &str = "readiness";
+/// The signal that carries a [`crate::host::LossMark`].
+pub const SIGNAL_HOST_LOST: &str = "host_lost";
+/// The signal that carries a [`crate::plan::ForgetHost`]: that host does not supervise the service any more.
+pub const SIGNAL_RETIRE: &str = "retire";
 /// The query that answers a [`crate::ServiceStatus`].
 pub const QUERY_STATUS: &str = "status";
 
@@ -71,7 +75,7 @@ pub fn wait_id(relative: &str, service: &ServiceName) -> String {
 }
 
 /// What stands before `wf.` in a workflow id: nothing, or the mark of a dry run.
-fn prefix_of(id: &str) -> &str {
+pub fn prefix_of(id: &str) -> &str {
     if id.starts_with(DRY_PREFIX) { DRY_PREFIX } else { "" }
 }
 

@@ -4,6 +4,8 @@
 //! neither log nor count by themselves.
 
 use crate::{metrics::Metrics, outcome::Peer};
+use dixmgr_contract::cluster::{ClusterReport, ClusterReportKind};
+use dixmgr_contract::host::{HostReport, HostReportKind};
 use dixmgr_contract::{FailureKind, ServiceName, UnitName, Verb, activity::ReportKind};
 use std::time::Duration;
 use tracing::{error, info, warn};
@@ -237,6 +239,42 @@ impl Event for Report<'_> {
             }
             ReportKind::Refused => warn!(service = %self.service, "{}", self.text),
             ReportKind::Recovered => info!(service = %self.service, "{}", self.text),
+        }
+    }
+}
+
+/// What a host's workflow, or the registry, wants people to know.
+#[derive(Debug)]
+pub struct HostNews<'a>(pub &'a HostReport);
+
+impl Event for HostNews<'_> {
+    fn emit(self, _: &Metrics) {
+        let HostReport { host, kind, text } = self.0;
+        match kind {
+            HostReportKind::HostLost => error!(%host, "{text}"),
+            HostReportKind::HostRefused | HostReportKind::PlanConflict => warn!(%host, "{text}"),
+            HostReportKind::HostBack => info!(%host, "{text}"),
+        }
+    }
+}
+
+/// What a cluster's workflow wants people to know.
+#[derive(Debug)]
+pub struct ClusterNews<'a>(pub &'a ClusterReport);
+
+impl Event for ClusterNews<'_> {
+    fn emit(self, _: &Metrics) {
+        let ClusterReport { cluster, kind, text } = self.0;
+        match kind {
+            ClusterReportKind::QuorumLost => error!(%cluster, "{text}"),
+            ClusterReportKind::RolloutHalted
+            | ClusterReportKind::PromotionFailed
+            | ClusterReportKind::ActiveChanged
+            | ClusterReportKind::SurplusStopped => warn!(%cluster, "{text}"),
+            ClusterReportKind::QuorumRegained
+            | ClusterReportKind::RolloutDone
+            | ClusterReportKind::Promoted
+            | ClusterReportKind::FirstStarted => info!(%cluster, "{text}"),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Clusters: members that exist, each once, and a quorum that they can reach.
 
 use crate::{
-    Cluster, ClusterMode,
+    Cluster,
     problem::{Complaint, Problems},
     service::{Item, typed},
     tree::{Places, join},
     value::near,
 };
-use dixmgr_contract::ServiceName;
+use dixmgr_contract::{ClusterMode, ServiceName};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;

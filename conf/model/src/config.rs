@@ -4,7 +4,7 @@
 //! in one place, the worker.
 
 use crate::{ConfigErrors, Problem, Secret};
-use dixmgr_contract::{HostName, ServiceName, ServiceSpec, Span, id::Origin};
+use dixmgr_contract::{ClusterMode, HostName, ServiceName, ServiceSpec, Span, id::Origin};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -229,14 +229,4 @@ pub struct Cluster {
     pub quorum: u32,
     /// Whether all run or one at a time.
     pub mode: ClusterMode,
-}
-
-/// How a cluster's members share the work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClusterMode {
-    /// All run.
-    Active,
-    /// One runs, the others stand by.
-    Standby,
 }

@@ -353,6 +353,12 @@ impl Agent {
                     self.schedule(index);
                 }
             }
+            Message::TellAll => {
+                for index in 0..self.tracked.len() {
+                    self.tracked[index].urgent = true;
+                    self.schedule(index);
+                }
+            }
             Message::Ping(sender) => {
                 let _ = sender.send(());
             }

@@ -57,6 +57,8 @@ pub(crate) enum Message {
     Unlinked,
     /// Somebody acted on old news of this service: tell it again.
     Recheck(ServiceName),
+    /// The services have been told that nobody sees this host: tell them all again.
+    TellAll,
     /// Is anybody there?
     Ping(oneshot::Sender<()>),
     /// What is known of every service?
@@ -96,6 +98,11 @@ impl Handle {
     /// Asks for a fresh observation of a service, if the agent has room for the question: if not, it is busy telling.
     pub(crate) fn recheck(&self, service: &ServiceName) {
         let _ = self.0.try_send(Message::Recheck(service.clone()));
+    }
+
+    /// Asks for fresh observations of all services.
+    pub(crate) fn tell_all(&self) {
+        let _ = self.0.try_send(Message::TellAll);
     }
 
     /// Returns when the agent has answered.

@@ -84,7 +84,7 @@ fn attributes(spec: &ServiceSpec, phase: Option<PhaseName>) -> SearchAttributes 
 }
 
 /// A dixmgr that was killed is still waited for, for as long as [`super::workers`] grants a sticky queue: not with this.
-async fn reset_sticky_queue(client: &Client, workflow_id: String) {
+pub(super) async fn reset_sticky_queue(client: &Client, workflow_id: String) {
     let execution = WorkflowExecution { workflow_id, run_id: String::new() };
     let request =
         ResetStickyTaskQueueRequest { namespace: client.options().namespace.clone(), execution: Some(execution) };

@@ -4,15 +4,18 @@
 //! begins anew when something breaks. An unreachable cluster is normal weather; a cluster that refuses us is an error
 //! that the operator must see at start.
 
+mod claim;
 mod connect;
 mod courier;
 mod namespace;
 mod pulse;
+mod registry;
 mod session;
 mod takeover;
 mod workers;
 
 pub(crate) use connect::{Endpoint, Tls, connect};
+pub(crate) use registry::Slice;
 pub(crate) use session::{Session, Verdict};
 
 /// Why there is no session.

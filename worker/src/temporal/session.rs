@@ -1,13 +1,16 @@
 //! A connection for ever: connect, prepare, tell the agent, work; and from the beginning when something breaks.
 
 use super::SessionError;
+use super::claim::claim;
 use super::connect::{Endpoint, connect};
 use super::courier::TemporalCourier;
+use super::registry::Slice;
 use super::workers::{self, Role};
 use super::{namespace, takeover};
 use crate::agent::{Handle, Message};
-use dixmgr_bind::HostActivities;
+use dixmgr_bind::{HostActivities, LeaseActivities};
 use dixmgr_contract::HostName;
+use dixmgr_contract::host::Claim;
 use dixmgr_telemetry::events::{TemporalConnected, TemporalLost};
 use dixmgr_telemetry::{Event, Metrics};
 use futures_util::FutureExt;
@@ -15,6 +18,7 @@ use futures_util::future::FusedFuture;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use temporalio_client::Client;
 use tokio::sync::{oneshot, watch};
 
 const RETRY_FIRST: Duration = Duration::from_millis(200);
@@ -39,6 +43,9 @@ pub(crate) struct Session {
     pub(crate) host: HostName,
     pub(crate) workflow_ids: BTreeSet<String>,
     pub(crate) activities: HostActivities,
+    /// This start of dixmgr, and the lease that it wants.
+    pub(crate) claim: Claim,
+    pub(crate) slice: Slice,
     pub(crate) agent: Handle,
     pub(crate) metrics: Metrics,
     pub(crate) stop: watch::Receiver<bool>,
@@ -99,9 +106,26 @@ impl Session {
         let (end, ended) = watch::channel(false);
         let spawn = |role| workers::spawn(role, self.endpoint.clone(), self.metrics.clone(), ended.clone()).fuse();
         let mut fleet = spawn(Role::Fleet);
+        let answer = tokio::select! {
+            answer = claim(&client, &self.endpoint, &self.host, &self.claim) => answer,
+            result = &mut fleet => Err(lost(result)),
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let _ = end.send(true);
+                let _ = fleet.await;
+                return Err(error);
+            }
+        };
         let mut host = spawn(Role::Host(self.host.clone(), self.activities.clone()));
+        let (leases, mut leases_ended) = watch::channel(0);
+        let mut lease = spawn(Role::Lease(self.host.clone(), self.lease(leases)));
         let courier = Arc::new(TemporalCourier::new(client.clone(), self.endpoint.clone(), search_attributes));
         self.agent.say(Message::Linked(courier.clone(), open)).await;
+        if answer.was_lost {
+            self.agent.say(Message::TellAll).await;
+        }
         if let Some(first) = first.take() {
             let _ = first.send(Verdict::Ready);
         }
@@ -111,16 +135,45 @@ impl Session {
             () = tokio::time::sleep(RECYCLE) => Ok(()),
             result = &mut fleet => Err(lost(result)),
             result = &mut host => Err(lost(result)),
+            result = &mut lease => Err(lost(result)),
             error = self.pulse(&client, &courier) => Err(error),
+            error = self.stay(&client, &mut leases_ended) => Err(error),
         };
         self.agent.say(Message::Unlinked).await;
         let _ = end.send(true);
-        for worker in [fleet, host] {
+        for worker in [fleet, host, lease] {
             if !worker.is_terminated() {
                 let _ = worker.await;
             }
         }
         result
+    }
+
+    /// Tells the fleet of this host, and asks for the host's name again whenever somebody has ended its lease.
+    async fn stay(&self, client: &Client, leases_ended: &mut watch::Receiver<u64>) -> SessionError {
+        if let Err(error) = self.slice.tell(client, &self.endpoint).await {
+            return error;
+        }
+        loop {
+            if leases_ended.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            match claim(client, &self.endpoint, &self.host, &self.claim).await {
+                Ok(answer) if answer.was_lost => self.agent.say(Message::TellAll).await,
+                Ok(_) => {}
+                Err(error) => return error,
+            }
+        }
+    }
+
+    fn lease(&self, ended: watch::Sender<u64>) -> LeaseActivities {
+        let agent = self.agent.clone();
+        LeaseActivities {
+            holder: self.claim.holder.clone(),
+            stop: self.stop.clone(),
+            heard_again: Arc::new(move || agent.tell_all()),
+            ended,
+        }
     }
 
     pub(super) fn connected(&self) {

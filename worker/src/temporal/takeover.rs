@@ -71,5 +71,6 @@ async fn has_our_input(client: &Client, id: &str) -> Result<bool, SessionError> 
     let input = events.into_iter().next().and_then(|event| event.attributes);
     let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = input else { return Ok(false) };
     let payload = started.input.and_then(|input| input.payloads.into_iter().next());
-    Ok(payload.is_some_and(|payload| serde_json::from_slice::<WatchInput>(&payload.data).is_ok()))
+    Ok(payload
+        .is_some_and(|payload| serde_json::from_slice::<WatchInput>(&payload.data).is_ok() || payload.data == b"{}"))
 }

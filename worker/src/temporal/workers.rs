@@ -5,10 +5,13 @@
 
 use super::connect::{Endpoint, connect, telemetry};
 use anyhow::Context;
-use dixmgr_bind::{ActivityMeter, FleetActivities, HostActivities, WorkflowMeter};
+use dixmgr_bind::{ActivityMeter, FleetActivities, HostActivities, LeaseActivities, WorkflowMeter};
 use dixmgr_contract::HostName;
+use dixmgr_contract::host::lease_queue;
 use dixmgr_contract::id::host_queue;
-use dixmgr_flows::{DependencyWaitWorkflow, ServiceWatchWorkflow};
+use dixmgr_flows::{
+    ClusterWorkflow, DependencyWaitWorkflow, HostWorkflow, InfrastructureWorkflow, ServiceWatchWorkflow,
+};
 use dixmgr_telemetry::Metrics;
 use std::time::Duration;
 use temporalio_sdk::runtime::RuntimeOptions;
@@ -31,6 +34,8 @@ pub(super) enum Role {
     Fleet,
     /// The orders to this host.
     Host(HostName, HostActivities),
+    /// The lease of this host, on a queue of its own: it must not wait behind orders.
+    Lease(HostName, LeaseActivities),
 }
 
 impl Role {
@@ -38,6 +43,7 @@ impl Role {
         match self {
             Self::Fleet => "fleet",
             Self::Host(..) => "host",
+            Self::Lease(..) => "lease",
         }
     }
 
@@ -45,6 +51,7 @@ impl Role {
         let queue = match self {
             Self::Fleet => endpoint.task_queue.clone(),
             Self::Host(host, _) => host_queue(&endpoint.task_queue, host),
+            Self::Lease(host, _) => lease_queue(&endpoint.task_queue, host),
         };
         let slots = FixedSizeSlotSupplier::new;
         let tuner = TunerHolder::builder()
@@ -63,8 +70,12 @@ impl Role {
             Self::Fleet => options
                 .register_workflow::<ServiceWatchWorkflow>()?
                 .register_workflow::<DependencyWaitWorkflow>()?
-                .register_activities(FleetActivities)
+                .register_workflow::<ClusterWorkflow>()?
+                .register_workflow::<HostWorkflow>()?
+                .register_workflow::<InfrastructureWorkflow>()?
+                .register_activities(FleetActivities { metrics: metrics.clone() })
                 .build(),
+            Self::Lease(_, activities) => options.register_activities(activities.clone()).build(),
             Self::Host(_, activities) => options.register_activities(activities.clone()).build(),
         };
         let metrics = metrics.clone();

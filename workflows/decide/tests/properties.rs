@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use dixmgr_contract::activity::ReportKind;
+use dixmgr_contract::host::LossMark;
 use dixmgr_contract::{
     ActiveState, Command, CommandKind, Dependency, DependencyMode, DependencyPolicy, Exit, ExitCode, FailureKind, Job,
     LoadState, Observation, OnDependencyLoss, OnOperatorStop, OnTimeout, PhaseName, Policy, Readiness, ServiceName,
@@ -15,7 +16,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What kind of event it was, for the coverage of pairs.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 19] = [
     "up",
     "impaired",
     "dead",
@@ -32,6 +33,8 @@ const KINDS: [&str; 17] = [
     "subscribed",
     "gone",
     "waited",
+    "host-lost",
+    "claimed",
     "tick",
 ];
 
@@ -47,6 +50,8 @@ struct Life {
     asked: BTreeSet<String>,
     /// What the machine knows of `db`, here, and of `far`, elsewhere.
     db_missing: bool,
+    /// Its host is lost, and another one may have it.
+    lost: bool,
     far: Option<(bool, u64)>,
 }
 
@@ -57,7 +62,11 @@ fn name(name: &str) -> ServiceName {
 /// Two services before it, one of them on another host.
 fn with_dependencies(policy: Policy) -> ServiceSpec {
     let dependency = |it: &str, remote| Dependency { name: name(it), workflow_id: format!("wf.svc.{it}"), remote };
-    ServiceSpec { after: vec![dependency("db", false), dependency("far", true)], ..spec(policy) }
+    ServiceSpec {
+        after: vec![dependency("db", false), dependency("far", true)],
+        host: "alpha".parse().ok(),
+        ..spec(policy)
+    }
 }
 
 fn spec(policy: Policy) -> ServiceSpec {
@@ -77,6 +86,7 @@ impl Life {
             answered: BTreeSet::new(),
             asked: BTreeSet::new(),
             db_missing: false,
+            lost: false,
             far: None,
         }
     }
@@ -140,6 +150,20 @@ impl Life {
                 let satisfied = rng.between(0, 1) == 0;
                 Event::Waited(WaitResult { satisfied, waited_seconds: 1, missing: vec![name("far")] })
             }
+            "host-lost" => {
+                let at = if rng.between(0, 1) == 0 { self.now } else { Time::default() };
+                Event::HostLost(LossMark { host: "alpha".parse().unwrap(), loss: 1, at })
+            }
+            "claimed" => {
+                let mut spec = self.service.spec.clone();
+                spec.host = "beta".parse().ok();
+                let mut news = dead(&self.service, u64::MAX / 2, 0);
+                if let Event::Observed(observation) = &mut news {
+                    observation.spec = spec;
+                }
+                // Nobody else's news before its own host has told.
+                if self.service.status(self.now).revision == 0 || self.lost { Event::Tick } else { news }
+            }
             "tick" => Event::Tick,
             _ => {
                 self.revision += 1;
@@ -148,6 +172,7 @@ impl Life {
                 let db_missing = rng.between(0, 7) == 0;
                 if revision > self.service.status(self.now).revision {
                     self.db_missing = db_missing;
+                    self.lost = false;
                 }
                 Event::Observed(Box::new(Observation {
                     spec: self.service.spec.clone(),
@@ -173,6 +198,11 @@ impl Life {
         let before = self.service.clone();
         let name = before.phase().name();
         let actions = self.service.step(event.clone(), self.now);
+        let lost_now = matches!(&event, Event::HostLost(mark) if mark.at == self.now);
+        self.lost |= lost_now;
+        let orders = actions.iter().any(|action| matches!(action, Action::Act(_)));
+        prop_assert!(!orders || !lost_now, "acted on a host that is lost");
+        prop_assert_eq!(&self.service.spec.host.as_ref().map(ToString::to_string), &Some("alpha".to_owned()));
         for action in &actions {
             self.check(action, &before, &event)?;
         }
@@ -225,6 +255,7 @@ impl Life {
                 prop_assert_eq!(self.service.phase().name(), PhaseName::Waiting);
                 prop_assert_eq!(spec.dependencies.len(), 2);
             }
+            Action::End => prop_assert!(false, "nobody has retired it"),
             Action::EndWait => prop_assert_ne!(self.service.phase().name(), PhaseName::Waiting),
             Action::Publish(name) => prop_assert!(name.is_settled()),
             Action::Checkpoint => prop_assert_eq!(self.service.phase().name(), PhaseName::Healthy),
@@ -358,6 +389,7 @@ fn every_phase_meets_every_event() {
             // People command seldom; services that people leave alone get to wait.
             let kind = match KINDS[rng.between(0, KINDS.len() as u64 - 1) as usize] {
                 "command" if rng.between(0, 1) > 0 => "dead",
+                "host-lost" if rng.between(0, 5) > 0 => "dead",
                 kind => kind,
             };
             let (before, _) = life.live(kind, &mut rng).unwrap();

@@ -1,9 +1,12 @@
 //! The activities that workflows call: declarations by name, so that nothing here knows who carries them out.
 
 use dixmgr_contract::activity::{
-    REPORT_SERVICE, RESTART_SYSTEMD_SERVICE, Report, START_SYSTEMD_SERVICE, STOP_SYSTEMD_SERVICE, SUBSCRIBE,
-    Subscription,
+    REPORT_CLUSTER, REPORT_SERVICE, RESTART_SYSTEMD_SERVICE, Report, START_SYSTEMD_SERVICE, STOP_SYSTEMD_SERVICE,
+    SUBSCRIBE, Subscription,
 };
+use dixmgr_contract::cluster::ClusterReport;
+use dixmgr_contract::host::{HOST_LEASE, Handover, HostReport, Lease, LossMark, MARK_HOST_LOST, REPORT_HOST};
+use dixmgr_contract::plan::{FAN_OUT, FanOut, FannedOut, RETIRE_SERVICES, Retire};
 
 use dixmgr_contract::{Guard, Verb};
 use std::time::Duration;
@@ -29,30 +32,48 @@ impl ActivityDefinition for ActOnUnit {
     }
 }
 
-/// `ReportServiceActivity(report)`.
-#[derive(Clone, Copy, Debug)]
-pub struct ReportService;
+macro_rules! calls {
+    ($($(#[$doc:meta])* $call:ident($input:ty) -> $output:ty = $name:expr;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $call;
 
-impl ActivityDefinition for ReportService {
-    type Input = Report;
-    type Output = ();
+        impl ActivityDefinition for $call {
+            type Input = $input;
+            type Output = $output;
 
-    fn name(&self) -> &str {
-        REPORT_SERVICE
-    }
+            fn name(&self) -> &str {
+                $name
+            }
+        }
+    )+};
 }
 
-/// `SubscribeActivity(subscription)`.
-#[derive(Clone, Copy, Debug)]
-pub struct SubscribeTo;
+calls! {
+    /// `ReportServiceActivity(report)`.
+    ReportService(Report) -> () = REPORT_SERVICE;
+    /// `SubscribeActivity(subscription)`.
+    SubscribeTo(Subscription) -> () = SUBSCRIBE;
+    /// `ReportClusterActivity(report)`.
+    ReportCluster(ClusterReport) -> () = REPORT_CLUSTER;
+    /// `ReportHostActivity(report)`.
+    ReportHost(HostReport) -> () = REPORT_HOST;
+    /// `MarkHostLostActivity(mark)`.
+    MarkHostLost(LossMark) -> () = MARK_HOST_LOST;
+    /// `HostLeaseActivity(lease)`.
+    TakeLease(Lease) -> Handover = HOST_LEASE;
+    /// `FanOutActivity(order)`.
+    SendToMany(FanOut) -> FannedOut = FAN_OUT;
+    /// `RetireServicesActivity(retire)`.
+    RetireServices(Retire) -> () = RETIRE_SERVICES;
+}
 
-impl ActivityDefinition for SubscribeTo {
-    type Input = Subscription;
-    type Output = ();
-
-    fn name(&self) -> &str {
-        SUBSCRIBE
-    }
+/// What any host does for the fleet within `time`, tried again by Temporal `attempts` times.
+pub(crate) fn for_the_fleet(time: Duration, attempts: u32) -> ActivityOptions {
+    ActivityOptions::with_start_to_close_timeout(time)
+        .retry_policy(RetryPolicy::builder().maximum_attempts(attempts).build())
+        .cancellation_token(WorkflowCancellationToken::new())
+        .build()
 }
 
 impl SubscribeTo {

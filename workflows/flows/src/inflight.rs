@@ -17,6 +17,14 @@ impl<'a, T> InFlight<'a, T> {
         self.0.push(operation);
     }
 
+    pub(crate) fn extend(&mut self, operations: impl IntoIterator<Item = LocalBoxFuture<'a, T>>) {
+        self.0.extend(operations);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -5,13 +5,19 @@
 //! it knows the workflow half alone, so that no socket or clock can be reached from here.
 
 pub mod calls;
+pub mod cluster;
 pub mod dependency_wait;
+pub mod host;
 mod inflight;
+pub mod infrastructure;
 mod perform;
 pub mod service_watch;
 mod shell;
 mod wait;
 pub mod wire;
 
+pub use cluster::{ClusterInput, ClusterWorkflow};
 pub use dependency_wait::{DependencyWaitWorkflow, WaitInput};
+pub use host::{HostInput, HostWorkflow};
+pub use infrastructure::{InfrastructureInput, InfrastructureWorkflow};
 pub use service_watch::{ServiceWatchWorkflow, WatchInput};

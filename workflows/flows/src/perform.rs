@@ -64,7 +64,7 @@ pub(crate) fn action<'a>(
                 None
             }))
         }
-        Action::Answer(_) | Action::Checkpoint => None,
+        Action::Answer(_) | Action::Checkpoint | Action::End => None,
     }
 }
 

@@ -12,6 +12,8 @@ use crate::shell::{Answers, INBOX_LIMIT, Shell, is_long, next, now, rest};
 use crate::wait::Alarm;
 use crate::wire::Wire;
 use dixmgr_contract::command::CommandArgs;
+use dixmgr_contract::host::LossMark;
+use dixmgr_contract::plan::ForgetHost;
 use dixmgr_contract::{
     Command, CommandKind, HostName, Observation, PhaseName, Readiness, ServiceName, ServiceSpec, ServiceStatus,
     Subscribe, Time, WaitResult,
@@ -86,11 +88,12 @@ impl ServiceWatchWorkflow {
         });
         let mut operations = InFlight::new();
         let mut alarm = Alarm::none();
-        let mut quiet = false;
+        let (mut quiet, mut over) = (false, false);
         loop {
             let moment = now(ctx);
             while let Some(actions) = next(ctx, moment) {
                 quiet |= actions.contains(&Action::Checkpoint);
+                over |= actions.contains(&Action::End);
                 for action in actions {
                     if let Action::Answer(answer) = action {
                         ctx.state_mut(|flow| flow.answers.put(answer.id, answer.result));
@@ -98,6 +101,9 @@ impl ServiceWatchWorkflow {
                         operations.push(operation);
                     }
                 }
+            }
+            if over && operations.is_empty() && ctx.all_handlers_finished() {
+                return Ok(());
             }
             if (quiet || is_long(ctx)) && operations.is_empty() && ctx.all_handlers_finished() {
                 let state = ctx.state(|flow| flow.service.clone()).map(Box::new);
@@ -131,6 +137,18 @@ impl ServiceWatchWorkflow {
     #[signal]
     pub fn readiness(&mut self, _ctx: &mut SyncWorkflowContext<Self>, readiness: Wire<Readiness>) {
         self.take("readiness", readiness, Event::Heard);
+    }
+
+    /// Nobody sees what the service's host does.
+    #[signal]
+    pub fn host_lost(&mut self, _ctx: &mut SyncWorkflowContext<Self>, mark: Wire<LossMark>) {
+        self.take("host_lost", mark, Event::HostLost);
+    }
+
+    /// A host does not supervise the service any more.
+    #[signal]
+    pub fn retire(&mut self, _ctx: &mut SyncWorkflowContext<Self>, from: Wire<ForgetHost>) {
+        self.take("retire", from, |from| Event::Retired(from.host));
     }
 
     /// The wait for the service's dependencies is over.

@@ -1,9 +1,9 @@
 //! Services, their layers and their order.
 
 use crate::{bad, good, names};
-use dixmgr_contract::{DependencyMode, OnDependencyLoss, OnTimeout};
+use dixmgr_contract::{ClusterMode, DependencyMode, OnDependencyLoss, OnTimeout};
 use dixmgr_contract::{OnOperatorStop, Span};
-use dixmgr_model::{Bus, Check, ClusterMode};
+use dixmgr_model::{Bus, Check};
 
 #[test]
 fn dependencies_come_first_then_names() {

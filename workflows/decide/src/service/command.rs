@@ -30,6 +30,9 @@ impl Service {
                 "no host has reported on {name} yet; is dixmgr running there with {name} in its file?"
             ));
         };
+        if self.host_lost {
+            return Some(format!("the host of {name} is lost; nobody could do it"));
+        }
         if let Some(attempt) = self.phase.attempt() {
             return Some(format!("a {} of {name} is under way; wait for it", attempt.verb));
         }

@@ -5,7 +5,7 @@
 //! event therefore costs a look, never a wrong move, and a crash anywhere resumes by looking again.
 //!
 //! The files: `phase` (where it stands), `reading` (what an observation means), `settle` (the decision), `pursue` (the way to a start), `attempt` (what
-//! was asked of the host and came of it), `dependencies` (who has to be ready first), `subscribers` (who hears whether it is ready), `command` (what people
+//! was asked of the host and came of it), `dependencies` (who has to be ready first), `subscribers` (who hears whether it is ready), `hosts` (whose it is), `command` (what people
 //! ask), `status` (what people see).
 //!
 //! Rejected: a table of (phase, event) transitions. It grows with the product of both, and each cell would have to be
@@ -14,6 +14,7 @@
 mod attempt;
 mod command;
 mod dependencies;
+mod hosts;
 mod phase;
 mod pursue;
 mod reading;
@@ -28,10 +29,11 @@ use self::dependencies::Waiting;
 use self::subscribers::Subscribers;
 use crate::{budget::Budget, peers::Peers, rng::Rng};
 use dixmgr_contract::activity::Report;
+use dixmgr_contract::host::LossMark;
 use dixmgr_contract::status::LastFailure;
 use dixmgr_contract::{
-    Command, Dependency, FailureKind, Guard, Observation, PhaseName, Readiness, ServiceName, ServiceSpec, Time, Verb,
-    WaitResult, WaitSpec,
+    Command, Dependency, FailureKind, Guard, HostName, Observation, PhaseName, Readiness, ServiceName, ServiceSpec,
+    Time, Verb, WaitResult, WaitSpec,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -92,6 +94,15 @@ pub struct Service {
     loss_heeded: bool,
     #[serde(default, skip_serializing_if = "Subscribers::is_new")]
     subscribers: Subscribers,
+    /// When it was told of last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    heard: Option<Time>,
+    /// Nobody sees it: its host is lost.
+    #[serde(default)]
+    host_lost: bool,
+    /// Another host that wants it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claimed_by: Option<HostName>,
     rng: Rng,
 }
 
@@ -119,6 +130,10 @@ pub enum Event {
     CouldNotAsk(ServiceName),
     /// Its wait for dependencies is over.
     Waited(WaitResult),
+    /// Nobody sees what its host does any more.
+    HostLost(LossMark),
+    /// A host does not supervise it any more.
+    Retired(HostName),
     /// Time has passed.
     Tick,
 }
@@ -164,6 +179,8 @@ pub enum Action {
     Publish(PhaseName),
     /// All is quiet: a good moment to start a new run with a short history.
     Checkpoint,
+    /// Nobody supervises it any more: the workflow ends, the unit stays as it is.
+    End,
 }
 
 /// Something for the host to do to the unit.
@@ -212,6 +229,9 @@ impl Service {
             based_on: BTreeMap::new(),
             loss_heeded: false,
             subscribers: Subscribers::default(),
+            heard: None,
+            host_lost: false,
+            claimed_by: None,
             rng: Rng::new(seed),
         }
     }
@@ -244,6 +264,8 @@ impl Service {
             Event::Heard(readiness) => self.peers.hear(readiness),
             Event::CouldNotAsk(name) => self.peers.could_not_ask(&name),
             Event::Waited(result) if !result.satisfied => self.time_out(&result.missing, &mut actions),
+            Event::HostLost(mark) => self.lose_host(&mark, now, &mut actions),
+            Event::Retired(host) => self.retire(&host, &mut actions),
             Event::Waited(_) | Event::Tick => {}
         }
         self.settle(now, &mut actions);
@@ -265,10 +287,12 @@ impl Service {
 
     /// An older or repeated observation changes nothing.
     fn observe(&mut self, observation: Observation, now: Time) {
-        if observation.revision <= self.revision {
+        if observation.revision <= self.revision || self.is_anothers(&observation) {
             return;
         }
         self.revision = observation.revision;
+        self.heard = Some(now);
+        self.host_lost = false;
         self.generation = self.generation.max(observation.generation);
         self.follow(observation.spec.clone());
         self.count_systemds_restarts(&observation, now);

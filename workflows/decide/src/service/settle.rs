@@ -14,7 +14,7 @@ impl Service {
     /// Looks at everything that is known and moves the phase.
     pub(super) fn settle(&mut self, now: Time, actions: &mut Vec<Action>) {
         let Some(seen) = self.seen.clone() else { return };
-        if matches!(self.phase, Phase::Paused { .. }) {
+        if self.host_lost || matches!(self.phase, Phase::Paused { .. }) {
             return;
         }
         if self.phase.attempt().is_some() && self.attempt_goes_on(&seen, now, actions) {

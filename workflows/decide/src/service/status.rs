@@ -18,7 +18,7 @@ impl Service {
             unit: self.spec.unit.clone(),
             host: self.spec.host.clone(),
             phase: self.phase.name(),
-            detail: self.detail(),
+            detail: self.full_detail(),
             since: self.since,
             generation: self.generation,
             revision: self.revision,
@@ -38,6 +38,13 @@ impl Service {
         }
     }
 
+    fn full_detail(&self) -> String {
+        match &self.claimed_by {
+            Some(other) => format!("{} (host {other} has it in its file too)", self.detail()).trim().to_owned(),
+            None => self.detail(),
+        }
+    }
+
     fn awaited(&self) -> Vec<ServiceName> {
         let seen = self.seen.as_ref().filter(|_| matches!(self.phase, Phase::Waiting { .. }));
         seen.map(|seen| self.missing(seen)).unwrap_or_default()
@@ -45,6 +52,10 @@ impl Service {
 
     fn detail(&self) -> String {
         match &self.phase {
+            Phase::Unknown { .. } if self.host_lost => {
+                let host = self.spec.host.as_ref().map(ToString::to_string).unwrap_or_default();
+                format!("host {host} is lost")
+            }
             Phase::Unknown { absent: true } => format!("{} does not exist on its host", self.spec.unit),
             Phase::Unknown { absent: false } => "no observation yet".to_owned(),
             Phase::Starting { by: By::Others } => "somebody starts it".to_owned(),

@@ -1,8 +1,9 @@
 //! Who wants to hear whether the service is ready, and what they have heard.
 
+use super::phase::Phase;
+use super::reading::{Reading, Seen};
 use super::{Action, Service};
-use crate::service::reading::{Reading, Seen};
-use dixmgr_contract::{Readiness, Verdict};
+use dixmgr_contract::{PhaseName, Readiness, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -13,9 +14,18 @@ const MAX_SUBSCRIBERS: usize = 1000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Subscribers {
     workflow_ids: BTreeSet<String>,
-    /// What all of them have been told: whether it is ready, in which run.
-    told: (bool, Option<String>),
+    /// What all of them have been told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    told: Option<Told>,
     revision: u64,
+}
+
+/// Whether it is ready, in which run and phase.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Told {
+    ready: bool,
+    run: Option<String>,
+    phase: PhaseName,
 }
 
 impl Subscribers {
@@ -29,7 +39,7 @@ impl Service {
     /// Somebody wants to hear of it, from now on and at once. One that asks again has missed something.
     pub(super) fn subscribe(&mut self, workflow_id: String, actions: &mut Vec<Action>) {
         if self.subscribers.workflow_ids.is_empty() {
-            self.subscribers.told = self.readiness();
+            self.subscribers.told = Some(self.readiness());
             self.subscribers.revision = self.subscribers.revision.max(self.revision).max(1);
         }
         let known = self.subscribers.workflow_ids.len();
@@ -47,7 +57,7 @@ impl Service {
 
     /// Tells everybody, if there is something new to tell.
     pub(super) fn tell_subscribers(&mut self, actions: &mut Vec<Action>) {
-        let now = self.readiness();
+        let now = Some(self.readiness());
         if self.subscribers.workflow_ids.is_empty() || self.subscribers.told == now {
             return;
         }
@@ -58,19 +68,27 @@ impl Service {
     }
 
     fn tell(&self, workflow_id: String) -> Action {
-        let Subscribers { told: (ready, run), revision, .. } = &self.subscribers;
-        let service = self.spec.name.clone();
-        let readiness =
-            Readiness { service, ready: *ready, revision: *revision, phase: self.phase.name(), run: run.clone() };
-        Action::Tell { workflow_id, readiness }
+        let Told { ready, run, phase } = self.subscribers.told.clone().unwrap_or_else(|| self.readiness());
+        let (service, revision) = (self.spec.name.clone(), self.subscribers.revision);
+        Action::Tell { workflow_id, readiness: Readiness { service, ready, revision, phase, run } }
     }
 
-    /// Whether it is ready, and in which run.
-    fn readiness(&self) -> (bool, Option<String>) {
-        match self.seen.as_ref().filter(|seen| is_ready(seen)) {
-            Some(seen) => (true, seen.run().clone()),
-            None => (false, None),
-        }
+    /// How it stands now. One that is still being stopped is not stopped yet: another one may wait for that.
+    fn readiness(&self) -> Told {
+        let ready = self.seen.as_ref().filter(|seen| is_ready(seen) && !self.host_lost);
+        let phase = match &self.phase {
+            Phase::Stopped { .. } if !self.is_at_rest() => PhaseName::Down,
+            phase => phase.name(),
+        };
+        Told { ready: ready.is_some(), run: ready.and_then(|seen| seen.run().clone()), phase }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let reading = self.seen.as_ref().map(Seen::reading);
+        !matches!(
+            reading,
+            Some(Reading::Up | Reading::Impaired | Reading::Coming | Reading::Going | Reading::AutoRestart)
+        )
     }
 }
 

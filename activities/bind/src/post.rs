@@ -1,0 +1,128 @@
+//! Signals and questions to workflows by their ids, from inside activities.
+
+use dixmgr_contract::HostName;
+use dixmgr_contract::plan::{FannedOut, FleetPlan, INFRASTRUCTURE_ID, PAGE, PlanQuery, QUERY_PLAN};
+use futures::{FutureExt, StreamExt, stream};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use temporalio_client::errors::{WorkflowInteractionError, WorkflowQueryError};
+use temporalio_client::{
+    Client, UntypedQuery, UntypedSignal, UntypedWorkflow, WorkflowQueryOptions, WorkflowSignalOptions,
+};
+use temporalio_common::data_converters::{PayloadConverter, RawValue};
+
+/// Signals sent at a time.
+const PARALLEL: usize = 16;
+
+/// Why something could not be said or asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PostError {
+    /// There is no such workflow, or it has ended.
+    #[error("there is no workflow {0}")]
+    NoWorkflow(String),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What came of many signals.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    sent: u32,
+    /// There is no such workflow.
+    nobody: u32,
+    failed: u32,
+}
+
+impl Tally {
+    /// How many could not be told; a workflow that does not exist needs no telling.
+    pub(crate) const fn missed(self) -> u32 {
+        self.failed
+    }
+}
+
+impl From<Tally> for FannedOut {
+    fn from(tally: Tally) -> Self {
+        Self { done: tally.sent, failed: tally.nobody + tally.failed }
+    }
+}
+
+/// Speaks to workflows.
+pub(crate) struct Post(Client);
+
+impl Post {
+    pub(crate) const fn new(client: Client) -> Self {
+        Self(client)
+    }
+
+    pub(crate) async fn signal(
+        &self,
+        workflow_id: &str,
+        signal: &str,
+        argument: &(impl Serialize + Sync + 'static),
+    ) -> Result<(), PostError> {
+        let handle = self.0.get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned());
+        let argument = RawValue::from_value(argument, &PayloadConverter::default());
+        let sent = handle.signal(UntypedSignal::new(signal), argument, WorkflowSignalOptions::default()).await;
+        sent.map_err(|error| match error {
+            WorkflowInteractionError::NotFound(_) => PostError::NoWorkflow(workflow_id.to_owned()),
+            error => PostError::Failed(format!("{workflow_id}: {error}")),
+        })
+    }
+
+    /// The same signal to many.
+    pub(crate) async fn signal_each(
+        &self,
+        workflow_ids: &[String],
+        signal: &str,
+        argument: &(impl Serialize + Sync + 'static),
+    ) -> Tally {
+        let signals: Vec<_> = workflow_ids.iter().map(|id| self.signal(id, signal, argument).boxed()).collect();
+        let results = stream::iter(signals).buffer_unordered(PARALLEL);
+        let count = |mut tally: Tally, result: Result<(), PostError>| {
+            match result {
+                Ok(()) => tally.sent += 1,
+                Err(PostError::NoWorkflow(_)) => tally.nobody += 1,
+                Err(PostError::Failed(_)) => tally.failed += 1,
+            }
+            std::future::ready(tally)
+        };
+        results.fold(Tally::default(), count).await
+    }
+
+    /// The workflows of a host's services, as the registry knows them. `prefix` is that of a dry run, or nothing.
+    pub(crate) async fn services_of(&self, prefix: &str, host: &HostName) -> Result<Vec<String>, PostError> {
+        let (mut ids, mut offset) = (Vec::new(), 0);
+        loop {
+            let query = PlanQuery { host: Some(host.clone()), offset, limit: PAGE };
+            let page = match self.query::<FleetPlan>(&format!("{prefix}{INFRASTRUCTURE_ID}"), QUERY_PLAN, &query).await
+            {
+                // Without a registry nobody has told it of services.
+                Err(PostError::NoWorkflow(_)) => return Ok(ids),
+                page => page?,
+            };
+            ids.extend(page.services.into_iter().map(|one| one.service.workflow_id));
+            match page.next {
+                Some(next) if next > offset => offset = next,
+                _ => return Ok(ids),
+            }
+        }
+    }
+
+    async fn query<T: DeserializeOwned>(
+        &self,
+        workflow_id: &str,
+        query: &str,
+        argument: &(impl Serialize + Sync + 'static),
+    ) -> Result<T, PostError> {
+        let handle = self.0.get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned());
+        let argument = RawValue::from_value(argument, &PayloadConverter::default());
+        let answer = handle.query(UntypedQuery::new(query), argument, WorkflowQueryOptions::default()).await;
+        let answer = answer.map_err(|error| match error {
+            WorkflowQueryError::NotFound(_) => PostError::NoWorkflow(workflow_id.to_owned()),
+            error => PostError::Failed(format!("{workflow_id}: {error}")),
+        })?;
+        let data = answer.payloads.first().map(|payload| payload.data.as_slice()).unwrap_or_default();
+        serde_json::from_slice(data).map_err(|error| PostError::Failed(format!("{workflow_id}: {error}")))
+    }
+}

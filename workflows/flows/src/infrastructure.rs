@@ -1,0 +1,208 @@
+//! `InfrastructureWorkflow`: the registry of the fleet.
+
+// The macros generate undocumented constants beside each handler.
+#![allow(missing_docs)]
+
+use crate::calls::{ReportHost, RetireServices, SendToMany, for_the_fleet};
+use crate::inflight::InFlight;
+use crate::shell::{Answers, INBOX_LIMIT, Shell, is_long, next, now, rest};
+use crate::wait::Alarm;
+use crate::wire::Wire;
+use dixmgr_contract::command::CommandArgs;
+use dixmgr_contract::plan::{FannedOut, FleetPlan, FleetStatus, ForgetHost, PlanPart, PlanQuery};
+use dixmgr_contract::{CommandKind, Time};
+use dixmgr_decide::fleet::{Action, Event, Fleet};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::error::Error;
+use std::time::Duration;
+use temporalio_workflow::{
+    ContinueAsNewOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult, workflow,
+    workflow_methods,
+};
+
+/// Hundreds of signals, or one line in a log.
+const ACTIVITY_TIMEOUT: Duration = Duration::from_secs(300);
+/// Parts of plans that may wait for the machine; those beyond it are sent again with the next start of their host.
+const PARTS_WAITING: usize = 4_096;
+
+type Boxed = Box<dyn Error + Send + Sync>;
+type Context = WorkflowContext<InfrastructureWorkflow>;
+
+/// The input of the workflow. Minimal: `{}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InfrastructureInput {
+    /// The state that the last run handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Box<Fleet>>,
+}
+
+/// The workflow of the registry.
+#[workflow]
+pub struct InfrastructureWorkflow {
+    fleet: Fleet,
+    inbox: VecDeque<Event>,
+    answers: Answers<Result<String, String>>,
+}
+
+#[workflow_methods]
+impl InfrastructureWorkflow {
+    #[init]
+    fn new(_view: &WorkflowContextView, input: Wire<InfrastructureInput>) -> Self {
+        let fleet = input.0.ok().and_then(|input| input.state).map(|state| *state).unwrap_or_default();
+        Self { fleet, inbox: VecDeque::new(), answers: Answers::default() }
+    }
+
+    /// Keeps the registry until it is cancelled.
+    #[run]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
+        let ctx = &*ctx;
+        let mut operations = InFlight::new();
+        let mut alarm = Alarm::none();
+        let mut quiet = false;
+        loop {
+            let moment = now(ctx);
+            while let Some(actions) = next(ctx, moment) {
+                quiet |= actions.contains(&Action::Checkpoint);
+                operations.extend(actions.into_iter().filter_map(|action| perform(ctx, action)));
+            }
+            if (quiet || is_long(ctx)) && operations.is_empty() && ctx.all_handlers_finished() {
+                let next = InfrastructureInput { state: Some(Box::new(ctx.state(|flow| flow.fleet.clone()))) };
+                ctx.continue_as_new(next.into(), ContinueAsNewOptions::default())?;
+            }
+            rest(ctx, &mut operations, &mut alarm, moment).await?;
+        }
+    }
+
+    /// A part of what a host supervises.
+    #[signal]
+    pub fn apply_plan(&mut self, _ctx: &mut SyncWorkflowContext<Self>, part: Wire<PlanPart>) {
+        if self.inbox.len() < PARTS_WAITING {
+            self.inbox.push_back(match part.0 {
+                Ok(part) => Event::Part(Box::new(part)),
+                Err(message) => Event::Unreadable { message },
+            });
+        }
+    }
+
+    /// The fleet in numbers.
+    #[query]
+    pub fn status(&self, _ctx: &WorkflowContextView) -> FleetStatus {
+        self.fleet.status()
+    }
+
+    /// The fleet's services, a page at a time.
+    #[query]
+    pub fn plan(&self, _ctx: &WorkflowContextView, query: Wire<PlanQuery>) -> Result<FleetPlan, Boxed> {
+        Ok(self.fleet.plan(&query.0?))
+    }
+
+    /// Takes no action on any service until resumed.
+    #[update]
+    pub async fn pause_all(ctx: &mut WorkflowContext<Self>, args: Wire<CommandArgs>) -> Result<String, Boxed> {
+        let (id, CommandArgs { by, reason }) = (ctx.uuid4(), args.0.unwrap_or_default());
+        answer(ctx, id.clone(), Event::PauseAll { id, by, reason }).await
+    }
+
+    /// Supervises every service again.
+    #[update]
+    pub async fn resume_all(ctx: &mut WorkflowContext<Self>, args: Wire<CommandArgs>) -> Result<String, Boxed> {
+        let (id, CommandArgs { by, reason }) = (ctx.uuid4(), args.0.unwrap_or_default());
+        answer(ctx, id.clone(), Event::ResumeAll { id, by, reason }).await
+    }
+
+    /// A host is gone for good: nothing of it stays.
+    #[update]
+    pub async fn forget_host(ctx: &mut WorkflowContext<Self>, args: Wire<ForgetHost>) -> Result<String, Boxed> {
+        let (id, ForgetHost { host }) = (ctx.uuid4(), args.0?);
+        answer(ctx, id.clone(), Event::ForgetHost { id, host }).await
+    }
+
+    #[update_validator(pause_all)]
+    fn may_pause(&self, _ctx: &WorkflowContextView, args: &Wire<CommandArgs>) -> Result<(), Boxed> {
+        self.may(args, Some(CommandKind::Pause))
+    }
+
+    #[update_validator(resume_all)]
+    fn may_resume(&self, _ctx: &WorkflowContextView, args: &Wire<CommandArgs>) -> Result<(), Boxed> {
+        self.may(args, Some(CommandKind::Resume))
+    }
+
+    #[update_validator(forget_host)]
+    fn may_forget(&self, _ctx: &WorkflowContextView, args: &Wire<ForgetHost>) -> Result<(), Boxed> {
+        self.may(args, None)
+    }
+}
+
+impl Shell for InfrastructureWorkflow {
+    type Event = Event;
+    type Action = Action;
+    const TICK: Event = Event::Tick;
+
+    fn inbox(&mut self) -> &mut VecDeque<Event> {
+        &mut self.inbox
+    }
+
+    fn has_events(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    fn step(&mut self, event: Event, now: Time) -> Vec<Action> {
+        self.fleet.step(event, now)
+    }
+
+    fn wake_at(&self) -> Option<Time> {
+        self.fleet.wake_at()
+    }
+}
+
+impl InfrastructureWorkflow {
+    fn may<T>(&self, args: &Wire<T>, kind: Option<CommandKind>) -> Result<(), Boxed> {
+        if let Err(error) = &args.0 {
+            return Err(format!("the argument cannot be read: {error}").into());
+        }
+        if self.inbox.len() >= INBOX_LIMIT {
+            return Err("too much is waiting; try again".into());
+        }
+        match kind.and_then(|kind| self.fleet.objection(kind)) {
+            Some(objection) => Err(objection.into()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn perform(ctx: &Context, action: Action) -> Option<LocalBoxFuture<'_, Option<Event>>> {
+    let options = || for_the_fleet(ACTIVITY_TIMEOUT, 5);
+    match action {
+        Action::Retire(retire) => {
+            Some(ctx.execute_activity(RetireServices, retire, options()).map(|_| None).boxed_local())
+        }
+        Action::Report(report) => Some(ctx.execute_activity(ReportHost, report, options()).map(|_| None).boxed_local()),
+        Action::FanOut(order) => {
+            let (id, chunk) = (order.id.clone(), order.chunk);
+            let failed = FannedOut { done: 0, failed: u32::try_from(order.workflow_ids.len()).unwrap_or(u32::MAX) };
+            let sent = ctx.execute_activity(SendToMany, order, options());
+            let told = move |result: Result<FannedOut, _>| {
+                Some(Event::FannedOut { id, chunk, result: result.unwrap_or(failed) })
+            };
+            Some(sent.map(told).boxed_local())
+        }
+        Action::Answer(answer) => {
+            ctx.state_mut(|flow| flow.answers.put(answer.id, answer.result));
+            None
+        }
+        Action::Checkpoint => None,
+    }
+}
+
+/// Puts a request to the machine and waits for its answer.
+async fn answer(ctx: &mut Context, id: String, event: Event) -> Result<String, Boxed> {
+    ctx.state_mut(|flow| flow.inbox.push_back(event));
+    ctx.wait_condition(|flow| flow.answers.has(&id)).await?;
+    match ctx.state_mut(|flow| flow.answers.take(&id)) {
+        Some(result) => result.map_err(Into::into),
+        None => Err("the answer was lost".into()),
+    }
+}
