@@ -20,9 +20,17 @@ fn answer(words: &[&str]) -> Value {
     serde_json::from_slice::<Vec<Value>>(&output.stdout).unwrap().remove(0)
 }
 
+/// Asks, must succeed; the text is the answer.
+#[track_caller]
+pub(crate) fn text(words: &[&str]) -> String {
+    let output = ask(words);
+    assert!(output.status.success(), "{words:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Asks, must be refused with exit code 1; the text is the answer.
 #[track_caller]
-fn refusal(words: &[&str]) -> String {
+pub(crate) fn refusal(words: &[&str]) -> String {
     let output = ask(words);
     assert_eq!(output.status.code(), Some(1), "{words:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()

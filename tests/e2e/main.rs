@@ -5,11 +5,13 @@
 mod activities;
 mod budget;
 mod bus;
+mod clusters;
 mod commands;
 mod crash;
 mod dependencies;
 mod dotidx;
 mod go_version;
+mod hosts;
 mod operator;
 mod order;
 mod outage;

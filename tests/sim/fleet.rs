@@ -2,7 +2,8 @@
 
 use crate::line::Line;
 use crate::world::name;
-use dixmgr_contract::{Dependency, PhaseName, Policy, Readiness, WaitResult};
+use dixmgr_contract::host::LossMark;
+use dixmgr_contract::{Dependency, HostName, PhaseName, Policy, Readiness, Span, Time, WaitResult};
 use dixmgr_decide::Event;
 use std::str::FromStr;
 
@@ -17,8 +18,9 @@ pub(crate) fn after(line: &mut Line) -> Result<Vec<Dependency>, String> {
     Ok(list)
 }
 
-/// `heard NAME ready|missing rev=N run=X`, `subscribed ID`, `gone ID`, `unasked NAME`, `waited`.
-pub(crate) fn event(what: &str, line: &mut Line, revision: u64) -> Result<Event, String> {
+/// `heard NAME ready|missing rev=N run=X`, `subscribed ID`, `gone ID`, `unasked NAME`, `waited`, `lost HOST`,
+/// `retired HOST`.
+pub(crate) fn event(what: &str, line: &mut Line, revision: u64, now: Time) -> Result<Event, String> {
     Ok(match what {
         "heard" => {
             let service = name(&line.word("a name")?)?;
@@ -27,6 +29,11 @@ pub(crate) fn event(what: &str, line: &mut Line, revision: u64) -> Result<Event,
             let phase = if ready { PhaseName::Healthy } else { PhaseName::Down };
             Event::Heard(Readiness { service, ready, revision, phase, run: line.pair("run")? })
         }
+        "lost" => {
+            let age = line.pair::<Span>("age")?.unwrap_or(Span::ZERO);
+            Event::HostLost(LossMark { host: host(&line.word("a host")?)?, loss: 1, at: now.earlier(age) })
+        }
+        "retired" => Event::Retired(host(&line.word("a host")?)?),
         "subscribed" => Event::Subscribed(line.word("a workflow")?),
         "gone" => Event::Gone(line.word("a workflow")?),
         "unasked" => Event::CouldNotAsk(name(&line.word("a name")?)?),
@@ -36,6 +43,10 @@ pub(crate) fn event(what: &str, line: &mut Line, revision: u64) -> Result<Event,
             Event::Waited(WaitResult { satisfied: missing.is_empty(), waited_seconds: 0, missing })
         }
     })
+}
+
+fn host(text: &str) -> Result<HostName, String> {
+    HostName::new(text).map_err(|error| format!("{text:?} {error}"))
 }
 
 /// The keys of `policy` that are about dependencies.

@@ -125,9 +125,9 @@ impl World {
                 self.spec.after = fleet::after(&mut line)?;
                 line.end()
             }
-            what @ ("heard" | "subscribed" | "gone" | "unasked" | "waited") => {
+            what @ ("heard" | "subscribed" | "gone" | "unasked" | "waited" | "lost" | "retired") => {
                 self.others += 1;
-                let event = fleet::event(what, &mut line, self.others)?;
+                let event = fleet::event(what, &mut line, self.others, self.now)?;
                 line.end()?;
                 self.step(event);
                 Ok(())
@@ -189,6 +189,7 @@ impl World {
         let state = unit::read(&mut line)?;
         let revision = line.pair("rev")?.unwrap_or(self.revision + 1);
         let age = line.pair::<Span>("age")?.unwrap_or(Span::ZERO);
+        let from = line.pair::<String>("host")?;
         let waiting: Vec<String> = line.list("waiting_for")?.unwrap_or_default();
         self.waiting_for = waiting.iter().map(|text| name(text)).collect::<Result<_, _>>()?;
         let runs: Vec<String> = line.list("runs")?.unwrap_or_default();
@@ -196,7 +197,10 @@ impl World {
         let runs = runs.map(|(service, run)| Ok((name(service)?, run.to_owned()))).collect::<Result<_, String>>()?;
         let verdicts = unit::verdicts(&mut line)?;
         line.end()?;
-        let observation = self.observation(state, revision, verdicts);
+        let mut observation = self.observation(state, revision, verdicts);
+        if let Some(from) = from {
+            observation.spec.host = HostName::new(&from).ok();
+        }
         self.step(Event::Observed(Box::new(Observation { age_ms: age.as_millis(), runs, ..observation })));
         Ok(())
     }

@@ -38,6 +38,7 @@ pub struct Launch {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     as_nobody: bool,
+    machine: Option<&'static str>,
 }
 
 impl Launch {
@@ -59,7 +60,15 @@ impl Launch {
     fn new(name: &'static str, host: &Host, services: &str) -> Self {
         let config = format!("[systemd]\nbus = \"{}\"\n[metrics]\nport = 0\n{services}\n", host.bus());
         let host = HOST_NAME;
-        let start = Self { name, host, config, arguments: Vec::new(), environment: Vec::new(), as_nobody: false };
+        let start = Self {
+            name,
+            host,
+            config,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            as_nobody: false,
+            machine: None,
+        };
         if name == "up" { start.argument("up") } else { start }
     }
 
@@ -84,6 +93,13 @@ impl Launch {
         self
     }
 
+    /// As if on another machine, with this machine-id(5) and a state folder of its own.
+    #[must_use]
+    pub fn on_machine(mut self, id: &'static str) -> Self {
+        self.machine = Some(id);
+        self
+    }
+
     /// As a user with no rights at all.
     #[must_use]
     pub fn as_nobody(mut self) -> Self {
@@ -95,8 +111,13 @@ impl Launch {
     fn command(&self) -> Command {
         let file = Path::new(FOLDER).join(format!("{}.toml", self.file()));
         std::fs::write(&file, &self.config).unwrap();
-        let mut command = if self.as_nobody { nobodys_command() } else { Command::new(binary()) };
-        command.args(&self.arguments).arg("-conf").arg(file).arg("-state-dir").arg(state_dir());
+        let mut command = match self.machine {
+            _ if self.as_nobody => nobodys_command(),
+            Some(id) => command_elsewhere(id),
+            None => Command::new(binary()),
+        };
+        let state = self.machine.map_or_else(state_dir, |id| Path::new(FOLDER).join(id));
+        command.args(&self.arguments).arg("-conf").arg(file).arg("-state-dir").arg(state);
         command.args(["-host", self.host]).envs(self.environment.iter().cloned()).stdin(Stdio::null());
         command
     }
@@ -130,7 +151,8 @@ impl Launch {
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let child = self.command().stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
         let folder = if self.name == "watch" { format!("{}.dry", self.host) } else { self.host.to_owned() };
-        Dixmgr { child, log, state: state_dir().join(folder) }
+        let state = self.machine.map_or_else(state_dir, |id| Path::new(FOLDER).join(id));
+        Dixmgr { child, log, state: state.join(folder) }
     }
 }
 
@@ -143,6 +165,16 @@ fn nobodys_command() -> Command {
     let mut command = Command::new("setpriv");
     command.args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"), "--clear-groups".to_owned()]);
     command.arg(copy);
+    command
+}
+
+/// In a mount namespace in which `/etc/machine-id` says this.
+fn command_elsewhere(id: &str) -> Command {
+    let file = Path::new(FOLDER).join(format!("{id}.machine-id"));
+    std::fs::write(&file, format!("{id}\n")).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", "mount --bind \"$1\" /etc/machine-id && shift && exec \"$@\"", "sh"]);
+    command.arg(file).arg(binary());
     command
 }
 

@@ -214,6 +214,8 @@ fn slice(settings: &Settings, services: &[(Service, String)]) -> Slice {
         settings.config.services.iter().map(|one| (&one.spec.name, one.origin.workflow_id())).collect();
     let spec = |cluster: &Cluster| ClusterSpec {
         mode: cluster.mode,
+        healthy_for: cluster.healthy_for,
+        member_timeout: cluster.member_timeout,
         workflow_ids: cluster
             .members
             .iter()

@@ -109,6 +109,9 @@ pub struct ServiceStatus {
     pub last_failure: Option<LastFailure>,
     /// Dependencies that are not ready.
     pub waiting_for: Vec<ServiceName>,
+    /// All of its dependencies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<ServiceName>,
     /// Who paused it.
     pub paused_by: Option<String>,
     /// [`crate::LOGIC_VERSION`] of the code that runs it.

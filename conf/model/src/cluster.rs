@@ -7,7 +7,7 @@ use crate::{
     tree::{Places, join},
     value::near,
 };
-use dixmgr_contract::{ClusterMode, ServiceName};
+use dixmgr_contract::{ClusterMode, ServiceName, Span};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -17,6 +17,8 @@ struct RawCluster {
     members: Vec<ServiceName>,
     quorum: Option<u32>,
     mode: ClusterMode,
+    healthy_for: Span,
+    member_timeout: Span,
 }
 
 /// The clusters of the file, without those of which too much was refused.
@@ -73,5 +75,12 @@ fn cluster(
             Complaint::new(format!("{quorum} is more than the {count} members")).hint(format!("1 to {count}")),
         );
     }
-    Some(Cluster { name, members: raw.members, quorum, mode: raw.mode })
+    Some(Cluster {
+        name,
+        members: raw.members,
+        quorum,
+        mode: raw.mode,
+        healthy_for: raw.healthy_for,
+        member_timeout: raw.member_timeout,
+    })
 }

@@ -229,4 +229,8 @@ pub struct Cluster {
     pub quorum: u32,
     /// Whether all run or one at a time.
     pub mode: ClusterMode,
+    /// A restarted member must be ready this long before the next one is restarted.
+    pub healthy_for: Span,
+    /// How long a member may take to be ready, or down, when it was asked to.
+    pub member_timeout: Span,
 }

@@ -1,6 +1,7 @@
 //! The command line: the Go version's flags for running, subcommands for people.
 
 mod flags;
+mod fleet;
 mod print;
 mod report;
 mod services;
@@ -11,7 +12,7 @@ use crate::settings::{Mode, Settings};
 use crate::state_dir::StateDir;
 use crate::{serve, up};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dixmgr_contract::{CommandKind, HostName};
+use dixmgr_contract::{CommandKind, HostName, ServiceName};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -126,6 +127,38 @@ enum Command {
     Pause(services::Order),
     /// Supervise paused services again
     Resume(services::Order),
+    /// Show the hosts of the fleet
+    Hosts(fleet::Ask),
+    /// Remove everything of a host that is gone for good
+    ForgetHost {
+        /// The host
+        #[arg(value_name = "HOST")]
+        name: HostName,
+        #[command(flatten)]
+        ask: fleet::Ask,
+    },
+    /// Show the clusters of the fleet
+    Clusters(fleet::Ask),
+    /// Restart the members of a cluster one by one, never below its quorum
+    RollingRestart {
+        /// The cluster
+        cluster: ServiceName,
+        #[command(flatten)]
+        order: fleet::Order,
+    },
+    /// Make another member of a standby cluster the active one
+    Promote {
+        /// The cluster
+        cluster: ServiceName,
+        /// The member
+        member: ServiceName,
+        #[command(flatten)]
+        order: fleet::Order,
+    },
+    /// Take no action on any service of the fleet until it is resumed
+    PauseAll(fleet::Order),
+    /// Supervise all services of the fleet again
+    ResumeAll(fleet::Order),
     /// Print the JSON schema of the configuration
     #[command(hide = true)]
     Schema,
@@ -202,6 +235,13 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Start(order) => runtime()?.block_on(services::command(CommandKind::Start, &order)),
         Command::Pause(order) => runtime()?.block_on(services::command(CommandKind::Pause, &order)),
         Command::Resume(order) => runtime()?.block_on(services::command(CommandKind::Resume, &order)),
+        Command::Hosts(ask) => runtime()?.block_on(fleet::hosts(&ask)),
+        Command::ForgetHost { name, ask } => runtime()?.block_on(fleet::forget(&name, &ask)),
+        Command::Clusters(ask) => runtime()?.block_on(fleet::clusters(&ask)),
+        Command::RollingRestart { cluster, order } => runtime()?.block_on(fleet::rolling_restart(&cluster, &order)),
+        Command::Promote { cluster, member, order } => runtime()?.block_on(fleet::promote(&cluster, &member, &order)),
+        Command::PauseAll(order) => runtime()?.block_on(fleet::all(CommandKind::Pause, &order)),
+        Command::ResumeAll(order) => runtime()?.block_on(fleet::all(CommandKind::Resume, &order)),
         Command::Schema => report::schema(),
         Command::Reference => report::reference(),
     }

@@ -13,6 +13,7 @@ use dixmgr_flows::ServiceWatchWorkflow;
 use dixmgr_flows::wire::Wire;
 use futures_util::StreamExt;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use temporalio_client::errors::{WorkflowQueryError, WorkflowUpdateError};
 use temporalio_client::{Client, RpcOptions, WorkflowExecuteUpdateOptions, WorkflowHandle, WorkflowQueryOptions};
@@ -88,7 +89,7 @@ async fn tell_what_is_seen(at: &At, failure: Failure) -> Result<Failure, Failure
 pub(super) async fn command(kind: CommandKind, order: &Order) -> Result<(), Failure> {
     let (client, targets) = find(&order.at, &order.services).await?;
     let args = CommandArgs { by: who(), reason: order.reason.clone() };
-    let lines = ask(targets, |target| {
+    let command = |target: Target| {
         let handle = client.get_workflow_handle::<ServiceWatchWorkflow>(target.workflow_id.clone());
         let args = args.clone();
         async move {
@@ -100,14 +101,44 @@ pub(super) async fn command(kind: CommandKind, order: &Order) -> Result<(), Fail
             let (answer, error) = result.map_or_else(|error| (None, Some(error)), |answer| (Some(answer), None));
             Line { service: target.name, workflow_id: target.workflow_id, status: None, answer, error }
         }
-    })
-    .await;
+    };
+    let mut lines = Vec::with_capacity(targets.len());
+    // Whoever depends on another one is stopped before it.
+    for group in if kind == CommandKind::Stop { groups(&client, targets).await } else { vec![targets] } {
+        lines.extend(ask(group, command).await);
+    }
     if order.output.is_json() {
         print::json(&serde_json::to_value(&lines).context("cannot be written as JSON")?)?;
     } else {
         print::text(&lines.iter().map(answer_line).collect::<String>())?;
     }
     verdict(&lines)
+}
+
+/// The targets in groups that may be stopped at a time, dependants first.
+async fn groups(client: &Client, targets: Vec<Target>) -> Vec<Vec<Target>> {
+    if targets.len() < 2 {
+        return vec![targets];
+    }
+    let mut left = Vec::with_capacity(targets.len());
+    for target in targets {
+        let handle = client.get_workflow_handle::<ServiceWatchWorkflow>(target.workflow_id.clone());
+        let after = query(&handle).await.map(|status| status.after).unwrap_or_default();
+        left.push((target, after));
+    }
+    let mut groups = Vec::new();
+    while !left.is_empty() {
+        let needed: BTreeSet<String> =
+            left.iter().flat_map(|(_, after)| after.iter().map(ToString::to_string)).collect();
+        let (later, mut now): (Vec<_>, Vec<_>) = left.into_iter().partition(|(one, _)| needed.contains(&one.name));
+        left = later;
+        if now.is_empty() {
+            // A circle, which no configuration may have: all at a time.
+            now = std::mem::take(&mut left);
+        }
+        groups.push(now.into_iter().map(|(target, _)| target).collect());
+    }
+    groups
 }
 
 async fn ask<F: Future<Output = Line>>(targets: Vec<Target>, question: impl Fn(Target) -> F) -> Vec<Line> {

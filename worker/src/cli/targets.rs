@@ -42,16 +42,7 @@ pub(super) struct Target {
 
 /// Connects, and finds the workflows of the services that were named.
 pub(super) async fn find(at: &At, names: &[String]) -> Result<(Client, Vec<Target>), Failure> {
-    let host = crate::host::name(at.host.clone())?;
-    let root = at.state_dir.clone().unwrap_or_else(state_dir::default_root);
-    let running = state_dir::running(&state_dir::folder(&root, &host, false));
-    let config = match &at.conf {
-        Some(file) => Some(dixmgr_model::load(file).map_err(|errors| Failure::Config(errors.to_string()))?),
-        None => None,
-    };
-    let endpoint = endpoint(at, config.as_ref(), running.as_ref())?;
-    let client =
-        connect(&endpoint, None).await.with_context(|| format!("cannot ask Temporal at {}", endpoint.address))?;
+    let (client, config, running) = reach(at).await?;
     let known = match &config {
         Some(config) => {
             config.services.iter().map(|one| (one.spec.name.to_string(), one.origin.workflow_id())).collect()
@@ -62,6 +53,25 @@ pub(super) async fn find(at: &At, names: &[String]) -> Result<(Client, Vec<Targe
         }
     };
     Ok((client, choose(known, names)?))
+}
+
+/// Connects, for a question to the whole fleet.
+pub(super) async fn client(at: &At) -> Result<Client, Failure> {
+    Ok(reach(at).await?.0)
+}
+
+async fn reach(at: &At) -> Result<(Client, Option<dixmgr_model::Config>, Option<Running>), Failure> {
+    let host = crate::host::name(at.host.clone())?;
+    let root = at.state_dir.clone().unwrap_or_else(state_dir::default_root);
+    let running = state_dir::running(&state_dir::folder(&root, &host, false));
+    let config = match &at.conf {
+        Some(file) => Some(dixmgr_model::load(file).map_err(|errors| Failure::Config(errors.to_string()))?),
+        None => None,
+    };
+    let endpoint = endpoint(at, config.as_ref(), running.as_ref())?;
+    let client =
+        connect(&endpoint, None).await.with_context(|| format!("cannot ask Temporal at {}", endpoint.address))?;
+    Ok((client, config, running))
 }
 
 fn endpoint(at: &At, config: Option<&dixmgr_model::Config>, running: Option<&Running>) -> Result<Endpoint, Failure> {

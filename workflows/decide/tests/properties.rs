@@ -198,7 +198,8 @@ impl Life {
         let before = self.service.clone();
         let name = before.phase().name();
         let actions = self.service.step(event.clone(), self.now);
-        let lost_now = matches!(&event, Event::HostLost(mark) if mark.at == self.now);
+        let unheard = before.status(self.now).revision == 0;
+        let lost_now = matches!(&event, Event::HostLost(mark) if unheard || mark.at == self.now);
         self.lost |= lost_now;
         let orders = actions.iter().any(|action| matches!(action, Action::Act(_)));
         prop_assert!(!orders || !lost_now, "acted on a host that is lost");
@@ -257,7 +258,7 @@ impl Life {
             }
             Action::End => prop_assert!(false, "nobody has retired it"),
             Action::EndWait => prop_assert_ne!(self.service.phase().name(), PhaseName::Waiting),
-            Action::Publish(name) => prop_assert!(name.is_settled()),
+            Action::Publish(name) => prop_assert!(name.is_settled() || (self.lost && *name == PhaseName::Unknown)),
             Action::Checkpoint => prop_assert_eq!(self.service.phase().name(), PhaseName::Healthy),
         }
         Ok(())

@@ -74,7 +74,8 @@ pub(crate) async fn rest<'a, W: Shell>(
         Woken::Alarm => vec![W::TICK],
         Woken::Ended(events) => events,
     };
-    ctx.state_mut(|flow| flow.inbox().extend(events));
+    // What has ended is heard before what was said meanwhile: a name that was handed over is free for who asks for it.
+    ctx.state_mut(|flow| events.into_iter().rev().for_each(|event| flow.inbox().push_front(event)));
     Ok(())
 }
 

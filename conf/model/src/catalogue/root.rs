@@ -108,6 +108,14 @@ const CLUSTER: Section = Section::new(
         key("members", Kind::ListOf(&Kind::Text(Form::Service)), "The services in it.").required(),
         key("quorum", integer(1, 10_000), "How many must be up; omitted: a majority."),
         key("mode", Kind::OneOf(&["active", "standby"]), "All run, or one at a time.").or(Literal::Text("active")),
+        key(
+            "healthy_for",
+            seconds(0, DAY),
+            "A restarted member must be ready this long before the next one is restarted.",
+        )
+        .or(Literal::Text("10s")),
+        key("member_timeout", seconds(SECOND, DAY), "How long a member may take to be ready, or down, when asked to.")
+            .or(Literal::Text("5m")),
     ],
 );
 

@@ -345,7 +345,8 @@ impl Service {
 
     fn publish(&mut self, actions: &mut Vec<Action>) {
         let name = self.phase.name();
-        if name.is_settled() && self.published != Some(name) && !self.waits_briefly() {
+        let lasts = name.is_settled() || self.host_lost;
+        if lasts && self.published != Some(name) && !self.waits_briefly() {
             self.published = Some(name);
             actions.push(Action::Publish(name));
         }

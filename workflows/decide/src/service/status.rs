@@ -29,6 +29,7 @@ impl Service {
             },
             last_failure: self.last_failure.clone(),
             waiting_for: self.awaited(),
+            after: self.spec.after.iter().map(|dependency| dependency.name.clone()).collect(),
             paused_by: match &self.phase {
                 Phase::Paused { by, .. } => Some(by.clone()),
                 _ => None,
@@ -39,10 +40,9 @@ impl Service {
     }
 
     fn full_detail(&self) -> String {
-        match &self.claimed_by {
-            Some(other) => format!("{} (host {other} has it in its file too)", self.detail()).trim().to_owned(),
-            None => self.detail(),
-        }
+        let claimed = self.claimed_by.as_ref().map(|other| format!("host {other} has it in its file too"));
+        let parts = [Some(self.detail()).filter(|detail| !detail.is_empty()), claimed];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 
     fn awaited(&self) -> Vec<ServiceName> {

@@ -1,0 +1,115 @@
+//! Clusters: a quorum lost and regained, members restarted one by one, exactly one active.
+
+use super::{SLEEP, commands, set, waits_for};
+use dixmgr_contract::PhaseName;
+use dixmgr_tests::{Host, Launch, Sandbox, Temporal, TemporalServer, in_sandbox, wait_until};
+use serde_json::Value;
+
+/// Three services in one cluster.
+fn three(cluster: &str) -> String {
+    let service = |number| format!("[services.rpc-{number}]\nunit = \"rpc-{number}.service\"\n");
+    let members = "members = [\"rpc-1\", \"rpc-2\", \"rpc-3\"]";
+    format!("{}{}{}[clusters.rpc]\n{members}\n{cluster}\n", service(1), service(2), service(3))
+}
+
+fn install(host: &Host, service: &str) {
+    host.install(["rpc-1.service", "rpc-2.service", "rpc-3.service"].map(|unit| (unit, service)));
+}
+
+fn status(temporal: &Temporal) -> Value {
+    temporal.query("wf.cluster.rpc", "status")
+}
+
+fn is_active(host: &Host) -> Vec<usize> {
+    (1..=3).filter(|number| host.is_running(&format!("rpc-{number}"))).collect()
+}
+
+#[test]
+fn a_quorum_is_lost_and_regained_and_each_is_said_once() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        // They come up again only when the gate is open.
+        install(host, &[waits_for("ExecStartPre", "gate"), SLEEP.to_owned()].join("\n"));
+        set("gate", true);
+        host.start(&["rpc-1", "rpc-2", "rpc-3"]);
+        let server = TemporalServer::start();
+        let dixmgr = Launch::exec(host, &three("quorum = 2")).start();
+        let temporal = server.connect();
+        wait_until("all are ready", || status(&temporal)["ready"] == 3 && status(&temporal)["quorum_ok"] == true);
+        set("gate", false);
+        host.kill("rpc-1");
+        wait_until("one is missing", || status(&temporal)["ready"] == 2);
+        assert_eq!(status(&temporal)["quorum_ok"], true);
+        host.kill("rpc-3");
+        dixmgr.wait_logged(&["cluster=rpc", "rpc-1", "rpc-3"]);
+        assert_eq!(status(&temporal)["quorum_ok"], false);
+        let text = commands::text(&["clusters"]);
+        assert!(text.contains("quorum lost") && text.contains("rpc-1, rpc-3"), "{text}");
+        set("gate", true);
+        wait_until("all are back", || status(&temporal)["ready"] == 3 && status(&temporal)["quorum_ok"] == true);
+        wait_until("it is said", || dixmgr.logged(&["INFO", "cluster=rpc"]) == 1);
+        assert_eq!(dixmgr.logged(&["ERROR", "cluster=rpc"]), 1);
+    });
+}
+
+#[test]
+fn members_are_restarted_one_by_one_and_a_failing_one_halts_it() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        install(host, &[waits_for("ExecStartPre", "gate"), SLEEP.to_owned()].join("\n"));
+        set("gate", true);
+        host.start(&["rpc-1", "rpc-2", "rpc-3"]);
+        let server = TemporalServer::start();
+        let launch = Launch::exec(host, &three("quorum = 2\nhealthy_for = \"1s\"\nmember_timeout = \"5s\""));
+        let dixmgr = launch.start();
+        let temporal = server.connect();
+        wait_until("all are ready", || status(&temporal)["ready"] == 3 && status(&temporal)["quorum_ok"] == true);
+        let before: Vec<_> = (1..=3).map(|number| host.invocation(&format!("rpc-{number}"))).collect();
+        commands::text(&["rolling-restart", "rpc"]);
+        let stamps: Vec<_> = (1..=3).map(|number| host.stamps(&format!("rpc-{number}"))).collect();
+        assert!(stamps[0].1 < stamps[1].0 && stamps[1].1 < stamps[2].0, "one after the other: {stamps:?}");
+        for number in 1..=3 {
+            assert_ne!(host.invocation(&format!("rpc-{number}")), before[number - 1]);
+        }
+        // The first one does not come back: the others are left alone.
+        let second = host.invocation("rpc-2");
+        set("gate", false);
+        let refusal = commands::refusal(&["rolling-restart", "rpc"]);
+        assert!(refusal.contains("rpc-1"), "{refusal}");
+        assert_eq!(host.invocation("rpc-2"), second);
+        assert!(status(&temporal)["rollout"]["halted"].is_string());
+        set("gate", true);
+        wait_until("all are back", || status(&temporal)["ready"] == 3);
+        // A crash in the middle loses nothing: the workflow goes on where it was.
+        let before = host.invocation("rpc-3");
+        let id = ["--workflow-id", "wf.cluster.rpc", "--name", "rolling_restart", "--wait-for-stage", "accepted"];
+        temporal.cli(&[&["workflow", "update", "start"], &id[..]].concat());
+        wait_until("it is under way", || status(&temporal)["rollout"]["done"][0] == "rpc-1");
+        dixmgr.kill();
+        let _again = launch.start();
+        host.runs_anew("rpc-3", &before);
+    });
+}
+
+#[test]
+fn exactly_one_member_of_a_standby_cluster_is_active() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        install(host, SLEEP);
+        let server = TemporalServer::start();
+        let _dixmgr = Launch::exec(host, &three("mode = \"standby\"")).start();
+        let temporal = server.connect();
+        wait_until("the first one is active", || status(&temporal)["active"] == "rpc-1" && is_active(host) == [1]);
+        temporal.wait_phase("wf.svc.rpc-2", PhaseName::Stopped);
+        // Its own supervisor restarts it; nobody else takes over.
+        let before = host.kill("rpc-1");
+        host.runs_anew("rpc-1", &before);
+        wait_until("it is ready again", || status(&temporal)["ready"] == 1);
+        commands::text(&["promote", "rpc", "rpc-3"]);
+        assert_eq!(is_active(host), [3]);
+        assert!(host.stamps("rpc-3").0 > 0);
+        assert_eq!(status(&temporal)["active"], "rpc-3");
+        let refusal = commands::refusal(&["promote", "rpc", "nobody"]);
+        assert!(refusal.contains("nobody"), "{refusal}");
+        // Somebody starts another one: it is stopped again.
+        host.systemctl(&["start", "rpc-2.service"]);
+        wait_until("only one runs", || is_active(host) == [3]);
+    });
+}
