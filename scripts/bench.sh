@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds a release and measures it beside a private systemd and a Temporal dev server. Arguments go to bench/bench.py.
+# Builds a release and measures it beside a private systemd and a Temporal dev server. Arguments go to bench/bench.py;
+# bench/fleet.py measures the fleet.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/lib.sh"
@@ -11,5 +12,9 @@ heading "building a release"
 cargo build --release --workspace --bin dixmgr
 may_be_root || die "the private systemd needs root: run this as root, or install sudo"
 heading "measuring"
-as_root env "PATH=$PATH" "BENCH_IDLE=${BENCH_IDLE:-60}" "$root/tests/sandbox/user-manager.sh" \
-  python3 "$root/bench/bench.py" --dixmgr "$target/release/dixmgr" --results "$target/bench" "$@"
+measure() { # PROGRAM [ARGUMENT…]
+  as_root env "PATH=$PATH" "BENCH_IDLE=${BENCH_IDLE:-60}" "$root/tests/sandbox/user-manager.sh" \
+    python3 "$root/bench/$1" --dixmgr "$target/release/dixmgr" --results "$target/bench" "${@:2}"
+}
+measure bench.py "$@"
+measure fleet.py

@@ -30,7 +30,7 @@ fn all_is_well(temporal: &Temporal) {
 }
 
 fn status(temporal: &Temporal, host: &str) -> Value {
-    temporal.query(&format!("wf.host.{host}"), "status")
+    temporal.try_query(&format!("wf.host.{host}"), "status").unwrap_or_default()
 }
 
 /// `dixmgr <words>` on a machine without one that runs.
@@ -39,7 +39,7 @@ fn from_afar(words: &[&str]) -> Output {
 }
 
 fn registry(temporal: &Temporal) -> Value {
-    temporal.query("wf.infra", "status")
+    temporal.try_query("wf.infra", "status").unwrap_or_default()
 }
 
 #[test]

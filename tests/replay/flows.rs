@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use temporalio_client::{
-    Client, UntypedSignal, UntypedUpdate, UntypedWorkflow, WorkflowHandle, WorkflowIdConflictPolicy,
+    Client, UntypedQuery, UntypedSignal, UntypedUpdate, UntypedWorkflow, WorkflowHandle, WorkflowIdConflictPolicy,
     WorkflowStartOptions,
 };
 use temporalio_common::data_converters::{PayloadConverter, RawValue};
@@ -24,6 +24,8 @@ use temporalio_common::data_converters::{PayloadConverter, RawValue};
 #[derive(Clone, Copy)]
 pub(crate) struct Flow {
     pub(crate) name: &'static str,
+    /// The workflow's type.
+    pub(crate) kind: &'static str,
     /// How many runs of its workflow are recorded.
     pub(crate) runs: usize,
     /// Whether the host takes its orders.
@@ -46,13 +48,21 @@ impl Flow {
 }
 
 macro_rules! flows {
-    ($($name:ident $runs:literal $host_works:literal),+ $(,)?) => {
-        &[$(Flow { name: stringify!($name), runs: $runs, host_works: $host_works, play: |actor| $name(actor).boxed_local() }),+]
+    ($kind:literal: $($name:ident $runs:literal $host_works:literal),+ $(,)?) => {
+        &[$(Flow {
+            name: stringify!($name),
+            kind: $kind,
+            runs: $runs,
+            host_works: $host_works,
+            play: |actor| $name(actor).boxed_local(),
+        }),+]
     };
 }
+pub(crate) use flows;
 
-/// All of them: name, runs that are recorded, whether the host takes its orders.
-pub(crate) const FLOWS: &[Flow] = flows![
+/// Those of services: name, runs that are recorded, whether the host takes its orders.
+pub(crate) const SERVICES: &[Flow] = flows![
+    "ServiceWatchWorkflow":
     kill_and_restart 1 true,
     crash_loop 1 true,
     paused 1 true,
@@ -67,7 +77,8 @@ pub(crate) const FLOWS: &[Flow] = flows![
 
 /// Plays the agent of host `alpha` and the people around it.
 pub(crate) struct Actor {
-    client: Client,
+    pub(crate) client: Client,
+    kind: &'static str,
     id: String,
     queue: String,
     host: MockHost,
@@ -76,10 +87,10 @@ pub(crate) struct Actor {
 }
 
 impl Actor {
-    pub(crate) fn new(client: Client, name: &str, queue: String, host: MockHost) -> Self {
+    pub(crate) fn new(client: Client, flow: &Flow, queue: String, host: MockHost) -> Self {
         let mut spec = ServiceSpec::new("api".parse().unwrap(), "api.service".parse().unwrap());
         spec.host = Some("alpha".parse().unwrap());
-        Self { client, id: format!("wf.svc.{name}"), queue, host, revision: Cell::new(0), spec }
+        Self { client, kind: flow.kind, id: flow.id(), queue, host, revision: Cell::new(0), spec }
     }
 
     fn options(&self) -> WorkflowStartOptions {
@@ -88,13 +99,13 @@ impl Actor {
             .build()
     }
 
-    fn untyped(&self) -> WorkflowHandle<Client, UntypedWorkflow> {
+    pub(crate) fn untyped(&self) -> WorkflowHandle<Client, UntypedWorkflow> {
         self.client.get_workflow_handle(self.id.clone())
     }
 
     /// Starts the workflow as `temporal workflow start --input …` does.
-    async fn start(&self, input: &Value) {
-        let workflow = UntypedWorkflow::new("ServiceWatchWorkflow");
+    pub(crate) async fn start(&self, input: &Value) {
+        let workflow = UntypedWorkflow::new(self.kind);
         self.client.start_workflow(workflow, raw(input), self.options()).await.unwrap();
     }
 
@@ -136,17 +147,41 @@ impl Actor {
     }
 
     /// Sends a signal of any shape.
-    async fn signal(&self, name: &str, argument: &Value) {
+    pub(crate) async fn signal(&self, name: &str, argument: &Value) {
         self.untyped().signal(UntypedSignal::new(name), raw(argument), Default::default()).await.unwrap();
     }
 
     /// Sends an update, with an argument or none at all.
-    async fn update(&self, name: &str, argument: Option<Value>) -> Result<String, String> {
+    pub(crate) async fn update(&self, name: &str, argument: Option<Value>) -> Result<String, String> {
         let argument = argument.as_ref().map_or_else(|| RawValue::new(Vec::new()), raw);
         match self.untyped().execute_update(UntypedUpdate::new(name), argument, Default::default()).await {
-            Ok(answer) => Ok(serde_json::from_slice(&answer.payloads[0].data).unwrap()),
+            Ok(answer) => Ok(match serde_json::from_slice(&answer.payloads[0].data).unwrap() {
+                Value::String(text) => text,
+                other => other.to_string(),
+            }),
             Err(error) => Err(format!("{error:?}")),
         }
+    }
+
+    /// Asks a query of any workflow and waits for the answer that is wanted.
+    pub(crate) async fn wait_query(&self, query: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        wait_for(&format!("{}: {what}", self.id), async || {
+            let handle = self.untyped();
+            let argument = RawValue::new(Vec::new());
+            let answer = handle.query(UntypedQuery::new(query), argument, Default::default()).await.ok()?;
+            serde_json::from_slice(&answer.payloads[0].data).ok().filter(&is)
+        })
+        .await
+    }
+
+    /// The result of the workflow.
+    pub(crate) async fn result(&self) -> Value {
+        let result = self.untyped().get_result(Default::default()).await.unwrap();
+        serde_json::from_slice(&result.payloads[0].data).unwrap()
+    }
+
+    pub(crate) fn host(&self) -> &MockHost {
+        &self.host
     }
 
     async fn query(&self) -> Option<ServiceStatus> {
@@ -168,12 +203,12 @@ impl Actor {
         wait_for(&format!("{}: {count} orders", self.id), asked).await
     }
 
-    async fn run_id(&self) -> String {
+    pub(crate) async fn run_id(&self) -> String {
         self.untyped().describe(Default::default()).await.unwrap().run_id().to_owned()
     }
 }
 
-fn raw(value: &Value) -> RawValue {
+pub(crate) fn raw(value: &Value) -> RawValue {
     RawValue::from_value(value, &PayloadConverter::serde_json())
 }
 

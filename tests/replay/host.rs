@@ -1,13 +1,18 @@
 //! A simulated host: the activities under their real names, with answers that the flow decides.
 
 use dixmgr_contract::activity::Report;
+use dixmgr_contract::host::{Handover, Lease};
+use dixmgr_contract::plan::{FanOut, FannedOut};
 use dixmgr_contract::{FailureKind, Guard};
+use serde_json::json;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use temporalio_client::{UntypedSignal, UntypedWorkflow};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::activities;
 use temporalio_sdk::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tokio::sync::Semaphore;
 
 /// What was asked of the host.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +20,14 @@ pub(crate) struct Asked {
     /// `start`, `stop` or `restart`, with its guard.
     pub(crate) orders: Vec<(&'static str, Guard)>,
     pub(crate) reports: Vec<Report>,
+    /// What any host was asked to do for the fleet, by the activity's type.
+    pub(crate) calls: Vec<&'static str>,
+}
+
+impl Asked {
+    pub(crate) fn calls(&self, activity: &str) -> usize {
+        self.calls.iter().filter(|call| **call == activity).count()
+    }
 }
 
 /// How the next orders end; all others end well.
@@ -26,13 +39,30 @@ pub(crate) enum Ending {
 }
 
 /// Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct MockHost {
     asked: Arc<Mutex<Asked>>,
     endings: Arc<Mutex<VecDeque<Ending>>>,
+    /// How many leases may end.
+    released: Arc<Semaphore>,
+}
+
+impl Default for MockHost {
+    fn default() -> Self {
+        Self { asked: Arc::default(), endings: Arc::default(), released: Arc::new(Semaphore::new(0)) }
+    }
 }
 
 impl MockHost {
+    /// Lets one lease end well.
+    pub(crate) fn release(&self) {
+        self.released.add_permits(1);
+    }
+
+    fn called(&self, activity: &'static str) {
+        self.asked.lock().unwrap().calls.push(activity);
+    }
+
     pub(crate) fn asked(&self) -> Asked {
         self.asked.lock().unwrap().clone()
     }
@@ -77,5 +107,72 @@ impl MockHost {
     pub(crate) async fn report(self: Arc<Self>, _ctx: ActivityContext, report: Report) -> Result<(), ActivityError> {
         self.asked.lock().unwrap().reports.push(report);
         Ok(())
+    }
+}
+
+/// Any host's part for the fleet, and the lease. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct MockFleet(pub(crate) MockHost);
+
+#[activities]
+impl MockFleet {
+    #[activity(name = "SubscribeActivity")]
+    pub(crate) async fn subscribe(self: Arc<Self>, _ctx: ActivityContext, _: RawValue) -> Result<(), ActivityError> {
+        self.0.called("SubscribeActivity");
+        Ok(())
+    }
+
+    #[activity(name = "ReportClusterActivity")]
+    pub(crate) async fn cluster(self: Arc<Self>, _ctx: ActivityContext, _: RawValue) -> Result<(), ActivityError> {
+        self.0.called("ReportClusterActivity");
+        Ok(())
+    }
+
+    #[activity(name = "ReportHostActivity")]
+    pub(crate) async fn report(self: Arc<Self>, _ctx: ActivityContext, _: RawValue) -> Result<(), ActivityError> {
+        self.0.called("ReportHostActivity");
+        Ok(())
+    }
+
+    #[activity(name = "MarkHostLostActivity")]
+    pub(crate) async fn mark(self: Arc<Self>, _ctx: ActivityContext, _: RawValue) -> Result<(), ActivityError> {
+        self.0.called("MarkHostLostActivity");
+        Ok(())
+    }
+
+    #[activity(name = "RetireServicesActivity")]
+    pub(crate) async fn retire(self: Arc<Self>, _ctx: ActivityContext, _: RawValue) -> Result<(), ActivityError> {
+        self.0.called("RetireServicesActivity");
+        Ok(())
+    }
+
+    #[activity(name = "FanOutActivity")]
+    pub(crate) async fn fan_out(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        order: FanOut,
+    ) -> Result<FannedOut, ActivityError> {
+        self.0.called("FanOutActivity");
+        Ok(FannedOut { done: u32::try_from(order.workflow_ids.len()).unwrap(), failed: 0 })
+    }
+
+    #[activity(name = "HostLeaseActivity")]
+    pub(crate) async fn hold(self: Arc<Self>, ctx: ActivityContext, lease: Lease) -> Result<Handover, ActivityError> {
+        self.0.called("HostLeaseActivity");
+        let holder = json!({"machine": "m1", "epoch": "m1-1"});
+        let began = crate::flows::raw(&json!({"lease": lease.lease, "holder": holder, "at_ms": 0}));
+        let workflow = ctx.client().get_workflow_handle::<UntypedWorkflow>(ctx.info().workflow_id.clone().unwrap());
+        workflow.signal(UntypedSignal::new("lease_began"), began, Default::default()).await.unwrap();
+        loop {
+            ctx.record_heartbeat(json!({"at_ms": 0})).await?;
+            tokio::select! {
+                permit = self.0.released.acquire() => {
+                    permit.unwrap().forget();
+                    return Ok(Handover {});
+                }
+                _ = ctx.cancelled() => return Err(ActivityError::cancelled()),
+                () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+            }
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! Where flows are played: a Temporal dev server, a worker for the workflow and one for the simulated host.
 
 use crate::flows::{Actor, Flow};
-use crate::host::MockHost;
+use crate::host::{MockFleet, MockHost};
+use dixmgr_contract::host::lease_queue;
 use dixmgr_contract::id::host_queue;
-use dixmgr_flows::ServiceWatchWorkflow;
+use dixmgr_flows::{
+    ClusterWorkflow, DependencyWaitWorkflow, HostWorkflow, InfrastructureWorkflow, ServiceWatchWorkflow,
+};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -68,6 +71,19 @@ async fn one(flow: Flow, client: Client, mode: Mode) {
         .graceful_shutdown_period(Duration::ZERO)
         .register_workflow::<ServiceWatchWorkflow>()
         .unwrap()
+        .register_workflow::<DependencyWaitWorkflow>()
+        .unwrap()
+        .register_workflow::<ClusterWorkflow>()
+        .unwrap()
+        .register_workflow::<HostWorkflow>()
+        .unwrap()
+        .register_workflow::<InfrastructureWorkflow>()
+        .unwrap()
+        .register_activities(MockFleet(host.clone()))
+        .build();
+    let lease = WorkerOptions::new(lease_queue(&queue, &"alpha".parse().unwrap()))
+        .graceful_shutdown_period(Duration::ZERO)
+        .register_activities(MockFleet(host.clone()))
         .build();
     let acts = WorkerOptions::new(host_queue(&queue, &"alpha".parse().unwrap()))
         .graceful_shutdown_period(Duration::ZERO)
@@ -75,8 +91,10 @@ async fn one(flow: Flow, client: Client, mode: Mode) {
         .build();
     let mut watch = Worker::new(&runtime, client.clone(), watch).unwrap();
     let mut acts = Worker::new(&runtime, client.clone(), acts).unwrap();
-    let (stop_watch, stop_acts) = (watch.shutdown_handle(), acts.shutdown_handle());
-    let actor = Actor::new(client.clone(), flow.name, queue, host);
+    let mut lease = Worker::new(&runtime, client.clone(), lease).unwrap();
+    let (stop_watch, stop_acts, stop_lease) =
+        (watch.shutdown_handle(), acts.shutdown_handle(), lease.shutdown_handle());
+    let actor = Actor::new(client.clone(), &flow, queue, host);
     let drive = async {
         let runs = (flow.play)(actor).await;
         if let Mode::Record(folder) = &mode {
@@ -84,10 +102,12 @@ async fn one(flow: Flow, client: Client, mode: Mode) {
         }
         stop_watch();
         stop_acts();
+        stop_lease();
     };
     let host_works = async { if flow.host_works { acts.run().await } else { Ok(()) } };
-    let (watched, acted, ()) = tokio::join!(watch.run(), host_works, drive);
+    let (watched, leased, acted, ()) = tokio::join!(watch.run(), lease.run(), host_works, drive);
     watched.unwrap();
+    leased.unwrap();
     acted.unwrap();
 }
 

@@ -117,9 +117,14 @@ impl Temporal {
     /// The answer of a query, as the `temporal` CLI has it.
     #[track_caller]
     pub fn query(&self, id: &str, query: &str) -> Value {
-        let text = self.cli(&["workflow", "query", "--workflow-id", id, "--name", query, "--output", "json"]);
-        let answer: Value = serde_json::from_str(&text).unwrap();
-        answer["queryResult"][0].clone()
+        self.try_query(id, query).unwrap_or_else(|| panic!("{id} does not answer {query}"))
+    }
+
+    /// The same; `None` if there is no answer at the moment.
+    pub fn try_query(&self, id: &str, query: &str) -> Option<Value> {
+        let asked = self.try_cli(&["workflow", "query", "--workflow-id", id, "--name", query, "--output", "json"]);
+        let answer: Value = serde_json::from_slice(&asked.stdout).ok()?;
+        answer["queryResult"].get(0).cloned()
     }
 
     /// The result of a workflow, once it has ended.

@@ -230,6 +230,18 @@ async fn a_service_waits_for_its_dependencies_and_hears_when_they_are_up() {
 }
 
 #[tokio::test]
+async fn a_job_on_a_unit_that_is_up_is_not_told_since_its_end_would_not_be() {
+    let bench = Bench::start("job", API, "e1").await;
+    let courier = FakeCourier::new(100, 0);
+    let job = Some(dixmgr_contract::Job { id: 7, ours: false });
+    bench.systemd.set(&api(), UnitState { job, ..unit(ActiveState::Active, "a") });
+    bench.systemd.sync();
+    bench.link(&courier, &[]).await;
+    wait_for("a delivery", || courier.count() == 1).await;
+    assert_eq!(courier.of("api")[0].unit.job, None);
+}
+
+#[tokio::test]
 async fn nothing_is_told_while_the_machine_shuts_down() {
     let bench = Bench::start("stopping", API, "e1").await;
     let courier = FakeCourier::new(100, 0);

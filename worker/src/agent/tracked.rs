@@ -97,7 +97,12 @@ impl Tracked {
 
     /// What is told now, with a revision of its own.
     pub(super) fn observation(&mut self, options: &Options) -> Option<Observation> {
-        let unit = self.unit.clone()?;
+        let mut unit = self.unit.clone()?;
+        if unit.is_up() {
+            // The end of a job on a unit that is up is no news, so its beginning must be none either: it would be
+            // believed for ever. Whoever acts looks at the jobs first.
+            unit.job = None;
+        }
         // After the loss of the memory, the clock still makes the revision grow.
         let clock = u64::try_from(Time::from(SystemTime::now()).unix_millis()).unwrap_or(0);
         self.revision = clock.max(self.revision + 1);

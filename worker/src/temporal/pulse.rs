@@ -15,10 +15,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use temporalio_client::Client;
 use temporalio_client::tonic::IntoRequest;
+use temporalio_common::protos::grpc::health::v1::HealthCheckRequest;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetClusterInfoRequest;
 
-/// How often the pulse is felt, and how long an answer may take.
-const PULSE: Duration = Duration::from_secs(5);
+/// How often the pulse is felt, with the cheapest question that there is: each host of a fleet asks the same server.
+const PULSE: Duration = Duration::from_secs(10);
+/// How often it is asked which cluster it is. Also whenever there was no pulse.
+const WHO: Duration = Duration::from_secs(20);
+/// How often it is felt while there is none, and how long an answer may take.
+const NO_PULSE: Duration = Duration::from_secs(3);
 /// How often it is counted which workflows are open: one that somebody has ended is started again.
 const CENSUS: Duration = Duration::from_secs(600);
 
@@ -27,14 +32,18 @@ impl Session {
     pub(super) async fn pulse(&self, client: &Client, courier: &Arc<TemporalCourier>) -> SessionError {
         let mut cluster = beat(client).await.ok();
         let mut alive = true;
+        let mut asked = Instant::now();
         let mut counted = Instant::now();
         loop {
             tokio::select! {
-                () = tokio::time::sleep(PULSE) => {}
+                () = tokio::time::sleep(if alive { PULSE } else { NO_PULSE }) => {}
                 reason = courier.refused() => return SessionError::Unreachable(reason),
             }
-            let beat = beat(client).await;
-            match beat {
+            if alive && asked.elapsed() < WHO && counted.elapsed() < CENSUS && is_there(client).await {
+                continue;
+            }
+            asked = Instant::now();
+            match beat(client).await {
                 Ok(now) if *cluster.get_or_insert_with(|| now.clone()) != now => {
                     return SessionError::Unreachable("another cluster answers there now".to_owned());
                 }
@@ -59,10 +68,18 @@ impl Session {
     }
 }
 
-/// One cheap question: the cluster's id, which a server makes with its database.
+/// The cheapest question: whether somebody serves.
+async fn is_there(client: &Client) -> bool {
+    let mut request =
+        HealthCheckRequest { service: "temporal.api.workflowservice.v1.WorkflowService".to_owned() }.into_request();
+    request.set_timeout(NO_PULSE);
+    client.connection().health_service().check(request).await.is_ok()
+}
+
+/// A question that names the answerer: the cluster's id, which a server makes with its database.
 async fn beat(client: &Client) -> Result<String, String> {
     let mut request = GetClusterInfoRequest {}.into_request();
-    request.set_timeout(PULSE);
+    request.set_timeout(NO_PULSE);
     let answer = client.connection().workflow_service().get_cluster_info(request).await;
     answer.map(|info| info.into_inner().cluster_id).map_err(|status| status.message().to_owned())
 }

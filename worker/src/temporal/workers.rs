@@ -14,8 +14,8 @@ use dixmgr_flows::{
 };
 use dixmgr_telemetry::Metrics;
 use std::time::Duration;
-use temporalio_sdk::runtime::RuntimeOptions;
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
+use temporalio_sdk::runtime::{AutoscalingOptions, PollerBehavior, RuntimeOptions};
 use temporalio_sdk::workflow_interceptors::WorkflowInterceptorConstructor;
 use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::sync::{oneshot, watch};
@@ -26,6 +26,9 @@ pub(crate) const GRACE: Duration = Duration::from_secs(5);
 const STICKY_TIMEOUT: Duration = Duration::from_secs(2);
 /// More than any host has open; an evicted instance leaks in the SDK.
 const CACHED_WORKFLOWS: usize = 20_000;
+/// How often a lease's heartbeat is sent, at most: each costs the server a little, and a lease lasts 15 s if nobody says
+/// otherwise.
+const BEAT: Duration = Duration::from_secs(10);
 const ORDERS_AT_A_TIME: usize = 500;
 
 /// What a worker serves.
@@ -65,7 +68,7 @@ impl Role {
             .max_cached_workflows(CACHED_WORKFLOWS)
             .graceful_shutdown_period(GRACE)
             .sticky_queue_schedule_to_start_timeout(STICKY_TIMEOUT)
-            .max_heartbeat_throttle_interval(Duration::from_secs(5));
+            .max_heartbeat_throttle_interval(BEAT);
         let mut options = match self {
             Self::Fleet => options
                 .register_workflow::<ServiceWatchWorkflow>()?
@@ -78,6 +81,11 @@ impl Role {
             Self::Lease(_, activities) => options.register_activities(activities.clone()).build(),
             Self::Host(_, activities) => options.register_activities(activities.clone()).build(),
         };
+        (options.workflow_task_poller_behavior, options.activity_task_poller_behavior) = match self {
+            Self::Fleet => (few(2, 10), few(1, 5)),
+            Self::Host(..) => (None, few(1, 20)),
+            Self::Lease(..) => (None, few(1, 1)),
+        };
         let metrics = metrics.clone();
         options.activity_inbound_interceptor(ActivityMeter(metrics.clone()));
         options.workflow_interceptor(WorkflowInterceptorConstructor::new(move |view| {
@@ -85,6 +93,12 @@ impl Role {
         }));
         Ok(options)
     }
+}
+
+/// So many polls at least, while nothing happens: each costs the server a little, and a fleet has many hosts.
+fn few(least: usize, most: usize) -> Option<PollerBehavior> {
+    let scale = AutoscalingOptions::builder().minimum(least).initial(least).maximum(most).build();
+    Some(PollerBehavior::Autoscaling(scale))
 }
 
 /// Runs a worker until `stop` turns true or it fails. The answer comes when it has ended.

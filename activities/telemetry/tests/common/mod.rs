@@ -1,11 +1,12 @@
 //! Shared by the tests of the exposition: metrics with every fed series touched, and a reader of the text format.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
+use dixmgr_contract::activity::ReportKind;
 use dixmgr_contract::{FailureKind, ServiceName};
 pub use dixmgr_telemetry::catalogue::CATALOGUE;
 use dixmgr_telemetry::{
     ActivityOutcome, DeliveryOutcome, Event, Metrics, ServiceLabels, WorkflowOutcome,
-    events::{ActionRefused, TemporalConnected, TemporalLost},
+    events::{ActionRefused, Report, TemporalConnected, TemporalLost},
 };
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ pub fn fed_metrics() -> Metrics {
     let service: ServiceName = "api".parse().unwrap();
     metrics.services().put(ServiceLabels { service: "api".into(), kind: "app".into(), chain: String::new() });
     metrics.services().set_health("api", Some(true));
+    metrics.services().set_node("api", Some((true, 5)));
     metrics.workflow_started("ServiceWatchWorkflow");
     metrics.workflow_closed("ServiceWatchWorkflow", WorkflowOutcome::Continued, Duration::from_secs(3));
     let took = Duration::from_millis(2);
@@ -23,6 +25,10 @@ pub fn fed_metrics() -> Metrics {
     TemporalConnected { address: "127.0.0.1:7233", namespace: "dotidx" }.emit(&metrics);
     TemporalLost { address: "127.0.0.1:7233", reason: "connection refused" }.emit(&metrics);
     metrics.agent_lag(took);
+    metrics.dependency_waited("api", "db", took);
+    let missing = ["db".parse().unwrap()];
+    let kind = ReportKind::DependencyTimeout;
+    Report { service: &service, kind, text: "api has waited 1m for db", dependencies: &missing }.emit(&metrics);
     metrics.delivery(DeliveryOutcome::Accepted);
     ActionRefused { service: &service, kind: FailureKind::Stale, message: "generation 3 is older than 4" }
         .emit(&metrics);
