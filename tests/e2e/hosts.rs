@@ -5,7 +5,7 @@ use dixmgr_contract::PhaseName;
 use dixmgr_tests::{
     ADDRESS, Dixmgr, Host, Launch, NAMESPACE, Sandbox, Temporal, TemporalServer, dixmgr, in_sandbox, wait_until,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::Output;
 
 /// A short lease, so that a loss is known soon.
@@ -240,5 +240,37 @@ fn the_whole_fleet_is_paused_and_resumed() {
         temporal.wait_phase("wf.svc.api", PhaseName::Healthy);
         let refusal = commands::refusal(&["resume-all"]);
         assert!(refusal.contains("the fleet is not paused"), "{refusal}");
+    });
+}
+
+/// Simulated hosts: only their plans are told.
+#[test]
+fn ten_thousand_services_on_a_hundred_hosts_fit_into_the_registry() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        install(host);
+        let server = TemporalServer::start();
+        let launch = launch(host, "alpha", "[services.api]\nunit = \"api.service\"");
+        let alpha = launch.start();
+        let temporal = server.connect();
+        wait_until("the registry knows alpha", || registry(&temporal)["services"] == 1);
+        for number in 0..100 {
+            let name = |index: usize| format!("para-node-polkadot-{number:02}-{index:02}");
+            let service = |index: usize| {
+                let name = name(index);
+                json!({"name": name, "workflow_id": format!("wf.svc.{name}"), "unit": format!("{name}.service"),
+                       "kind": "parachain", "chain": "polkadot"})
+            };
+            let services: Vec<_> = (0..100).map(service).collect();
+            let part = json!({"host": format!("host-{number:02}"), "generation": "g", "services": services});
+            temporal.signal("wf.infra", "apply_plan", &part);
+        }
+        wait_until("the registry knows all", || registry(&temporal)["services"] == 10_001);
+        assert_eq!(registry(&temporal)["hosts"].as_array().map(Vec::len), Some(101));
+        let page = temporal.query("wf.infra", "plan");
+        assert_eq!((&page["total"], page["services"].as_array().map(Vec::len)), (&json!(10_001), Some(1_000)));
+        // Whoever comes next reads all of it from the history.
+        alpha.kill();
+        let _again = launch.start();
+        wait_until("it is known still", || registry(&temporal)["services"] == 10_001);
     });
 }

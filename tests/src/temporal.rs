@@ -9,9 +9,11 @@ use serde_json::Value;
 use std::process::{Command, Output};
 use std::time::Duration;
 use temporalio_client::{
-    Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, RpcOptions, UntypedWorkflow, Url,
-    WorkflowExecutionStatus, WorkflowFetchHistoryOptions, WorkflowListOptions, WorkflowQueryOptions,
+    Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, RpcOptions, UntypedSignal, UntypedWorkflow,
+    Url, WorkflowExecutionStatus, WorkflowFetchHistoryOptions, WorkflowListOptions, WorkflowQueryOptions,
+    WorkflowSignalOptions,
 };
+use temporalio_common::data_converters::{PayloadConverter, RawValue};
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use tokio::runtime::Runtime;
@@ -112,6 +114,15 @@ impl Temporal {
             _ => false,
         };
         self.history(id).iter().filter(|event| is_it(event)).count()
+    }
+
+    /// Sends a signal with one JSON argument.
+    #[track_caller]
+    pub fn signal(&self, id: &str, signal: &str, argument: &Value) {
+        let handle = self.client.get_workflow_handle::<UntypedWorkflow>(id.to_owned());
+        let argument = RawValue::from_value(argument, &PayloadConverter::default());
+        let sent = handle.signal(UntypedSignal::new(signal), argument, WorkflowSignalOptions::default());
+        self.runtime.block_on(sent).unwrap();
     }
 
     /// The answer of a query, as the `temporal` CLI has it.
