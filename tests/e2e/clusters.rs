@@ -59,8 +59,7 @@ fn members_are_restarted_one_by_one_and_a_failing_one_halts_it() {
         set("gate", true);
         host.start(&["rpc-1", "rpc-2", "rpc-3"]);
         let server = TemporalServer::start();
-        let launch = Launch::exec(host, &three("quorum = 2\nhealthy_for = \"1s\"\nmember_timeout = \"20s\""));
-        let dixmgr = launch.start();
+        let _dixmgr = Launch::exec(host, &three("quorum = 2\nhealthy_for = \"1s\"\nmember_timeout = \"5s\"")).start();
         let temporal = server.connect();
         wait_until("all are ready", || status(&temporal)["ready"] == 3 && status(&temporal)["quorum_ok"] == true);
         let before: Vec<_> = (1..=3).map(|number| host.invocation(&format!("rpc-{number}"))).collect();
@@ -79,14 +78,6 @@ fn members_are_restarted_one_by_one_and_a_failing_one_halts_it() {
         assert!(status(&temporal)["rollout"]["halted"].is_string());
         set("gate", true);
         wait_until("all are back", || status(&temporal)["ready"] == 3);
-        // A crash in the middle loses nothing: the workflow goes on where it was.
-        let before = host.invocation("rpc-3");
-        let id = ["--workflow-id", "wf.cluster.rpc", "--name", "rolling_restart", "--wait-for-stage", "accepted"];
-        temporal.cli(&[&["workflow", "update", "start"], &id[..]].concat());
-        wait_until("it is under way", || status(&temporal)["rollout"]["done"][0] == "rpc-1");
-        dixmgr.kill();
-        let _again = launch.start();
-        host.runs_anew("rpc-3", &before);
     });
 }
 
