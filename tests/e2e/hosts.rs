@@ -2,6 +2,7 @@
 
 use super::{SLEEP, commands};
 use dixmgr_contract::PhaseName;
+use dixmgr_contract::activity::RESTART_SYSTEMD_SERVICE;
 use dixmgr_tests::{
     ADDRESS, Dixmgr, Host, Launch, NAMESPACE, Sandbox, Temporal, TemporalServer, dixmgr, in_sandbox, wait_until,
 };
@@ -70,6 +71,32 @@ fn a_host_that_dies_is_lost_and_its_services_are_unknown_until_it_is_back() {
         assert_eq!(status(&temporal, "alpha")["lost_count"], 1);
         let before = host.kill("api");
         host.runs_anew("api", &before);
+    });
+}
+
+/// The unit is up and unchanged, so the next dixmgr has no news of it: the missing beats tell.
+#[test]
+fn an_order_that_died_with_its_dixmgr_is_given_up_soon() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        install(host);
+        let server = TemporalServer::start();
+        // The lease must not end first: then the host would be lost, and the order with it.
+        let slow = |name| Launch::exec(host, FLEET).on_host(name);
+        let (alpha, _beta) = (slow("alpha"), slow("beta").start());
+        let frozen = alpha.start();
+        let temporal = server.connect();
+        all_is_well(&temporal);
+        let run = host.invocation("api");
+        frozen.freeze();
+        let update = ["workflow", "update", "start", "--workflow-id", "wf.svc.api", "--name", "restart"];
+        temporal.cli(&[&update[..], &["--wait-for-stage", "accepted"]].concat());
+        wait_until("the order is taken", || temporal.is_taken("wf.svc.api", RESTART_SYSTEMD_SERVICE));
+        frozen.kill();
+        let _again = alpha.start();
+        temporal.wait_phase("wf.svc.api", PhaseName::Healthy);
+        assert_eq!(host.invocation("api"), run, "nobody has done it");
+        commands::text(&["restart", "api"]);
+        assert_ne!(host.invocation("api"), run);
     });
 }
 

@@ -244,6 +244,12 @@ impl Dixmgr {
         wait_until(&format!("the log says {words:?}"), || self.logged(words) > 0);
     }
 
+    /// SIGSTOP: it lives, and does nothing any more.
+    pub fn freeze(&self) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+    }
+
     /// `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

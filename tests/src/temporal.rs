@@ -14,6 +14,7 @@ use temporalio_client::{
     WorkflowSignalOptions,
 };
 use temporalio_common::data_converters::{PayloadConverter, RawValue};
+use temporalio_common::protos::temporal::api::enums::v1::PendingActivityState;
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use tokio::runtime::Runtime;
@@ -105,6 +106,16 @@ impl Temporal {
             _ => false,
         };
         self.history(id).iter().filter(|event| is_it(event)).count()
+    }
+
+    /// True if a worker has begun an activity of this type that has not ended.
+    pub fn is_taken(&self, id: &str, activity: &str) -> bool {
+        let handle = self.client.get_workflow_handle::<UntypedWorkflow>(id.to_owned());
+        let Ok(seen) = self.runtime.block_on(handle.describe(Default::default())) else { return false };
+        seen.raw().pending_activities.iter().any(|one| {
+            let kind = one.activity_type.as_ref().is_some_and(|kind| kind.name == activity);
+            kind && one.state() == PendingActivityState::Started
+        })
     }
 
     /// How many signals of this name the workflow's newest run has received.

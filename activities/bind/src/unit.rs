@@ -19,6 +19,8 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 /// How long systemd may take for a job when the caller does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
+/// Short jobs, which are nearly all of them, end before the first beat.
+const BEAT: Duration = Duration::from_secs(3);
 /// No caller may ask for longer.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
@@ -59,20 +61,20 @@ impl HostActivities {
 
     /// Starts a unit, a failed one too.
     #[activity(name = "StartSystemdServiceActivity")]
-    pub async fn start(self: Arc<Self>, _ctx: ActivityContext, call: UnitCall) -> Result<(), ActivityError> {
-        self.act(Verb::Start, call).await
+    pub async fn start(self: Arc<Self>, ctx: ActivityContext, call: UnitCall) -> Result<(), ActivityError> {
+        beating(&ctx, self.act(Verb::Start, call)).await
     }
 
     /// Stops a unit.
     #[activity(name = "StopSystemdServiceActivity")]
-    pub async fn stop(self: Arc<Self>, _ctx: ActivityContext, call: UnitCall) -> Result<(), ActivityError> {
-        self.act(Verb::Stop, call).await
+    pub async fn stop(self: Arc<Self>, ctx: ActivityContext, call: UnitCall) -> Result<(), ActivityError> {
+        beating(&ctx, self.act(Verb::Stop, call)).await
     }
 
     /// Stops a unit if it runs and starts it.
     #[activity(name = "RestartSystemdServiceActivity")]
-    pub async fn restart(self: Arc<Self>, _ctx: ActivityContext, call: UnitCall) -> Result<(), ActivityError> {
-        self.act(Verb::Restart, call).await
+    pub async fn restart(self: Arc<Self>, ctx: ActivityContext, call: UnitCall) -> Result<(), ActivityError> {
+        beating(&ctx, self.act(Verb::Restart, call)).await
     }
 
     /// Writes down what a service's people should know.
@@ -133,6 +135,21 @@ impl HostActivities {
             (self.recheck)(service);
         }
         failure(error)
+    }
+}
+
+/// Does the work, and beats while it takes long: an order that died with its dixmgr is known by the beats that are missed.
+async fn beating<T>(ctx: &ActivityContext, work: impl Future<Output = T>) -> T {
+    let mut beat = tokio::time::interval_at((Instant::now() + BEAT).into(), BEAT);
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            result = &mut work => return result,
+            _ = beat.tick() => {
+                // One that is not sent is one that is missed.
+                let _ = ctx.record_heartbeat(()).await;
+            }
+        }
     }
 }
 

@@ -22,6 +22,8 @@ use temporalio_workflow::{
 const SCHEDULE_TO_START: Duration = Duration::from_secs(30);
 /// What the activity may take beyond systemd's own time for the job.
 const ACTIVITY_MARGIN: Duration = Duration::from_secs(10);
+/// How long a host that has taken an order may be silent. It beats while a job takes long.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(15);
 const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
 const PHASE: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_PHASE);
 
@@ -103,10 +105,11 @@ fn act<'a>(ctx: &'a Context, settings: &Settings, order: Order) -> LocalBoxFutur
     let generation = order.guard.generation;
     let done = move |outcome| Some(Event::Done { generation, outcome });
     let job_time = Duration::from_millis(order.guard.timeout_ms);
-    let Some(options) = options(ctx, settings, job_time + ACTIVITY_MARGIN, 1) else {
+    let Some(mut options) = options(ctx, settings, job_time + ACTIVITY_MARGIN, 1) else {
         let message = "no host is known for it".to_owned();
         return std::future::ready(done(Outcome::Failed { kind: FailureKind::HostSilent, message })).boxed_local();
     };
+    options.heartbeat_timeout = Some(HEARTBEAT_TIMEOUT);
     let unit = ctx.state(|flow| flow.unit_name());
     ctx.execute_activity(ActOnUnit(order.verb), (unit, order.guard), options)
         .map(move |result| done(result.map_or_else(|error| failed(&error), |()| Outcome::Ok)))
