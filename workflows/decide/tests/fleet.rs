@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use dixmgr_contract::host::HostReportKind;
 use dixmgr_contract::plan::{FannedOut, PARTS, PlanPart, PlanQuery, PlannedService};
 use dixmgr_contract::{CommandKind, HostName, ServiceName, Span, Time};
@@ -199,7 +201,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::lives(60))]
 
     #[test]
     fn the_registry_is_what_the_hosts_last_told_as_a_whole(seed: u64) {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use dixmgr_contract::host::{Claim, ClaimAnswer, Holder, HostPhase, HostReportKind, LeaseBegan};
 use dixmgr_contract::{HostName, Span, Time};
 use dixmgr_decide::host::{AWAY, Action, Ended, Event, GRACE, GRACE_AFTER_OUTAGE, HostLease, Phase};
@@ -252,7 +254,7 @@ fn lost() -> Life {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::lives(100))]
 
     #[test]
     fn every_life_keeps_the_invariants(seed: u64) {

@@ -224,7 +224,7 @@ fn any_spec(rng: &mut Rng) -> ClusterSpec {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::common::lives(300))]
 
     #[test]
     fn every_life_keeps_the_invariants(seed: u64) {

@@ -158,7 +158,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::common::lives(100))]
 
     /// Members die, people promote one after another, messages are late: there are never two.
     #[test]
