@@ -82,6 +82,7 @@ fn endpoint(flags: &RunFlags, config: &Config, dry: bool, host: &HostName) -> En
         },
         create_namespace: flags.create_namespace,
         take_over: flags.take_over,
+        trouble: std::sync::Arc::default(),
     }
 }
 

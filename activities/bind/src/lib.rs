@@ -19,5 +19,5 @@ pub use guard::Allowed;
 pub use lease::LeaseActivities;
 pub use meter::{ActivityMeter, WorkflowMeter};
 pub use node::Nodes;
-pub use sdk_meter::SdkMeter;
+pub use sdk_meter::{OnFailure, SdkMeter};
 pub use unit::{HostActivities, Recheck};

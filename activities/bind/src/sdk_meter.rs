@@ -1,13 +1,16 @@
 //! The Temporal SDK's metrics on our OpenTelemetry provider, and so on our one `/metrics`.
 //!
 //! The SDK lets a program bring its own meter through the trait `CoreMeter`; attributes travel as our own type inside
-//! `MetricAttributes::Dynamic`. Rejected: the SDK's `otel` feature, which exports over OTLP only, and its `prometheus`
-//! feature's own server, whose registry is private.
+//! `MetricAttributes::Dynamic`. The SDK's counters of failed requests are also the earliest news of an outage: a poll that
+//! breaks off is counted at once, and there is no other word of it. Rejected: the SDK's `otel` feature, which exports over
+//! OTLP only, and its `prometheus` feature's own server, whose registry is private.
 
 use opentelemetry::{KeyValue, metrics as otel};
 use std::any::Any;
+use std::collections::HashSet;
 use std::error::Error;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use temporalio_common::telemetry::metrics::core::CustomMetricAttributes;
 use temporalio_common::telemetry::metrics::{
@@ -16,11 +19,24 @@ use temporalio_common::telemetry::metrics::{
     MetricParameters, NewAttributes, UpDownCounter, UpDownCounterBase, default_buckets_for,
 };
 
-/// Hands the SDK's instruments to an OpenTelemetry meter.
-#[derive(Debug)]
-pub struct SdkMeter(pub otel::Meter);
+/// More sets of labels than this are not shared.
+const SHARED: usize = 1024;
 
-#[derive(Debug, Clone, Default)]
+/// What the names of the SDK's counters of failed requests end with.
+const FAILURES: &str = "request_failure";
+
+/// What is done whenever a request to the cluster has failed. Must not block.
+pub type OnFailure = Arc<dyn Fn() + Send + Sync>;
+
+/// Hands the SDK's instruments to an OpenTelemetry meter.
+pub struct SdkMeter {
+    meter: otel::Meter,
+    on_failure: OnFailure,
+    /// The sets of labels that there are. The SDK asks for the same few again with each workflow that it opens.
+    shared: Mutex<HashSet<Arc<Labels>>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Labels(Vec<KeyValue>);
 
 impl CustomMetricAttributes for Labels {
@@ -38,7 +54,7 @@ impl Labels {
         }
     }
 
-    fn with(mut self, new: NewAttributes) -> MetricAttributes {
+    fn with(mut self, new: NewAttributes) -> Self {
         for attribute in new.attributes {
             let label = KeyValue::new(attribute.key, attribute.value.to_string());
             match self.0.iter_mut().find(|old| old.key == label.key) {
@@ -46,7 +62,29 @@ impl Labels {
                 None => self.0.push(label),
             }
         }
-        MetricAttributes::Dynamic(Arc::new(self))
+        self
+    }
+}
+
+impl fmt::Debug for SdkMeter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SdkMeter").finish_non_exhaustive()
+    }
+}
+
+impl SdkMeter {
+    /// The SDK's instruments on this meter.
+    pub fn new(meter: otel::Meter, on_failure: OnFailure) -> Self {
+        Self { meter, on_failure, shared: Mutex::default() }
+    }
+
+    fn share(&self, labels: Labels) -> MetricAttributes {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let labels = shared.get(&labels).cloned().unwrap_or_else(|| Arc::new(labels));
+        if shared.len() < SHARED {
+            shared.insert(labels.clone());
+        }
+        MetricAttributes::Dynamic(labels)
     }
 }
 
@@ -78,6 +116,23 @@ instruments! {
     UpDownCounterBase, otel::UpDownCounter<i64>, adds, i64, add;
 }
 
+/// A counter of failed requests.
+#[derive(Clone)]
+struct Failures(otel::Counter<u64>, OnFailure);
+
+impl MetricAttributable<Box<dyn CounterBase>> for Instrument<Failures> {
+    fn with_attributes(&self, attributes: &MetricAttributes) -> Result<Box<dyn CounterBase>, Box<dyn Error>> {
+        Ok(Box::new(Bound(self.0.clone(), Labels::of(attributes))))
+    }
+}
+
+impl CounterBase for Bound<Failures> {
+    fn adds(&self, value: u64) {
+        self.0.0.add(value, &self.1.0);
+        (self.0.1)();
+    }
+}
+
 /// A histogram of seconds.
 #[derive(Clone)]
 struct Seconds(otel::Histogram<f64>);
@@ -96,44 +151,52 @@ impl HistogramDurationBase for Bound<Seconds> {
 
 impl CoreMeter for SdkMeter {
     fn new_attributes(&self, new: NewAttributes) -> MetricAttributes {
-        Labels::default().with(new)
+        self.share(Labels::default().with(new))
     }
 
     fn extend_attributes(&self, old: MetricAttributes, new: NewAttributes) -> MetricAttributes {
-        Labels::of(&old).as_ref().clone().with(new)
+        self.share(Labels::of(&old).as_ref().clone().with(new))
     }
 
     fn counter(&self, p: MetricParameters) -> Counter {
-        Counter::new(Arc::new(Instrument(self.0.u64_counter(p.name).with_description(p.description).build())))
+        let failures = p.name.ends_with(FAILURES);
+        let counter = self.meter.u64_counter(p.name).with_description(p.description).build();
+        if failures {
+            Counter::new(Arc::new(Instrument(Failures(counter, self.on_failure.clone()))))
+        } else {
+            Counter::new(Arc::new(Instrument(counter)))
+        }
     }
 
     fn histogram(&self, p: MetricParameters) -> Histogram {
-        Histogram::new(Arc::new(Instrument(self.0.u64_histogram(p.name).with_description(p.description).build())))
+        Histogram::new(Arc::new(Instrument(self.meter.u64_histogram(p.name).with_description(p.description).build())))
     }
 
     fn histogram_f64(&self, p: MetricParameters) -> HistogramF64 {
-        HistogramF64::new(Arc::new(Instrument(self.0.f64_histogram(p.name).with_description(p.description).build())))
+        HistogramF64::new(Arc::new(Instrument(
+            self.meter.f64_histogram(p.name).with_description(p.description).build(),
+        )))
     }
 
     fn histogram_duration(&self, p: MetricParameters) -> HistogramDuration {
         // OpenTelemetry's default boundaries are meant for milliseconds; the SDK knows better ones for its own names.
         let bare = p.name.strip_prefix("temporal_").unwrap_or(&p.name).to_string();
         let buckets = default_buckets_for(&bare, true).to_vec();
-        let histogram = self.0.f64_histogram(p.name).with_unit("s").with_description(p.description);
+        let histogram = self.meter.f64_histogram(p.name).with_unit("s").with_description(p.description);
         HistogramDuration::new(Arc::new(Instrument(Seconds(histogram.with_boundaries(buckets).build()))))
     }
 
     fn gauge(&self, p: MetricParameters) -> Gauge {
-        Gauge::new(Arc::new(Instrument(self.0.u64_gauge(p.name).with_description(p.description).build())))
+        Gauge::new(Arc::new(Instrument(self.meter.u64_gauge(p.name).with_description(p.description).build())))
     }
 
     fn gauge_f64(&self, p: MetricParameters) -> GaugeF64 {
-        GaugeF64::new(Arc::new(Instrument(self.0.f64_gauge(p.name).with_description(p.description).build())))
+        GaugeF64::new(Arc::new(Instrument(self.meter.f64_gauge(p.name).with_description(p.description).build())))
     }
 
     fn up_down_counter(&self, p: MetricParameters) -> UpDownCounter {
         UpDownCounter::new(Arc::new(Instrument(
-            self.0.i64_up_down_counter(p.name).with_description(p.description).build(),
+            self.meter.i64_up_down_counter(p.name).with_description(p.description).build(),
         )))
     }
 }

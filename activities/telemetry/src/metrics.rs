@@ -19,7 +19,7 @@ use opentelemetry_sdk::{
 };
 use prometheus::{Registry, TextEncoder};
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc,
@@ -33,8 +33,8 @@ use std::{
 /// instruments: its default of 2,000 costs 6 MB.
 const MAX_SERIES: usize = 400;
 
-/// The most series of one service on one instrument: two directions, and as much again for what has been replaced.
-const MAX_SERIES_A_SERVICE: usize = 4;
+/// The most series of one service, on the average, where its dependencies or alerts are told apart.
+const MAX_OTHERS: usize = 4;
 
 /// The longest namespace, in characters.
 const MAX_NAMESPACE: usize = 64;
@@ -243,17 +243,29 @@ fn provider(prefix: &str, registry: &Registry, services: usize) -> Result<SdkMet
         .without_target_info()
         .build()
         .map_err(MetricsError::Exporter)?;
-    let per_service: BTreeSet<String> =
-        CATALOGUE.iter().filter(|m| m.is_per_service()).map(|m| format!("{prefix}{}", m.name)).collect();
+    let room: BTreeMap<String, usize> =
+        CATALOGUE.iter().map(|metric| (format!("{prefix}{}", metric.name), series(metric, services))).collect();
     let limited = move |instrument: &Instrument| {
-        let room = if per_service.contains(instrument.name()) { services * MAX_SERIES_A_SERVICE } else { MAX_SERIES };
-        Stream::builder().with_cardinality_limit(room.max(MAX_SERIES)).build().ok()
+        let room = room.get(instrument.name()).copied().unwrap_or(MAX_SERIES);
+        Stream::builder().with_cardinality_limit(room).build().ok()
     };
     Ok(SdkMeterProvider::builder()
         .with_resource(Resource::builder_empty().build())
         .with_reader(exporter)
         .with_view(limited)
         .build())
+}
+
+/// How many series of a metric to make room for.
+fn series(metric: &Metric, services: usize) -> usize {
+    let has = |labels: &[&str]| metric.labels.iter().any(|label| labels.contains(label));
+    let a_service = match metric.is_per_service() {
+        false => 0,
+        true if has(&["dependency", "alert_type"]) => MAX_OTHERS,
+        true if has(&["direction"]) => 2,
+        true => 1,
+    };
+    MAX_SERIES.max(services * a_service + services / 4)
 }
 
 /// Turns entries of the catalogue into instruments.

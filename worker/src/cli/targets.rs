@@ -105,6 +105,7 @@ fn endpoint(at: &At, config: Option<&dixmgr_model::Config>, running: Option<&Run
         tls,
         create_namespace: false,
         take_over: false,
+        trouble: std::sync::Arc::default(),
     })
 }
 

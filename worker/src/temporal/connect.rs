@@ -10,6 +10,7 @@ use std::time::Duration;
 use temporalio_client::errors::ClientConnectError;
 use temporalio_client::{Client, ClientOptions, ClientTlsOptions, Connection, ConnectionOptions, TlsOptions, Url};
 use temporalio_common::telemetry::{TelemetryOptions, telemetry_init};
+use tokio::sync::Notify;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -27,6 +28,8 @@ pub(crate) struct Endpoint {
     pub(crate) tls: Tls,
     pub(crate) create_namespace: bool,
     pub(crate) take_over: bool,
+    /// Told whenever one of our requests has failed.
+    pub(crate) trouble: Arc<Notify>,
 }
 
 /// How the connection is secured.
@@ -57,9 +60,10 @@ impl Tls {
 }
 
 /// Telemetry options that put the SDK's metrics on our registry.
-pub(crate) fn telemetry(metrics: &Metrics) -> TelemetryOptions {
+pub(crate) fn telemetry(endpoint: &Endpoint, metrics: &Metrics) -> TelemetryOptions {
+    let trouble = Arc::clone(&endpoint.trouble);
     TelemetryOptions::builder()
-        .metrics(Arc::new(SdkMeter(metrics.sdk_meter())) as Arc<_>)
+        .metrics(Arc::new(SdkMeter::new(metrics.sdk_meter(), Arc::new(move || trouble.notify_one()))) as Arc<_>)
         .attach_service_name(false)
         .build()
 }
@@ -81,7 +85,7 @@ pub(crate) async fn connect(endpoint: &Endpoint, metrics: Option<&Metrics>) -> R
         options.api_key = endpoint.tls.api_key.as_ref().map(|key| key.expose().to_owned());
     }
     if let Some(metrics) = metrics {
-        let meter = telemetry_init(telemetry(metrics)).map_err(refused)?;
+        let meter = telemetry_init(telemetry(endpoint, metrics)).map_err(refused)?;
         options.metrics_meter = meter.get_temporal_metric_meter();
     }
     let connecting = tokio::time::timeout(CONNECT_TIMEOUT * 2, Connection::connect(options)).await;

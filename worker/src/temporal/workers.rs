@@ -123,8 +123,9 @@ pub(super) fn spawn(
 fn run(role: Role, endpoint: &Endpoint, metrics: &Metrics, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio.block_on(async move {
-        let options =
-            RuntimeOptions::builder().telemetry_options(telemetry(metrics)).build().map_err(anyhow::Error::msg)?;
+        // Without the SDK's reports on its workers: each worker of each host would send one a minute, and poll for commands.
+        let options = RuntimeOptions::builder().heartbeat_interval(None);
+        let options = options.telemetry_options(telemetry(endpoint, metrics)).build().map_err(anyhow::Error::msg)?;
         let runtime = Runtime::from_current_tokio(options)?;
         let client = connect(endpoint, Some(metrics)).await?;
         let name = role.name();
