@@ -2,12 +2,26 @@
 
 use super::{SLEEP, commands, set, waits_for};
 use dixmgr_contract::PhaseName;
+use dixmgr_contract::activity::RESTART_SYSTEMD_SERVICE;
 use dixmgr_tests::{Host, Launch, Sandbox, Temporal, TemporalServer, in_sandbox, wait_until};
 use serde_json::Value;
 
+/// Begins a rolling restart and does not wait for its end.
+const ROLL: [&str; 9] = [
+    "workflow",
+    "update",
+    "start",
+    "--workflow-id",
+    "wf.cluster.rpc",
+    "--name",
+    "rolling_restart",
+    "--wait-for-stage",
+    "accepted",
+];
+
 /// Three services in one cluster.
 fn three(cluster: &str) -> String {
-    let service = |number| format!("[services.rpc-{number}]\nunit = \"rpc-{number}.service\"\n");
+    let service = |number| format!("[services.rpc-{number}]\nunit = \"rpc-{number}.service\"\nhost = \"alpha\"\n");
     let members = "members = [\"rpc-1\", \"rpc-2\", \"rpc-3\"]";
     format!("{}{}{}[clusters.rpc]\n{members}\n{cluster}\n", service(1), service(2), service(3))
 }
@@ -78,6 +92,37 @@ fn members_are_restarted_one_by_one_and_a_failing_one_halts_it() {
         assert!(status(&temporal)["rollout"]["halted"].is_string());
         set("gate", true);
         wait_until("all are back", || status(&temporal)["ready"] == 3);
+    });
+}
+
+#[test]
+fn a_rolling_restart_goes_on_after_a_crash_of_its_host_at_any_point() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        install(host, SLEEP);
+        host.start(&["rpc-1", "rpc-2", "rpc-3"]);
+        let server = TemporalServer::start();
+        let cluster = three("quorum = 2\nhealthy_for = \"1s\"\nmember_timeout = \"40s\"");
+        let web = "[services.web]\nunit = \"web.service\"\nhost = \"beta\"\nstart = false\n";
+        let launch = |name| Launch::exec(host, &format!("{web}{cluster}")).on_host(name);
+        let (alpha, _beta) = (launch("alpha"), launch("beta").start());
+        let first = alpha.start();
+        let temporal = server.connect();
+        wait_until("all are ready", || status(&temporal)["ready"] == 3 && status(&temporal)["quorum_ok"] == true);
+        let runs = || (1..=3).map(|number| host.invocation(&format!("rpc-{number}"))).collect::<Vec<_>>();
+        let before = runs();
+        // The order dies with the dixmgr that has taken it, and nothing came of it.
+        first.freeze();
+        temporal.cli(&ROLL);
+        wait_until("the order is taken", || temporal.is_taken("wf.svc.rpc-1", RESTART_SYSTEMD_SERVICE));
+        first.kill();
+        let second = alpha.start();
+        wait_until("it goes on", || status(&temporal)["rollout"]["done"][0] == "rpc-1");
+        assert_ne!(runs()[0], before[0]);
+        second.kill();
+        let _third = alpha.start();
+        wait_until("all are restarted", || (0..3).all(|index| runs()[index] != before[index]));
+        wait_until("it is over", || status(&temporal)["rollout"].is_null());
+        assert_eq!(status(&temporal)["ready"], 3);
     });
 }
 

@@ -57,6 +57,12 @@ pub(super) struct Restart {
     down: bool,
     /// Then nobody waits for it any longer.
     pub(super) until: Time,
+    /// When it was told last.
+    #[serde(default)]
+    told: Time,
+    /// How many times it was told again.
+    #[serde(default)]
+    pub(super) again: u32,
 }
 
 impl Member {
@@ -115,8 +121,25 @@ impl Member {
     }
 
     /// It is told to restart now.
-    pub(super) fn restarts(&mut self, until: Time) {
-        self.restart = Some(Restart { run: self.run.clone(), down: !self.is_ready(), until });
+    pub(super) fn restarts(&mut self, now: Time, until: Time) {
+        let down = !self.is_ready();
+        self.restart = Some(Restart { run: self.run.clone(), down, until, told: now, again: 0 });
+    }
+
+    /// It was told to restart and runs on as if it had not been: whoever was to do it has died with the order. When it is
+    /// to be told again.
+    pub(super) fn restart_again_at(&self, patience: Span) -> Option<Time> {
+        let idle = matches!(self.phase, PhaseName::Healthy | PhaseName::Degraded) && self.is_ready();
+        let same_run = |restart: &&Restart| self.run.is_some() || !restart.down;
+        self.restart.as_ref().filter(|_| idle).filter(same_run).map(|restart| restart.told.after(patience))
+    }
+
+    /// It is told again now; how many times that makes.
+    pub(super) fn restarts_again(&mut self, now: Time) -> u32 {
+        let Some(restart) = &mut self.restart else { return 0 };
+        restart.told = now;
+        restart.again = restart.again.saturating_add(1);
+        restart.again
     }
 
     /// When it is to be asked; a time in the past means now.

@@ -1,16 +1,20 @@
 //! A rolling restart: the members one by one, never below the quorum.
 //!
 //! The next one goes when the last one is back with another run and has stayed, and when the others are enough without
-//! it. Every wait has an end, so the one who asked is always answered. Rejected: several at a time where the quorum
+//! it. Every wait has an end, so the one who asked is always answered. A member that goes on in the same run as if it had
+//! not been told is told again: an order dies with the dixmgr that had taken it. Rejected: several at a time where the quorum
 //! would allow it. What is wrong with a new release shows with the first one.
 
 use super::member::list;
 use super::quorum::standing;
-use super::{Action, Cluster, Order, answer, somebody, words};
+use super::{Action, Cluster, Member, Order, answer, somebody, words};
 use dixmgr_contract::cluster::{ClusterReportKind, RollingRestartArgs};
-use dixmgr_contract::{ClusterMode, CommandKind, PhaseName, ServiceName, Time};
+use dixmgr_contract::{ClusterMode, CommandKind, PhaseName, ServiceName, Span, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+
+/// A restart that nothing came of is told again after this long, or a quarter of what a member may take.
+const AGAIN: Span = Span::from_secs(30);
 
 /// A rolling restart that is under way, or was halted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +38,8 @@ enum Move {
     /// The current one is back.
     Back(ServiceName),
     Restart(ServiceName),
+    /// The current one has lost its order.
+    Again(ServiceName),
     Done,
     Halt(String),
 }
@@ -120,6 +126,10 @@ impl Cluster {
                     actions.push(self.restart(&mut rollout, name, now));
                     self.rollout = Some(rollout);
                 }
+                Move::Again(name) => {
+                    actions.push(self.restart_again(&rollout, &name, now));
+                    self.rollout = Some(rollout);
+                }
                 Move::Done => self.rollout_done(rollout, now, actions),
                 Move::Halt(reason) => self.halt_rollout(rollout, reason, now, actions),
             }
@@ -150,6 +160,12 @@ impl Cluster {
         if !self.is_in_quorum() {
             return Move::Halt(format!("the cluster fell below its quorum: {}", self.shortfall()));
         }
+        if let Some((name, member)) = current
+            && !overdue
+            && self.again_at(name, member).is_some_and(|at| at <= now)
+        {
+            return Move::Again(name.clone());
+        }
         match (current, rollout.remaining.first().and_then(|name| self.members.get_key_value(name))) {
             (Some((_, member)), _) if !overdue || member.can_be_counted_on() => Move::Wait,
             (Some((name, member)), _) => Move::Halt(format!(
@@ -178,21 +194,36 @@ impl Cluster {
         usize::try_from(self.spec.effective_quorum()).is_ok_and(|quorum| others.count() >= quorum)
     }
 
+    /// When the current one is to be told again, if the others are enough without it.
+    fn again_at(&self, name: &ServiceName, member: &Member) -> Option<Time> {
+        let patience = AGAIN.min(Span::from_millis(self.spec.member_timeout.as_millis() / 4));
+        member.restart_again_at(patience).filter(|_| self.can_spare(name))
+    }
+
     fn restart(&mut self, rollout: &mut Rollout, name: ServiceName, now: Time) -> Action {
         if let Some(member) = self.members.get_mut(&name) {
-            member.restarts(now.after(self.spec.member_timeout));
+            member.restarts(now, now.after(self.spec.member_timeout));
         }
-        let order = Order {
-            id: format!("{}/{name}", rollout.id),
-            command: CommandKind::Restart,
-            by: rollout.by.clone(),
-            reason: format!("rolling restart {}", rollout.reason).trim_end().to_owned(),
-        };
-        let action = self.command(&name, order);
+        let action = self.restart_order(rollout, &name, "");
         rollout.remaining.retain(|other| *other != name);
         rollout.current = Some(name);
         rollout.since = now;
         action
+    }
+
+    fn restart_again(&mut self, rollout: &Rollout, name: &ServiceName, now: Time) -> Action {
+        let times = self.members.get_mut(name).map_or(0, |member| member.restarts_again(now));
+        self.restart_order(rollout, name, &format!("/{times}"))
+    }
+
+    fn restart_order(&self, rollout: &Rollout, name: &ServiceName, again: &str) -> Action {
+        let order = Order {
+            id: format!("{}/{name}{again}", rollout.id),
+            command: CommandKind::Restart,
+            by: rollout.by.clone(),
+            reason: format!("rolling restart {}", rollout.reason).trim_end().to_owned(),
+        };
+        self.command(name, order)
     }
 
     fn rollout_done(&mut self, rollout: Rollout, now: Time, actions: &mut Vec<Action>) {
@@ -223,9 +254,9 @@ impl Cluster {
         let doubted = self.members.iter().filter_map(|(name, member)| Some((name, member.restart.as_ref()?.until)));
         let rollout = self.open_rollout()?;
         let deadline = rollout.since.after(self.spec.member_timeout);
-        match rollout.current.as_ref().and_then(|name| self.members.get(name)) {
-            Some(member) if member.can_be_counted_on() => Some(member.since.after(self.spec.healthy_for)),
-            Some(_) => Some(deadline),
+        match rollout.current.as_ref().and_then(|name| self.members.get_key_value(name)) {
+            Some((_, member)) if member.can_be_counted_on() => Some(member.since.after(self.spec.healthy_for)),
+            Some((name, member)) => self.again_at(name, member).into_iter().chain([deadline]).min(),
             None => doubted.map(|(_, until)| until).chain([deadline]).min(),
         }
     }

@@ -183,8 +183,13 @@ impl Life {
                     run,
                     back: false,
                 });
-                if let Some(before) = before.filter(|flight| flight.rollout == rollout) {
-                    prop_assert!(before.back, "{} was not back", before.member);
+                match before.filter(|flight| flight.rollout == rollout) {
+                    Some(before) if before.member == member => {
+                        prop_assert_eq!(&before.run, &self.known[member].run, "told again only while in the same run");
+                        prop_assert!(!before.back && self.known[member].ready);
+                    }
+                    Some(before) => prop_assert!(before.back, "{} was not back", before.member),
+                    None => {}
                 }
             }
             (ClusterMode::Standby, CommandKind::Start) => prop_assert_eq!(others, 0, "two by our doing"),

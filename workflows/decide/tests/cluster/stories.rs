@@ -130,7 +130,10 @@ fn a_rolling_restart_goes_one_by_one_and_waits_until_each_has_stayed() {
     assert_eq!(story.step(roll("r1")), [], "the same request again");
     assert_eq!(commands(&story.down("a", PhaseName::Restarting)), []);
     assert_eq!(commands(&story.ready("a", "run-1")), []);
-    assert_eq!(commands(&story.tick(60)), [], "the same run is not a restart");
+    assert_eq!(commands(&story.tick(29)), [], "the same run is not a restart");
+    assert_eq!(only_command(&story.tick(1)).2, "r1/a/1", "whoever was to restart it has died with the order");
+    story.down("a", PhaseName::Restarting);
+    assert_eq!(commands(&story.tick(60)), [], "it is under way");
     story.ready("a", "run-2");
     assert_eq!(commands(&story.tick(9)), [], "it has to stay");
     assert_eq!(only_command(&story.tick(1)).0, "b");
