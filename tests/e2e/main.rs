@@ -13,6 +13,7 @@ mod dependencies;
 mod dotidx;
 mod go_version;
 mod hosts;
+mod machines;
 mod operator;
 mod order;
 mod outage;

@@ -4,7 +4,8 @@
 # Needs root, and Debian's packages systemd, dbus and util-linux. Ready in about 0.2 s; exits with the command's status.
 # Inside: XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS are set, `systemctl --user` works, units go to
 # $XDG_RUNTIME_DIR/systemd/user. Processes, mounts, /run and cgroups are its own, so that many run side by side, and
-# all of it dies with this script, even when that is killed. The network is shared.
+# all of it dies with this script, even when that is killed. The network is shared. The folder $SANDBOX_KEEP below /run,
+# if given, is the real one.
 set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
@@ -18,7 +19,9 @@ if [ -z "${DIXMGR_SANDBOX_STAGE:-}" ]; then
 fi
 unset DIXMGR_SANDBOX_STAGE
 
+if [ -n "${SANDBOX_KEEP:-}" ]; then mount --bind "$SANDBOX_KEEP" /mnt; fi
 mount -t tmpfs tmpfs /run
+if [ -n "${SANDBOX_KEEP:-}" ]; then mkdir -p "$SANDBOX_KEEP" && mount --move /mnt "$SANDBOX_KEEP"; fi
 export XDG_RUNTIME_DIR=/run/user/0 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/0/bus
 units=$XDG_RUNTIME_DIR/systemd/user
 mkdir -p /run/systemd/system "$units/sockets.target.wants" # the first makes libsystemd believe that it was booted

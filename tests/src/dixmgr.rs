@@ -1,8 +1,9 @@
 //! The program under test.
 
+use crate::machine::{enter, first_child};
 use crate::sandbox::FOLDER;
 use crate::server::ADDRESS;
-use crate::{Host, http, wait_for, wait_until};
+use crate::{Host, Machine, http, wait_for, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::File;
@@ -39,6 +40,9 @@ pub struct Launch {
     environment: Vec<(String, String)>,
     as_nobody: bool,
     machine: Option<&'static str>,
+    /// The first process of the machine that it runs on.
+    inside: Option<u32>,
+    binary: PathBuf,
 }
 
 impl Launch {
@@ -68,6 +72,8 @@ impl Launch {
             environment: Vec::new(),
             as_nobody: false,
             machine: None,
+            inside: None,
+            binary: binary(),
         };
         if name == "up" { start.argument("up") } else { start }
     }
@@ -100,6 +106,24 @@ impl Launch {
         self
     }
 
+    /// On another machine, under its name. The Temporal server is the one of the sandbox, which must listen there too.
+    #[must_use]
+    pub fn on(mut self, machine: &Machine) -> Self {
+        self.inside = Some(machine.init());
+        let listen = format!("[metrics]\nlisten = \"{}\"\n", machine.address());
+        self.config = self.config.replace("[metrics]\n", &listen);
+        let address = format!("{}:7233", machine.outside());
+        self.arguments.iter_mut().filter(|word| *word == ADDRESS).for_each(|word| *word = address.clone());
+        self.on_host(machine.name())
+    }
+
+    /// Another build of the program.
+    #[must_use]
+    pub fn built_as(mut self, binary: impl Into<PathBuf>) -> Self {
+        self.binary = binary.into();
+        self
+    }
+
     /// As a user with no rights at all.
     #[must_use]
     pub fn as_nobody(mut self) -> Self {
@@ -114,9 +138,9 @@ impl Launch {
         let mut command = match self.machine {
             _ if self.as_nobody => nobodys_command(),
             Some(id) => command_elsewhere(id),
-            None => Command::new(binary()),
+            None => self.inside.map_or_else(|| Command::new(&self.binary), |init| command_inside(init, &self.binary)),
         };
-        let state = self.machine.map_or_else(state_dir, |id| Path::new(FOLDER).join(id));
+        let state = self.state_dir();
         command.args(&self.arguments).arg("-conf").arg(file).arg("-state-dir").arg(state);
         command.args(["-host", self.host]).envs(self.environment.iter().cloned()).stdin(Stdio::null());
         command
@@ -151,9 +175,24 @@ impl Launch {
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let child = self.command().stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
         let folder = if self.name == "watch" { format!("{}.dry", self.host) } else { self.host.to_owned() };
-        let state = self.machine.map_or_else(state_dir, |id| Path::new(FOLDER).join(id));
-        Dixmgr { child, log, state: state.join(folder) }
+        let pid = match self.inside {
+            // nsenter, and then setpriv, which becomes dixmgr.
+            Some(_) => wait_for("its process", || first_child(child.id())),
+            None => child.id(),
+        };
+        Dixmgr { child, pid, log, state: self.state_dir().join(folder) }
     }
+
+    fn state_dir(&self) -> PathBuf {
+        self.machine.map_or_else(state_dir, |id| Path::new(FOLDER).join(id))
+    }
+}
+
+/// On the machine with this first process. It dies with the command, although it is only a child of it.
+fn command_inside(init: u32, binary: &Path) -> Command {
+    let mut command = Command::new("nsenter");
+    command.args(enter(init)).args(["setpriv", "--pdeathsig", "KILL"]).arg(binary);
+    command
 }
 
 /// Neither the build folder nor that of the state may be open to everybody.
@@ -186,6 +225,8 @@ fn state_dir() -> PathBuf {
 #[derive(Debug)]
 pub struct Dixmgr {
     child: Child,
+    /// Its process, as seen from the sandbox.
+    pid: u32,
     log: PathBuf,
     state: PathBuf,
 }
@@ -194,12 +235,13 @@ impl Dixmgr {
     /// What this process has left word of for the commands.
     pub fn running(&self) -> Option<Value> {
         let running: Value = serde_json::from_slice(&std::fs::read(self.state.join("running.json")).ok()?).ok()?;
-        (running["pid"] == self.child.id()).then_some(running)
+        let same = self.pid != self.child.id() || running["pid"] == self.pid;
+        same.then_some(running)
     }
 
     /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    pub const fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// What the admin server answers.
@@ -246,8 +288,7 @@ impl Dixmgr {
 
     /// SIGSTOP: it lives, and does nothing any more.
     pub fn freeze(&self) {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
-        kill_process(pid, Signal::STOP).unwrap();
+        self.signal(Signal::STOP);
     }
 
     /// `kill -9`.
@@ -259,9 +300,12 @@ impl Dixmgr {
     /// SIGTERM, and how it ended.
     #[track_caller]
     pub fn terminate(mut self) -> ExitStatus {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         self.wait()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.pid.cast_signed()).unwrap(), signal).unwrap();
     }
 
     /// Waits for its end.

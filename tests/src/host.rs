@@ -1,19 +1,33 @@
-//! What a test does to the systemd of its sandbox, and what it sees of it.
+//! What a test does to the systemd of its sandbox, or of another machine in there, and what it sees of it.
 
-use crate::{Sandbox, wait_until};
-use rustix::process::{Pid, Signal, kill_process};
-use std::path::PathBuf;
+use crate::{Sandbox, machine, wait_until};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The systemd of the sandbox.
+/// A systemd.
 #[derive(Debug)]
 pub struct Host {
     sandbox: Sandbox,
+    /// The first process of the machine that it runs on, if that is not the sandbox itself.
+    machine: Option<u32>,
 }
 
 impl Host {
     pub(crate) const fn new(sandbox: Sandbox) -> Self {
-        Self { sandbox }
+        Self { sandbox, machine: None }
+    }
+
+    pub(crate) const fn elsewhere(machine: u32) -> Self {
+        Self { sandbox: Sandbox::UserManager, machine: Some(machine) }
+    }
+
+    /// A program on its machine.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(if self.machine.is_some() { "nsenter" } else { program });
+        if let Some(machine) = self.machine {
+            command.args(machine::enter(machine)).arg(program);
+        }
+        command
     }
 
     /// The value of `systemd.bus` in a configuration.
@@ -26,9 +40,13 @@ impl Host {
 
     /// Where unit files go.
     pub fn unit_folder(&self) -> PathBuf {
-        match self.sandbox {
-            Sandbox::UserManager => PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR").unwrap()).join("systemd/user"),
+        let folder = match self.sandbox {
+            Sandbox::UserManager => Path::new(&std::env::var_os("XDG_RUNTIME_DIR").unwrap()).join("systemd/user"),
             Sandbox::SystemManager => PathBuf::from("/run/systemd/system"),
+        };
+        match self.machine {
+            Some(machine) => Path::new(&format!("/proc/{machine}/root")).join(folder.strip_prefix("/").unwrap()),
+            None => folder,
         }
     }
 
@@ -52,7 +70,7 @@ impl Host {
 
     /// Runs systemctl.
     pub fn try_systemctl(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new("systemctl");
+        let mut command = self.command("systemctl");
         if self.sandbox == Sandbox::UserManager {
             command.arg("--user");
         }
@@ -95,8 +113,9 @@ impl Host {
     #[track_caller]
     pub fn kill(&self, unit: &str) -> String {
         let run = self.invocation(unit);
-        let pid = self.show(unit, "MainPID").parse().ok().and_then(Pid::from_raw).expect("a running unit");
-        kill_process(pid, Signal::KILL).unwrap();
+        let pid = self.show(unit, "MainPID");
+        assert_ne!(pid, "0", "a running unit");
+        assert!(self.command("kill").args(["-9", &pid]).status().unwrap().success());
         run
     }
 
@@ -110,7 +129,8 @@ impl Host {
     /// Needs the unit of [`Self::install_probe`].
     pub fn next_job_id(&self) -> u32 {
         let bus = if self.sandbox == Sandbox::UserManager { "--user" } else { "--system" };
-        let output = Command::new("busctl")
+        let output = self
+            .command("busctl")
             .args([bus, "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1"])
             .args(["org.freedesktop.systemd1.Manager", "RestartUnit", "ss", "job-probe.target", "replace"])
             .output()

@@ -10,6 +10,7 @@
 mod dixmgr;
 mod host;
 mod http;
+mod machine;
 mod sandbox;
 mod server;
 mod temporal;
@@ -17,6 +18,7 @@ mod wait;
 
 pub use dixmgr::{Dixmgr, HOST_NAME, Launch, binary, dixmgr};
 pub use host::Host;
+pub use machine::Machine;
 pub use sandbox::{FOLDER, Sandbox, in_sandbox};
 pub use server::{ADDRESS, NAMESPACE, TemporalServer};
 pub use temporal::{Temporal, Workflow};

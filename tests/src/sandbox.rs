@@ -67,7 +67,7 @@ fn test_name<F>() -> &'static str {
     name.split_once("::").map_or(name, |(_, name)| name)
 }
 
-fn script(sandbox: Sandbox) -> PathBuf {
+pub(crate) fn script(sandbox: Sandbox) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sandbox");
     folder.join(match sandbox {
         Sandbox::UserManager => "user-manager.sh",

@@ -25,6 +25,11 @@ impl TemporalServer {
         Self::start_with(&["--namespace", NAMESPACE])
     }
 
+    /// The same, also for other machines.
+    pub fn start_for_all() -> Self {
+        Self::start_with(&["--namespace", NAMESPACE, "--ip", "0.0.0.0"])
+    }
+
     /// Starts a server with these arguments more.
     ///
     /// # Panics

@@ -3,6 +3,7 @@
 // The macro generates undocumented constants beside each activity.
 #![allow(missing_docs)]
 
+use crate::beat::beating;
 use crate::call::Call;
 use crate::post::{Post, PostError};
 use crate::unit::failure;
@@ -46,8 +47,8 @@ impl FleetActivities {
         let mark = call.read().map_err(failure)?;
         let own = ctx.info().workflow_id.clone().unwrap_or_default();
         let post = Post::new(ctx.client());
-        let services = post.services_of(prefix_of(&own), &mark.host).await.map_err(again)?;
-        let missed = post.signal_each(&services, SIGNAL_HOST_LOST, &mark).await.missed();
+        let services = beating(&ctx, post.services_of(prefix_of(&own), &mark.host)).await.map_err(again)?;
+        let missed = beating(&ctx, post.signal_each(&services, SIGNAL_HOST_LOST, &mark)).await.missed();
         if missed > 0 {
             let text = format!("{missed} of {} services could not be told", services.len());
             return Err(again(PostError::Failed(text)));
@@ -61,7 +62,7 @@ impl FleetActivities {
         let Retire { host, workflow_ids } = call.read().map_err(failure)?;
         let post = Post::new(ctx.client());
         let from = ForgetHost { host };
-        let missed = post.signal_each(&workflow_ids, SIGNAL_RETIRE, &from).await.missed();
+        let missed = beating(&ctx, post.signal_each(&workflow_ids, SIGNAL_RETIRE, &from)).await.missed();
         if missed > 0 { Err(again(PostError::Failed(format!("{missed} could not be told")))) } else { Ok(()) }
     }
 
@@ -75,7 +76,7 @@ impl FleetActivities {
         let FanOut { id, command, by, reason, workflow_ids, .. } = call.read().map_err(failure)?;
         let post = Post::new(ctx.client());
         let command = Command { id, command, by, reason };
-        Ok(post.signal_each(&workflow_ids, SIGNAL_COMMAND, &command).await.into())
+        Ok(beating(&ctx, post.signal_each(&workflow_ids, SIGNAL_COMMAND, &command)).await.into())
     }
 
     /// Writes down what happened to a host.

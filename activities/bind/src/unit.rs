@@ -3,6 +3,7 @@
 // The macro generates undocumented constants beside each activity.
 #![allow(missing_docs)]
 
+use crate::beat::beating;
 use crate::call::{Call, NodeCall, UnitCall};
 use crate::guard::Allowed;
 use crate::node::Nodes;
@@ -19,8 +20,6 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 /// How long systemd may take for a job when the caller does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
-/// Short jobs, which are nearly all of them, end before the first beat.
-const BEAT: Duration = Duration::from_secs(3);
 /// No caller may ask for longer.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
@@ -135,21 +134,6 @@ impl HostActivities {
             (self.recheck)(service);
         }
         failure(error)
-    }
-}
-
-/// Does the work, and beats while it takes long: an order that died with its dixmgr is known by the beats that are missed.
-async fn beating<T>(ctx: &ActivityContext, work: impl Future<Output = T>) -> T {
-    let mut beat = tokio::time::interval_at((Instant::now() + BEAT).into(), BEAT);
-    let mut work = std::pin::pin!(work);
-    loop {
-        tokio::select! {
-            result = &mut work => return result,
-            _ = beat.tick() => {
-                // One that is not sent is one that is missed.
-                let _ = ctx.record_heartbeat(()).await;
-            }
-        }
     }
 }
 

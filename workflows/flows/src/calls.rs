@@ -68,9 +68,14 @@ calls! {
     RetireServices(Retire) -> () = RETIRE_SERVICES;
 }
 
+/// A host that is cut off from the network still counts as one that takes work, for up to a minute: what it is given is
+/// lost, and known to be by a beat that is missed.
+const FLEET_BEAT: Duration = Duration::from_secs(5);
+
 /// What any host does for the fleet within `time`, tried again by Temporal `attempts` times.
 pub(crate) fn for_the_fleet(time: Duration, attempts: u32) -> ActivityOptions {
     ActivityOptions::with_start_to_close_timeout(time)
+        .heartbeat_timeout(FLEET_BEAT)
         .retry_policy(RetryPolicy::builder().maximum_attempts(attempts).build())
         .cancellation_token(WorkflowCancellationToken::new())
         .build()
@@ -86,7 +91,7 @@ impl SubscribeTo {
             .maximum_interval(Duration::from_secs(2))
             .build();
         let timeouts = ActivityCloseTimeouts::ScheduleAndStartToClose {
-            start_to_close: Duration::from_secs(10),
+            start_to_close: FLEET_BEAT,
             schedule_to_close: Duration::from_secs(240),
         };
         ActivityOptions::with_close_timeouts(timeouts)

@@ -222,7 +222,7 @@ fn ending(error: &ActivityExecutionError) -> Ended {
 
 fn mark_lost(ctx: &Context, mark: LossMark) -> Operation<'_> {
     let loss = mark.loss;
-    let marked = ctx.execute_activity(MarkHostLost, mark, for_the_fleet(MARK_TIMEOUT, 1));
+    let marked = ctx.execute_activity(MarkHostLost, mark, for_the_fleet(MARK_TIMEOUT, 10));
     marked
         .map(move |result| {
             Some(if result.is_ok() { Event::ServicesMarked { loss } } else { Event::MarkFailed { loss } })
