@@ -3,7 +3,7 @@
 // The macros generate undocumented constants beside each handler.
 #![allow(missing_docs)]
 
-use super::{API, SLEEP, WF_API, api_runs};
+use super::{API, SLEEP, WF_API, api_runs, file, set};
 use dixmgr_contract::PhaseName;
 use dixmgr_tests::{Launch, Sandbox, Temporal, TemporalServer, in_sandbox};
 use serde_json::{Value, json};
@@ -11,11 +11,23 @@ use std::time::Duration;
 use temporalio_client::{WorkflowGetResultOptions, WorkflowStartOptions};
 use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use temporalio_workflow::common::ActivityDefinition;
+use temporalio_workflow::common::data_converters::MultiArgs2;
 use temporalio_workflow::common::error::IncomingError;
 use temporalio_workflow::{ActivityOptions, RetryPolicy, WorkflowContext, WorkflowResult, workflow, workflow_methods};
 
 /// An activity that is known by its name alone, with one positional argument.
 struct Named(String);
+/// With two.
+struct NamedWithTwo(String);
+
+impl ActivityDefinition for NamedWithTwo {
+    type Input = MultiArgs2<Value, Value>;
+    type Output = Value;
+
+    fn name(&self) -> &str {
+        &self.0
+    }
+}
 
 impl ActivityDefinition for Named {
     type Input = Value;
@@ -26,7 +38,7 @@ impl ActivityDefinition for Named {
     }
 }
 
-/// Somebody's workflow: `[activity, argument]`; the answer is `{"ok":…}` or `{"error":type,"message":…}`.
+/// Somebody's workflow: `[activity, argument]`, an array being two arguments; the answer is `{"ok":…}` or `{"error":type,"message":…}`.
 #[workflow]
 #[derive(Default)]
 struct Somebodys;
@@ -39,7 +51,14 @@ impl Somebodys {
             .task_queue("dotidx-watcher@alpha".to_owned())
             .retry_policy(RetryPolicy::builder().maximum_attempts(1).build())
             .build();
-        Ok(match ctx.execute_activity(Named(call.0), call.1, options).await {
+        let called = match call.1 {
+            Value::Array(two) if two.len() == 2 => {
+                let two = MultiArgs2(two[0].clone(), two[1].clone());
+                ctx.execute_activity(NamedWithTwo(call.0), two, options).await
+            }
+            one => ctx.execute_activity(Named(call.0), one, options).await,
+        };
+        Ok(match called {
             Ok(answer) => json!({ "ok": answer }),
             Err(error) => match error.cause() {
                 Some(IncomingError::Application(failure)) => {
@@ -131,5 +150,29 @@ fn a_unit_that_the_host_does_not_name_is_refused() {
         let errors: Vec<_> = answers.iter().map(|answer| answer["error"].as_str().unwrap_or_default()).collect();
         assert_eq!(errors, ["NotAllowed", "NotAllowed", "BadInput", "BadInput", "BadInput"], "{answers:?}");
         assert!(!host.is_running("other") && host.is_running("api"));
+    });
+}
+
+#[test]
+fn a_node_is_asked_whether_it_is_in_sync() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/node.py");
+        let node = format!("ExecStart=python3 {script} 9944 {}", file("syncs").display());
+        host.install([("node.service", node.as_str())]);
+        set("syncs", true);
+        let server = TemporalServer::start();
+        let probe = "probes.sync = { rpc = \"http://localhost:9944\" }";
+        let _dixmgr = Launch::exec(host, &format!("[services.node]\nunit = \"node.service\"\n{probe}\n")).start();
+        let temporal = server.connect();
+        temporal.wait_phase("wf.svc.node", PhaseName::Degraded);
+        let check = "CheckNodeSyncActivity";
+        let syncs = call(&temporal, &[(check, json!(["", 9944])), (check, json!(["http://localhost:9944", 0]))]);
+        assert_eq!(syncs, [json!({ "ok": false }), json!({ "ok": false })]);
+        set("syncs", false);
+        temporal.wait_phase("wf.svc.node", PhaseName::Healthy);
+        let asked = [(check, json!(["", 9944])), (check, json!(["", 9945])), (check, json!(["http://10.1.2.3", 9944]))];
+        let answers = call(&temporal, &asked);
+        assert_eq!(answers[0], json!({ "ok": true }));
+        assert_eq!((&answers[1]["error"], &answers[2]["error"]), (&json!("NotAllowed"), &json!("NotAllowed")));
     });
 }

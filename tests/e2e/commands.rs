@@ -1,6 +1,6 @@
 //! Commands of people: through `dixmgr`, and through the `temporal` CLI as documented.
 
-use super::{API, WF_API, api_runs};
+use super::{API, SLEEP, WF_API, api_runs};
 use dixmgr_contract::PhaseName;
 use dixmgr_tests::{ADDRESS, FOLDER, HOST_NAME, Launch, Sandbox, TemporalServer, dixmgr, in_sandbox, wait_until};
 use serde_json::Value;
@@ -204,5 +204,27 @@ fn when_nobody_works_a_question_ends_with_the_reason() {
         server.kill();
         let text = refusal(&["status", "api", "-temporal-host", ADDRESS]);
         assert!(text.contains("cannot ask Temporal at") && text.contains(ADDRESS), "{text}");
+    });
+}
+
+#[test]
+fn many_are_stopped_dependants_first_in_whatever_order_they_are_named() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        host.install([("db.service", SLEEP), ("api.service", SLEEP), ("web.service", SLEEP)]);
+        let server = TemporalServer::start();
+        let service =
+            |name: &str, after: &str| format!("[services.{name}]\nunit = \"{name}.service\"\nafter = [{after}]\n");
+        let services = [service("db", ""), service("api", "\"db\""), service("web", "\"api\"")].concat();
+        let _dixmgr = Launch::exec(host, &services).start();
+        let temporal = server.connect();
+        temporal.wait_phase("wf.svc.web", PhaseName::Healthy);
+        text(&["stop", "db", "web", "api"]);
+        let stamp = |unit: &str, property: &str| host.show(unit, property).parse::<u64>().unwrap();
+        let begins = |unit: &str| stamp(unit, "ActiveExitTimestampMonotonic");
+        let ends = |unit: &str| stamp(unit, "InactiveEnterTimestampMonotonic");
+        assert!(ends("web") <= begins("api") && ends("api") <= begins("db"), "one after the other");
+        assert!(["db", "api", "web"].iter().all(|unit| !host.is_running(unit)));
+        text(&["start", "db", "api", "web"]);
+        assert!(["db", "api", "web"].iter().all(|unit| host.is_running(unit)));
     });
 }

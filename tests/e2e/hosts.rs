@@ -1,6 +1,6 @@
 //! Hosts: lost and back, stopped on purpose, an outage that is nobody's loss, two machines with one name, plans that change.
 
-use super::{SLEEP, commands};
+use super::{SLEEP, commands, counts_starts, starts};
 use dixmgr_contract::PhaseName;
 use dixmgr_contract::activity::RESTART_SYSTEMD_SERVICE;
 use dixmgr_tests::{
@@ -97,6 +97,39 @@ fn an_order_that_died_with_its_dixmgr_is_given_up_soon() {
         assert_eq!(host.invocation("api"), run, "nobody has done it");
         commands::text(&["restart", "api"]);
         assert_ne!(host.invocation("api"), run);
+    });
+}
+
+#[test]
+fn what_was_queued_for_a_lost_host_is_not_done_when_it_is_back() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        let counted = [counts_starts("starts"), SLEEP.to_owned()].join("\n");
+        host.install([("api.service", counted.as_str()), ("web.service", SLEEP)]);
+        let server = TemporalServer::start();
+        let (alpha, beta) = (launch(host, "alpha", FLEET), launch(host, "beta", FLEET).start());
+        let dies = alpha.start();
+        let temporal = server.connect();
+        all_is_well(&temporal);
+        wait_until("the registry knows", || registry(&temporal)["services"] == 2);
+        let run = host.invocation("api");
+        dies.kill();
+        // Nobody is there to take the order: it waits in the host's queue.
+        let update = ["workflow", "update", "start", "--workflow-id", "wf.svc.api", "--name", "restart"];
+        temporal.cli(&[&update[..], &["--wait-for-stage", "accepted", "--update-id", "late"]].concat());
+        wait_until("it is ordered", || temporal.scheduled("wf.svc.api", RESTART_SYSTEMD_SERVICE) == 1);
+        beta.wait_logged(&["alpha", "lost"]);
+        temporal.wait_phase("wf.svc.api", PhaseName::Unknown);
+        let result = ["workflow", "update", "result", "--workflow-id", "wf.svc.api", "--update-id", "late"];
+        let answer = temporal.try_cli(&result);
+        let answer = String::from_utf8_lossy(&answer.stderr).into_owned() + &String::from_utf8_lossy(&answer.stdout);
+        assert!(answer.contains("host alpha is lost"), "{answer}");
+        let _again = alpha.start();
+        temporal.wait_phase("wf.svc.api", PhaseName::Healthy);
+        // New orders are done: whatever was before them in the queue has been taken by then.
+        commands::text(&["stop", "api"]);
+        commands::text(&["start", "api"]);
+        assert_ne!(host.invocation("api"), run);
+        assert_eq!(starts("starts"), 2, "at first, and now");
     });
 }
 

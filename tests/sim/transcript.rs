@@ -44,6 +44,7 @@ fn action(action: &Action) -> String {
                 guard.waited.iter().map(|(name, span)| format!("; waited {span} for {name}")).collect();
             format!("ACT {} #{} on {run}{counted}: {}{waited}", order.verb, guard.generation, guard.reason)
         }
+        Action::Withdraw { generation } => format!("WITHDRAW order {generation}"),
         Action::Report(report) => format!("REPORT {:?}: {}", report.kind, report.text),
         Action::Answer(answer) => match &answer.result {
             Ok(text) => format!("ANSWER {} done: {text}", answer.id),

@@ -252,6 +252,9 @@ impl Life {
                 prop_assert!(self.asked.contains(&answer.id), "answers what was asked");
                 prop_assert!(self.answered.insert(answer.id.clone()), "answers once");
             }
+            Action::Withdraw { generation } => {
+                prop_assert!(self.orders.contains(generation), "takes back what it has ordered");
+            }
             Action::Report(report) => prop_assert!(!report.text.is_empty()),
             Action::Tell { workflow_id, readiness } => {
                 prop_assert!(readiness.revision > 0 && !workflow_id.is_empty());

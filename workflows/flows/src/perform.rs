@@ -44,6 +44,12 @@ pub(crate) fn action<'a>(
 ) -> Option<LocalBoxFuture<'a, Option<Event>>> {
     match action {
         Action::Act(order) => Some(act(ctx, settings, order)),
+        Action::Withdraw { generation } => {
+            if let Some(order) = ctx.state_mut(|flow| flow.orders.remove(&generation)) {
+                order.cancel();
+            }
+            None
+        }
         Action::Report(report) => {
             let options = options(ctx, settings, REPORT_TIMEOUT, 3)?;
             Some(ctx.execute_activity(ReportService, report, options).map(|_| None).boxed_local())
@@ -111,8 +117,13 @@ fn act<'a>(ctx: &'a Context, settings: &Settings, order: Order) -> LocalBoxFutur
     };
     options.heartbeat_timeout = Some(HEARTBEAT_TIMEOUT);
     let unit = ctx.state(|flow| flow.unit_name());
+    let withdrawal = options.cancellation_token.clone();
+    ctx.state_mut(|flow| flow.orders.extend(withdrawal.map(|token| (generation, token))));
     ctx.execute_activity(ActOnUnit(order.verb), (unit, order.guard), options)
-        .map(move |result| done(result.map_or_else(|error| failed(&error), |()| Outcome::Ok)))
+        .map(move |result| {
+            ctx.state_mut(|flow| flow.orders.remove(&generation));
+            done(result.map_or_else(|error| failed(&error), |()| Outcome::Ok))
+        })
         .boxed_local()
 }
 

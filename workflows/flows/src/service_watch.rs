@@ -20,12 +20,12 @@ use dixmgr_contract::{
 };
 use dixmgr_decide::{Action, Event, Service};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use temporalio_workflow::common::error::ApplicationFailure;
 use temporalio_workflow::{
-    ContinueAsNewOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
-    WorkflowTermination, workflow, workflow_methods,
+    ContinueAsNewOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    WorkflowResult, WorkflowTermination, workflow, workflow_methods,
 };
 
 type Boxed = Box<dyn Error + Send + Sync>;
@@ -56,6 +56,8 @@ pub struct ServiceWatchWorkflow {
     answers: Answers<Result<String, String>>,
     now: Time,
     input_error: Option<String>,
+    /// The orders that are out, by their generation, and how to take each back.
+    pub(crate) orders: BTreeMap<u64, WorkflowCancellationToken>,
 }
 
 #[workflow_methods]
@@ -64,7 +66,15 @@ impl ServiceWatchWorkflow {
     fn new(view: &WorkflowContextView, input: Wire<WatchInput>) -> Self {
         let service = input.0.as_ref().ok().and_then(|input| input.state.as_deref().cloned());
         let now = view.start_time().map(Time::from).unwrap_or_default();
-        Self { input: input.0, service, inbox: VecDeque::new(), answers: Answers::default(), now, input_error: None }
+        Self {
+            input: input.0,
+            service,
+            inbox: VecDeque::new(),
+            answers: Answers::default(),
+            now,
+            input_error: None,
+            orders: BTreeMap::new(),
+        }
     }
 
     /// Supervises until it is cancelled.

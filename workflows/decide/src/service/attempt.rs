@@ -109,6 +109,7 @@ impl Service {
             _ if lost => {
                 let text = "dixmgr on its host was restarted before it was done".to_owned();
                 self.answer(&attempt, Err(text), actions);
+                actions.push(Action::Withdraw { generation: attempt.generation });
                 if !new_run {
                     self.refund(attempt.generation);
                 }

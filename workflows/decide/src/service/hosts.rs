@@ -44,10 +44,12 @@ impl Service {
         }
     }
 
-    /// Whoever waits for what is under way is told why nobody will answer.
+    /// Whoever waits for what is under way is told why nobody will answer, and an order that still lies in the host's queue
+    /// is taken back: the host may be back before it expires.
     fn give_up_attempt(&self, why: &str, actions: &mut Vec<Action>) {
         if let Some(attempt) = self.phase.attempt().cloned() {
             self.answer(&attempt, Err(why.to_owned()), actions);
+            actions.push(Action::Withdraw { generation: attempt.generation });
         }
     }
 }

@@ -157,6 +157,11 @@ pub enum Outcome {
 pub enum Action {
     /// Have the host act on the unit. The driver answers with [`Event::Done`] in any case, a time-out included.
     Act(Order),
+    /// Take back an order that the host has not begun with, if that can still be done.
+    Withdraw {
+        /// The order's generation.
+        generation: u64,
+    },
     /// Have the host tell its people.
     Report(Report),
     /// Answer a command.
