@@ -1,7 +1,7 @@
 # The commands of this repository, the same for people and for CI. CARGO_TARGET_DIR is respected.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test flake bench lint deny setup bless
+.PHONY: help demo test flake upgrade bench lint deny setup bless
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -14,6 +14,9 @@ test: ## Install what the tests need, then run all of them
 
 flake: ## Run the end-to-end tests N=10 times, up to the first failure
 	@scripts/flake.sh "$(or $(N),10)"
+
+upgrade: ## Run a fleet of this version and of the one of REV=revision, side by side
+	@scripts/upgrade.sh "$(REV)"
 
 bench: ## The figures, beside the floor and the peers. BENCH_IDLE=600 for the full idle window
 	@scripts/bench.sh $(BENCH)

@@ -22,6 +22,7 @@ mod restart;
 mod start;
 mod units;
 mod up;
+mod upgrade;
 mod watch;
 
 use dixmgr_tests::{FOLDER, Host};

@@ -14,6 +14,7 @@ mod flows;
 #[expect(dead_code, reason = "the macro makes a constant of each activity, for callers that know the type")]
 mod host;
 mod mutated;
+mod newer;
 mod stage;
 
 use dixmgr_flows::{
@@ -56,19 +57,35 @@ async fn replay(options: WorkflowReplayerOptions, json: &[u8]) -> Result<(), Str
 async fn every_history_replays() {
     let mut problems = Vec::new();
     for (name, json) in histories() {
-        let options = WorkflowReplayerOptions::new()
-            .register_workflow::<ServiceWatchWorkflow>()
-            .unwrap()
-            .register_workflow::<DependencyWaitWorkflow>()
-            .unwrap()
-            .register_workflow::<ClusterWorkflow>()
-            .unwrap()
-            .register_workflow::<HostWorkflow>()
-            .unwrap()
-            .register_workflow::<InfrastructureWorkflow>()
-            .unwrap()
-            .build();
-        if let Err(error) = replay(options, &json).await {
+        if let Err(error) = replay(all_workflows(), &json).await {
+            problems.push(format!("{name}: {error}"));
+        }
+    }
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+fn all_workflows() -> WorkflowReplayerOptions {
+    WorkflowReplayerOptions::new()
+        .register_workflow::<ServiceWatchWorkflow>()
+        .unwrap()
+        .register_workflow::<DependencyWaitWorkflow>()
+        .unwrap()
+        .register_workflow::<ClusterWorkflow>()
+        .unwrap()
+        .register_workflow::<HostWorkflow>()
+        .unwrap()
+        .register_workflow::<InfrastructureWorkflow>()
+        .unwrap()
+        .build()
+}
+
+#[tokio::test]
+async fn what_a_newer_version_writes_more_does_no_harm() {
+    let mut problems = Vec::new();
+    for (name, json) in histories() {
+        let (newer, added) = newer::written_by_a_newer_version(&json);
+        assert!(added > 0, "{name}: only {added} fields were added");
+        if let Err(error) = replay(all_workflows(), &newer).await {
             problems.push(format!("{name}: {error}"));
         }
     }
