@@ -289,6 +289,8 @@ fn the_whole_fleet_is_paused_and_resumed() {
         let temporal = server.connect();
         all_is_well(&temporal);
         wait_until("the registry knows both", || registry(&temporal)["services"] == 2);
+        let pause = ["workflow", "update", "execute", "--workflow-id", "wf.svc.api", "--name", "pause"];
+        temporal.cli(&pause);
         commands::text(&["pause-all", "--reason", "maintenance"]);
         for id in ["wf.svc.api", "wf.svc.web"] {
             temporal.wait_phase(id, PhaseName::Paused);
@@ -297,6 +299,9 @@ fn the_whole_fleet_is_paused_and_resumed() {
         let before = host.kill("web");
         commands::text(&["resume-all"]);
         host.runs_anew("web", &before);
+        // What was paused by itself before is not resumed with all.
+        assert_eq!(temporal.status("wf.svc.api").map(|status| status.phase), Some(PhaseName::Paused));
+        commands::text(&["resume", "api"]);
         temporal.wait_phase("wf.svc.api", PhaseName::Healthy);
         let refusal = commands::refusal(&["resume-all"]);
         assert!(refusal.contains("the fleet is not paused"), "{refusal}");

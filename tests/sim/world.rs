@@ -244,7 +244,7 @@ impl World {
         Ok(())
     }
 
-    /// `command KIND [by=… reason=… id=…]`.
+    /// `command KIND [by=… reason=… id=… to-all]`.
     fn command(&mut self, mut line: Line) -> Result<(), String> {
         let word = line.word("the command")?;
         let command = CommandKind::ALL.into_iter().find(|kind| kind.as_str() == word);
@@ -253,8 +253,9 @@ impl World {
         let id = line.pair("id")?.unwrap_or_else(|| format!("c{}", self.commands));
         let by = line.pair("by")?.unwrap_or_default();
         let reason = line.pair("reason")?.unwrap_or_default();
+        let to_all = line.flag("to-all");
         line.end()?;
-        self.step(Event::Commanded(Command { id, command, by, reason }));
+        self.step(Event::Commanded(Command { id, command, by, reason, to_all }));
         Ok(())
     }
 

@@ -75,7 +75,7 @@ impl FleetActivities {
     ) -> Result<FannedOut, ActivityError> {
         let FanOut { id, command, by, reason, workflow_ids, .. } = call.read().map_err(failure)?;
         let post = Post::new(ctx.client());
-        let command = Command { id, command, by, reason };
+        let command = Command { id, command, by, reason, to_all: true };
         Ok(beating(&ctx, post.signal_each(&workflow_ids, SIGNAL_COMMAND, &command)).await.into())
     }
 

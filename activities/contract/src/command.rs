@@ -53,6 +53,9 @@ pub struct Command {
     /// Why, for the record.
     #[serde(default)]
     pub reason: String,
+    /// It goes to all services of the fleet: a `resume` then leaves alone what was paused by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub to_all: bool,
 }
 
 /// The optional input of the updates `restart`, `stop`, `start`, `pause`, `resume`.

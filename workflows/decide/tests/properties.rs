@@ -138,7 +138,13 @@ impl Life {
                 let id = format!("c{}", self.commands);
                 self.asked.insert(id.clone());
                 let command = CommandKind::ALL[rng.between(0, 4) as usize];
-                Event::Commanded(Command { id, command, by: "me".into(), reason: String::new() })
+                Event::Commanded(Command {
+                    id,
+                    command,
+                    by: "me".into(),
+                    reason: String::new(),
+                    to_all: rng.between(0, 3) == 0,
+                })
             }
             "heard" => {
                 let (ready, revision) = (rng.between(0, 2) > 0, rng.between(1, self.revision + 1));

@@ -316,7 +316,7 @@ async fn obey(
 ) -> Result<String, Boxed> {
     let id = ctx.uuid4();
     let CommandArgs { by, reason } = args.0.unwrap_or_default();
-    let command = Command { id: id.clone(), command: kind, by, reason };
+    let command = Command { id: id.clone(), command: kind, by, reason, to_all: false };
     ctx.state_mut(|flow| flow.inbox.push_back(Event::Commanded(command)));
     ctx.wait_condition(|flow| flow.answers.has(&id)).await?;
     match ctx.state_mut(|flow| flow.answers.take(&id)) {

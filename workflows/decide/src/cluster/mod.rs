@@ -249,7 +249,7 @@ impl Cluster {
     fn command(&self, member: &ServiceName, order: Order) -> Action {
         let Order { id, command, by, reason } = order;
         let by = format!("{by} (cluster {})", self.spec.name);
-        let command = Command { id, command, by, reason };
+        let command = Command { id, command, by, reason, to_all: false };
         Action::Command { member: member.clone(), workflow_id: self.spec.workflow_id(member), command }
     }
 

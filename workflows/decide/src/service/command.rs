@@ -58,7 +58,7 @@ impl Service {
         self.commands.push(command.id.clone());
         let surplus = self.commands.len().saturating_sub(REMEMBERED);
         self.commands.drain(..surplus);
-        if let Some(reason) = self.objection(command.command) {
+        if let Some(reason) = self.objection(command.command).or_else(|| self.stays_paused(&command)) {
             return actions.push(Action::Answer(Answer { id: command.id, result: Err(reason) }));
         }
         let name = &self.spec.name;
@@ -69,7 +69,8 @@ impl Service {
                 if let Some(attempt) = self.phase.attempt().cloned() {
                     self.answer(&attempt, Err("paused meanwhile".to_owned()), actions);
                 }
-                self.enter(Phase::Paused { by: command.by, reason: command.reason }, now);
+                let Command { by, reason, to_all: with_all, .. } = command;
+                self.enter(Phase::Paused { by, reason, with_all }, now);
                 actions.push(Action::Answer(Answer { id: command.id, result }));
             }
             CommandKind::Resume => {
@@ -85,6 +86,16 @@ impl Service {
                     self.operate(command, &seen, now, actions);
                 }
             }
+        }
+    }
+
+    /// Whoever was paused by itself waits to be resumed by itself.
+    fn stays_paused(&self, command: &Command) -> Option<String> {
+        match &self.phase {
+            Phase::Paused { by, with_all: false, .. } if command.to_all && command.command == CommandKind::Resume => {
+                Some(format!("{} was paused by {} and not with the fleet; resume it", self.spec.name, somebody(by)))
+            }
+            _ => None,
         }
     }
 

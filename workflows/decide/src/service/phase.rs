@@ -53,6 +53,9 @@ pub enum Phase {
         by: String,
         /// Why.
         reason: String,
+        /// Together with all services of the fleet.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        with_all: bool,
     },
     /// Stopped on purpose. Up again, a command, another run that died, or a reboot move it on.
     Stopped {
