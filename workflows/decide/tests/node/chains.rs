@@ -125,6 +125,16 @@ fn a_node_that_catches_up_does_not_make_a_chain_move_that_stands() {
 }
 
 #[test]
+fn a_straggler_that_reaches_the_last_block_of_a_chain_that_stands_does_not_make_it_move() {
+    let mut world = World::new(Protocol::Substrate);
+    for n in 0..40 {
+        round(&mut world, 3, |node| at(if node == 2 && n < 20 { 998 } else { 1_000 }));
+    }
+    assert_eq!(world.notes.len(), 1, "{:?}", world.notes);
+    assert_eq!((world.own_stalls, world.restarts), (0, 0));
+}
+
+#[test]
 fn a_chain_that_begins_anew_from_below_moves() {
     let mut world = World::new(Protocol::Substrate);
     for _ in 0..20 {
