@@ -14,6 +14,7 @@ pub mod failure;
 pub mod host;
 pub mod id;
 pub mod name;
+pub mod node;
 pub mod observation;
 pub mod plan;
 pub mod policy;
@@ -30,6 +31,7 @@ pub use cluster::{ClusterMode, ClusterSpec, ClusterStatus};
 pub use command::{Command, CommandKind};
 pub use failure::FailureKind;
 pub use name::{HostName, NameError, ServiceName, UnitName};
+pub use node::{Motion, NodeProblem, NodeSighting, NodeStanding, Protocol};
 pub use observation::{Observation, Verdict};
 pub use policy::{
     DependencyMode, DependencyPolicy, OnDependencyLoss, OnOperatorStop, OnTimeout, Policy, RestartPolicy,

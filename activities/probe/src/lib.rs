@@ -1,4 +1,4 @@
-//! Looking at endpoints over HTTP: is a blockchain node in sync?
+//! Looking at endpoints over HTTP: how is a blockchain node?
 //!
 //! An [`Endpoint`] is a URL that never shows what may be secret in it. `http` makes one exchange, bounded in size and
 //! time. A look is a module over these two, with its own client type and error: [`NodeChecker`] in `node` is the only
@@ -17,4 +17,4 @@ mod text;
 
 pub use endpoint::{Endpoint, EndpointError, endpoint_url};
 pub use http::{HttpError, MAX_BODY};
-pub use node::{DEFAULT_TIMEOUT, NodeChecker, NodeError, NodeHealth};
+pub use node::{DEFAULT_TIMEOUT, MAX_NODE_ANSWER, NodeChecker, NodeError, NodeHealth};

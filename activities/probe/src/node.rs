@@ -1,10 +1,33 @@
-//! Is a blockchain node in sync? The one question so far: `system_health` of Substrate (Polkadot and its kin).
+//! How is a blockchain node? One look at it, in whatever protocol it speaks.
+//!
+//! `language` says what a protocol is, and each protocol is a file beside it; `wire` makes one exchange. A look makes the
+//! calls of the protocol one after the other, all of them within one time-out, and is one [`NodeSighting`] or one
+//! [`NodeError`]: what a node refuses or does not know is absent from the sighting; what no node says is an error, and so
+//! is half a look. Whether what was seen is good is not decided here.
+//!
+//! [`NodeChecker::substrate_health`] is the older question whether a Substrate node calls itself in sync.
 //!
 //! Rejected: `GET /health/readiness`. It says the same, without telling a node that syncs from one that has no peers.
+//! Rejected: JSON-RPC batches. Proxies and public nodes often refuse them, and one slow call would hide the others.
+
+mod beacon;
+mod bitcoin;
+mod cosmos;
+mod ethereum;
+mod language;
+mod solana;
+mod substrate;
+mod value;
+mod wire;
+
+pub use wire::MAX_NODE_ANSWER;
 
 use crate::{Endpoint, HttpError, http, rpc};
+use dixmgr_contract::{NodeSighting, Protocol, Time};
+use language::{Answer, Answers, Ask, Fault};
 use reqwest::{Client, header};
-use serde_json::Value;
+use rpc::{Refusal, Reply};
+use serde_json::{Value, json};
 use std::{
     sync::{
         Arc,
@@ -38,13 +61,76 @@ impl NodeChecker {
     /// # Errors
     /// [`NodeError`], with no word of the URL but `scheme://host:port`.
     pub async fn substrate_health(&self, endpoint: &Endpoint, timeout: Duration) -> Result<NodeHealth, NodeError> {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_id();
         let request = self.client.post(endpoint.url()).header(header::CONTENT_TYPE, "application/json");
-        let answer = http::exchange(endpoint, request.body(rpc::call(id, "system_health")), timeout).await?;
+        let body = rpc::call(id, "system_health", &json!([]));
+        let answer = http::exchange(endpoint, request.body(body), timeout).await?;
         if answer.status != 200 {
             return Err(NodeError::Status { place: endpoint.place().to_owned(), status: answer.status });
         }
         NodeHealth::read(endpoint, &rpc::result(endpoint, id, &answer.body)?)
+    }
+
+    /// Looks at the node at `endpoint`, which speaks `protocol`, all of it within `timeout`. User and password of the URL
+    /// are sent as basic authentication. `now` is the time that the age of a block is counted to.
+    ///
+    /// # Errors
+    /// [`NodeError`], with no word of the URL but `scheme://host:port`.
+    pub async fn look(
+        &self,
+        protocol: Protocol,
+        endpoint: &Endpoint,
+        now: Time,
+        timeout: Duration,
+    ) -> Result<NodeSighting, NodeError> {
+        let looked = tokio::time::timeout(timeout, self.look_slowly(protocol, endpoint, now)).await;
+        looked.unwrap_or_else(|_| Err(HttpError::Timeout { place: endpoint.place().to_owned(), after: timeout }.into()))
+    }
+
+    async fn look_slowly(&self, protocol: Protocol, endpoint: &Endpoint, now: Time) -> Result<NodeSighting, NodeError> {
+        let language = language::language(protocol);
+        let mut answers = Answers::default();
+        for call in language.calls() {
+            let Some(answer) = self.ask(call.ask, endpoint, &answers).await? else { continue };
+            match (call.ask, answer) {
+                (_, Answer::Reply(Reply::Refused(refusal))) if !call.optional => {
+                    return Err(refused(endpoint, refusal));
+                }
+                (Ask::Get(_), Answer::Status(status)) if !call.optional => {
+                    return Err(wire::unlike_200(endpoint, status));
+                }
+                (_, answer) => answers.add(call.name, answer),
+            }
+        }
+        language.read(&answers, now).map_err(|fault| match fault {
+            Fault::Refused(refusal) => refused(endpoint, refusal),
+            Fault::Unexpected(what) => NodeError::Unexpected { place: endpoint.place().to_owned(), what },
+        })
+    }
+
+    /// `None` if there is nothing to ask.
+    async fn ask(&self, ask: Ask, endpoint: &Endpoint, answers: &Answers) -> Result<Option<Answer>, NodeError> {
+        let rpc = |method, params| wire::rpc(&self.client, endpoint, self.next_id(), method, params);
+        Ok(Some(match ask {
+            Ask::Rpc(method, params) => {
+                // The text is one of ours; were it no JSON, the node would refuse null.
+                let params = serde_json::from_str(params).unwrap_or_default();
+                Answer::Reply(rpc(method, params).await?)
+            }
+            Ask::OfHash(method, name) => {
+                let Some(answered) = answers.get(name) else { return Ok(None) };
+                let place = || endpoint.place().to_owned();
+                let hash = value::hash(answered)
+                    .ok_or_else(|| NodeError::Unexpected { place: place(), what: "its hash of a block is none" })?;
+                Answer::Reply(rpc(method, json!([hash])).await?)
+            }
+            Ask::Get(path) => wire::get(&self.client, endpoint, path).await?,
+            Ask::Status(path) => Answer::Status(wire::status(&self.client, endpoint, path).await?),
+        }))
+    }
+
+    fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 }
 
@@ -86,6 +172,10 @@ impl NodeHealth {
     }
 }
 
+fn refused(endpoint: &Endpoint, Refusal { code, message, .. }: Refusal) -> NodeError {
+    NodeError::Rpc { place: endpoint.place().to_owned(), code, message }
+}
+
 /// Why a node's health is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NodeError {
@@ -110,6 +200,12 @@ pub enum NodeError {
         /// Its text, cleaned and at most 100 characters; withheld if the URL holds more than `scheme://host:port`.
         message: String,
     },
+    /// Its answer is longer than [`MAX_NODE_ANSWER`].
+    #[error("the answer of {place} is longer than {MAX_NODE_ANSWER} bytes; is it a node?")]
+    TooLong {
+        /// `scheme://host:port`.
+        place: String,
+    },
     /// Something else than a node.
     #[error("the answer of {place} is not JSON; is it the RPC port of a node? It begins: {begins}")]
     NotJson {
@@ -119,7 +215,7 @@ pub enum NodeError {
         begins: String,
     },
     /// JSON, but no answer to our call.
-    #[error("the answer of {place} is not that of a Substrate node: {what}")]
+    #[error("the answer of {place} is not that of a node of its `protocol`: {what}")]
     Unexpected {
         /// `scheme://host:port`.
         place: String,

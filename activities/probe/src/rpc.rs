@@ -1,4 +1,6 @@
 //! JSON-RPC 2.0, the part that one question over HTTP needs: the text of a call, and what an answer to it may be.
+//!
+//! Bitcoin speaks the older 1.0, where both `result` and `error` are always there and one of them is null: read alike.
 
 use crate::{Endpoint, NodeError, text};
 use serde_json::{Map, Value, json};
@@ -6,37 +8,75 @@ use serde_json::{Map, Value, json};
 /// Shown in place of words that may repeat a secret.
 const WITHHELD: &str = "(not shown: it may repeat what is secret in the URL)";
 
-/// The body of a call of `method` without arguments.
-pub(crate) fn call(id: u64, method: &str) -> String {
-    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": [] }).to_string()
+/// The body of a call of `method` with `params`, an array.
+pub(crate) fn call(id: u64, method: &str, params: &Value) -> String {
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
 }
 
-/// The result in `body`, the answer of `endpoint` to the call `id`. Nesting is bounded by `serde_json`, at 128.
-pub(crate) fn result(endpoint: &Endpoint, id: u64, body: &[u8]) -> Result<Value, NodeError> {
-    let place = || endpoint.place().to_owned();
-    let Ok(value) = serde_json::from_slice::<Value>(body) else {
-        return Err(NodeError::NotJson { place: place(), begins: quoted(endpoint, &String::from_utf8_lossy(body)) });
-    };
-    let Value::Object(mut answer) = value else {
-        return Err(NodeError::Unexpected { place: place(), what: "it is not an object" });
-    };
+/// What a node says to a call.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Reply {
+    /// This. It may be null.
+    Result(Value),
+    /// No.
+    Refused(Refusal),
+}
+
+/// A node's refusal of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Refusal {
+    /// Its code.
+    pub(crate) code: i64,
+    /// Its text, fit to be shown.
+    pub(crate) message: String,
+    /// What it adds to that; null if nothing.
+    pub(crate) data: Value,
+}
+
+/// The reply in `body`, the answer of `endpoint` to the call `id`. Nesting is bounded by `serde_json`, at 128.
+pub(crate) fn reply(endpoint: &Endpoint, id: u64, body: &[u8]) -> Result<Reply, NodeError> {
+    let unexpected = |what| Err(NodeError::Unexpected { place: endpoint.place().to_owned(), what });
+    let Value::Object(mut answer) = parse(endpoint, body)? else { return unexpected("it is not an object") };
     let its_id = answer.remove("id").unwrap_or_default();
-    let result = answer.remove("result").unwrap_or_default();
+    let result = answer.remove("result");
     match answer.remove("error").unwrap_or_default() {
         // A server that could not read the call does not know its id.
-        Value::Object(error) if its_id == id || its_id.is_null() => Err(refusal(endpoint, &error)),
-        _ if its_id != id => Err(NodeError::Unexpected { place: place(), what: "its id is that of another call" }),
-        Value::Null if !result.is_null() => Ok(result),
-        _ => Err(NodeError::Unexpected { place: place(), what: "it holds neither a result nor an error" }),
+        Value::Object(error) if its_id == id || its_id.is_null() => Ok(Reply::Refused(refusal(endpoint, error)?)),
+        _ if its_id != id => unexpected("its id is that of another call"),
+        Value::Null => match result {
+            Some(result) => Ok(Reply::Result(result)),
+            None => unexpected("it holds neither a result nor an error"),
+        },
+        _ => unexpected("it holds neither a result nor an error"),
     }
 }
 
-fn refusal(endpoint: &Endpoint, error: &Map<String, Value>) -> NodeError {
+/// The result in `body`, which must be there.
+pub(crate) fn result(endpoint: &Endpoint, id: u64, body: &[u8]) -> Result<Value, NodeError> {
+    let place = || endpoint.place().to_owned();
+    match reply(endpoint, id, body)? {
+        Reply::Result(Value::Null) => {
+            Err(NodeError::Unexpected { place: place(), what: "it holds neither a result nor an error" })
+        }
+        Reply::Result(result) => Ok(result),
+        Reply::Refused(Refusal { code, message, .. }) => Err(NodeError::Rpc { place: place(), code, message }),
+    }
+}
+
+/// `body` as JSON.
+pub(crate) fn parse(endpoint: &Endpoint, body: &[u8]) -> Result<Value, NodeError> {
+    serde_json::from_slice(body).map_err(|_| NodeError::NotJson {
+        place: endpoint.place().to_owned(),
+        begins: quoted(endpoint, &String::from_utf8_lossy(body)),
+    })
+}
+
+fn refusal(endpoint: &Endpoint, mut error: Map<String, Value>) -> Result<Refusal, NodeError> {
     let Some(code) = error.get("code").and_then(Value::as_i64) else {
-        return NodeError::Unexpected { place: endpoint.place().to_owned(), what: "its error has no code" };
+        return Err(NodeError::Unexpected { place: endpoint.place().to_owned(), what: "its error has no code" });
     };
-    let said = error.get("message").and_then(Value::as_str).unwrap_or_default();
-    NodeError::Rpc { place: endpoint.place().to_owned(), code, message: quoted(endpoint, said) }
+    let message = quoted(endpoint, error.get("message").and_then(Value::as_str).unwrap_or_default());
+    Ok(Refusal { code, message, data: error.remove("data").unwrap_or_default() })
 }
 
 fn quoted(endpoint: &Endpoint, said: &str) -> String {
@@ -59,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_result_of_our_call_is_taken() {
-        assert_eq!(call(7, "a"), r#"{"id":7,"jsonrpc":"2.0","method":"a","params":[]}"#);
+        assert_eq!(call(7, "a", &json!([])), r#"{"id":7,"jsonrpc":"2.0","method":"a","params":[]}"#);
         assert_eq!(read("node-1", r#"{"jsonrpc":"2.0","result":{"a":1},"id":7}"#), Ok(json!({"a": 1})));
         assert_eq!(read("node-1", r#"{"result":0,"error":null,"id":7}"#), Ok(json!(0)));
     }
@@ -72,6 +112,7 @@ mod tests {
         assert_unexpected(r#"{"error":{"code":1},"id":8}"#, "its id is that of another call");
         assert_unexpected(r#"{"result":1}"#, "its id is that of another call");
         assert_unexpected(r#"{"id":7}"#, "it holds neither a result nor an error");
+        assert_unexpected(r#"{"id":7,"result":null}"#, "it holds neither a result nor an error");
         assert_unexpected(r#"{"id":7,"result":1,"error":"no"}"#, "it holds neither a result nor an error");
         assert_unexpected(r#"{"id":7,"error":{"message":"no"}}"#, "its error has no code");
         assert_unexpected("[1]", "it is not an object");

@@ -3,7 +3,7 @@
 //! What a flag of the command line may override stays an `Option` here, so that flag wins over file and file over default
 //! in one place, the worker.
 
-use crate::{ConfigErrors, Problem, Secret};
+use crate::{ConfigErrors, Problem, Protocol, Secret};
 use dixmgr_contract::{ClusterMode, HostName, ServiceName, ServiceSpec, Span, id::Origin};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -195,8 +195,8 @@ pub struct HttpCheck {
     pub condition: String,
 }
 
-/// A probe with `rpc`.
-#[derive(Clone, Debug, Deserialize)]
+/// A probe with `rpc`. What the file does not say of blocks is what is normal for the protocol.
+#[derive(Clone, Debug)]
 pub struct NodeCheck {
     /// The node's endpoint; hidden, since a URL may hold a password.
     pub rpc: Secret,
@@ -204,18 +204,12 @@ pub struct NodeCheck {
     pub protocol: Protocol,
     /// Fewer peers are a warning.
     pub min_peers: u32,
+    /// More blocks (slots) behind the other nodes of its chain is not in sync.
+    pub max_lag: u64,
     /// No new block for this long is a warning.
     pub stall_warning: Span,
     /// No new block for this long is critical.
     pub stall_critical: Span,
-}
-
-/// Which calls a node understands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// Polkadot and its kin.
-    Substrate,
 }
 
 /// `[clusters.<name>]`: services of which some must be up at any time.

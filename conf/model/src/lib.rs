@@ -28,9 +28,9 @@ mod tree;
 mod value;
 
 pub use config::{
-    Bus, Check, Cluster, Config, Hosts, HttpCheck, Metrics, NodeCheck, Probe, Protocol, Resources, Service, Systemd,
-    Temporal,
+    Bus, Check, Cluster, Config, Hosts, HttpCheck, Metrics, NodeCheck, Probe, Resources, Service, Systemd, Temporal,
 };
+pub use dixmgr_contract::Protocol;
 pub use load::{MAX_FILE, MAX_SECRET, Outside, load, parse, parse_with};
 pub use problem::{ConfigErrors, Problem};
 pub use reference::reference;

@@ -1,7 +1,7 @@
 //! One service from its layers: catalogue, `[watcher]`, `[defaults]`, its own table.
 
 use crate::{
-    Check, Probe, Service,
+    Check, NodeCheck, Probe, Protocol, Secret, Service,
     catalogue::{HTTP_KEYS, NODE_KEYS, SERVICE},
     problem::{Complaint, Problems},
     tree::{Object, Places, fill, join, merge},
@@ -59,6 +59,29 @@ struct Raw {
 #[derive(Deserialize)]
 struct Measured {
     enabled: bool,
+}
+
+#[derive(Deserialize)]
+struct RawNode {
+    rpc: Secret,
+    protocol: Protocol,
+    min_peers: u32,
+    max_lag: Option<u64>,
+    stall_warning: Option<Span>,
+    stall_critical: Option<Span>,
+}
+
+impl From<RawNode> for NodeCheck {
+    /// One of the two stalls alone moves the other out of its way.
+    fn from(raw: RawNode) -> Self {
+        let limits = raw.protocol.limits();
+        let stall_warning = raw
+            .stall_warning
+            .unwrap_or_else(|| limits.stall_warning.min(raw.stall_critical.unwrap_or(limits.stall_warning)));
+        let stall_critical = raw.stall_critical.unwrap_or_else(|| limits.stall_critical.max(stall_warning));
+        let max_lag = raw.max_lag.unwrap_or(limits.max_lag);
+        Self { rpc: raw.rpc, protocol: raw.protocol, min_peers: raw.min_peers, max_lag, stall_warning, stall_critical }
+    }
 }
 
 #[derive(Deserialize)]
@@ -190,7 +213,7 @@ fn probe(value: Value, path: &str, places: &Places, problems: &mut Problems) -> 
     // `null` stands for a probe that was refused.
     let target = value.as_object()?;
     let check = if target.contains_key("rpc") {
-        Check::Node(typed(value.clone(), path, places, problems)?)
+        Check::Node(typed::<RawNode>(value.clone(), path, places, problems)?.into())
     } else {
         target.get("url")?;
         Check::Http(typed(value.clone(), path, places, problems)?)

@@ -10,6 +10,7 @@ pub mod budget;
 pub mod cluster;
 pub mod fleet;
 pub mod host;
+pub mod node;
 pub mod peers;
 pub mod rng;
 pub mod service;

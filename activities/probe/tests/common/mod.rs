@@ -54,7 +54,7 @@ impl Reply {
 pub(crate) struct Asked {
     /// Request line and headers.
     pub(crate) head: String,
-    /// The body.
+    /// The body; null if there is none.
     pub(crate) call: Value,
 }
 
@@ -115,7 +115,7 @@ async fn serve(mut stream: TcpStream, answer: Arc<impl Fn(&Asked) -> Reply>, see
     let _ = stream.shutdown().await;
 }
 
-/// A request whose body is JSON of the announced length.
+/// A request whose body, if it has one, is JSON of the announced length.
 async fn read(stream: &mut TcpStream) -> Option<Asked> {
     let mut bytes = Vec::new();
     loop {
@@ -125,7 +125,10 @@ async fn read(stream: &mut TcpStream) -> Option<Asked> {
         let text = String::from_utf8_lossy(&bytes);
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
         let head = head.to_lowercase();
-        let length: usize = head.split_once("content-length: ")?.1.lines().next()?.parse().ok()?;
+        let Some((_, length)) = head.split_once("content-length: ") else {
+            return Some(Asked { call: Value::Null, head });
+        };
+        let length: usize = length.lines().next()?.parse().ok()?;
         if body.len() >= length {
             return Some(Asked { call: serde_json::from_str(body).ok()?, head });
         }

@@ -2,7 +2,7 @@
 
 use super::{DAY, HOUR, Key, Kind, Literal, MINUTE, SECOND, Section, integer, key, seconds};
 use crate::form::Form;
-use dixmgr_contract::Span;
+use dixmgr_contract::{Protocol, Span};
 
 /// `[services.<name>]`.
 pub(crate) const SERVICE: Section = Section::new("A service: a systemd unit and how it is treated.", &KEYS);
@@ -75,7 +75,18 @@ const RESTART: Section = Section::new(
 pub(crate) const HTTP_KEYS: [&str; 7] =
     ["url", "method", "headers", "expect_status", "contains", "json_path", "condition"];
 /// Keys of a probe that asks a blockchain node.
-pub(crate) const NODE_KEYS: [&str; 5] = ["rpc", "protocol", "min_peers", "stall_warning", "stall_critical"];
+pub(crate) const NODE_KEYS: [&str; 6] = ["rpc", "protocol", "min_peers", "max_lag", "stall_warning", "stall_critical"];
+
+/// The protocols by name, as `dixmgr_contract::Protocol` has them.
+const PROTOCOLS: [&str; Protocol::ALL.len()] = {
+    let mut names = [""; Protocol::ALL.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = Protocol::ALL[index].name();
+        index += 1;
+    }
+    names
+};
 
 const PROBE: Section = Section::new(
     "A check of a service's health: an HTTP request (`url`) or a node's JSON-RPC (`rpc`).",
@@ -93,13 +104,30 @@ const PROBE: Section = Section::new(
         )
         .or(Literal::Text("")),
         key("condition", Kind::Text(Form::Any), "HTTP: a CEL expression that must be true.").or(Literal::Text("")),
-        key("rpc", Kind::Text(Form::Url), "Node: its JSON-RPC endpoint."),
-        key("protocol", Kind::OneOf(&["substrate"]), "Node: its language.").or(Literal::Text("substrate")),
-        key("min_peers", integer(0, 100_000), "Node: fewer peers are a warning.").or(Literal::Integer(5)),
-        key("stall_warning", seconds(SECOND, DAY), "Node: no new block for this long is a warning.")
-            .or(Literal::Text("180s")),
-        key("stall_critical", seconds(SECOND, DAY), "Node: no new block for this long is critical.")
-            .or(Literal::Text("300s")),
+        key("rpc", Kind::Text(Form::Url), "Node: its RPC endpoint."),
+        key("protocol", Kind::OneOf(&PROTOCOLS), "Node: its language.").or(Literal::Text("substrate")),
+        key(
+            "min_peers",
+            integer(0, 100_000),
+            "Node: fewer peers are a warning; 0: it needs none (a `substrate` node says that itself).",
+        )
+        .or(Literal::Integer(5)),
+        key(
+            "max_lag",
+            integer(1, 1_000_000_000),
+            "Node: more blocks (slots) behind the other nodes of its chain is not in sync. More than the chain makes in an \
+             `interval`; omitted: `substrate` and `cosmos` 20, `ethereum` and `ethereum-consensus` 10, `bitcoin` 3, `solana` 256.",
+        ),
+        key(
+            "stall_warning",
+            seconds(SECOND, DAY),
+            "Node: no new block for this long is a warning; omitted: `\"180s\"`, but `bitcoin` `\"90m\"`.",
+        ),
+        key(
+            "stall_critical",
+            seconds(SECOND, DAY),
+            "Node: no new block for this long is critical; omitted: `\"300s\"`, but `bitcoin` `\"3h\"`.",
+        ),
         key(
             "timeout",
             Kind::Duration { min: Span::from_millis(10), max: Span::from_secs(5 * MINUTE) },

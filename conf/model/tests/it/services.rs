@@ -3,7 +3,7 @@
 use crate::{bad, good, names};
 use dixmgr_contract::{ClusterMode, DependencyMode, OnDependencyLoss, OnTimeout};
 use dixmgr_contract::{OnOperatorStop, Span};
-use dixmgr_model::{Bus, Check};
+use dixmgr_model::{Bus, Check, Protocol};
 
 #[test]
 fn dependencies_come_first_then_names() {
@@ -123,4 +123,24 @@ fn what_grows_by_multiplication_is_bounded() {
         bad(&format!("[defaults]\nafter = [{}]\n{all}{}", list(1_000), many(1_001, ""))),
         "x.toml: more than 1000000 dependencies (let services wait for one that waits for the others)"
     );
+}
+
+#[test]
+fn what_is_normal_for_a_node_depends_on_its_protocol() {
+    let node = |keys: &str| {
+        let config = good(&format!("[services.a]\nunit = 'a.service'\nprobes.node = {{ rpc = 'http://a' {keys} }}"));
+        let Check::Node(node) = &config.services[0].probes["node"].check else { panic!("not a node") };
+        (node.protocol, node.max_lag, node.stall_warning, node.stall_critical)
+    };
+    let secs = Span::from_secs;
+    assert_eq!(node(""), (Protocol::Substrate, 20, secs(180), secs(300)));
+    for protocol in Protocol::ALL {
+        let limits = protocol.limits();
+        let expected = (protocol, limits.max_lag, limits.stall_warning, limits.stall_critical);
+        assert_eq!(node(&format!(", protocol = '{protocol}'")), expected);
+    }
+    assert_eq!(node(", protocol = 'bitcoin', max_lag = 9"), (Protocol::Bitcoin, 9, secs(5_400), secs(10_800)));
+    // One stall alone never contradicts the other.
+    assert_eq!(node(", stall_warning = '1h'"), (Protocol::Substrate, 20, secs(3_600), secs(3_600)));
+    assert_eq!(node(", stall_critical = '1m'"), (Protocol::Substrate, 20, secs(60), secs(60)));
 }

@@ -1,0 +1,44 @@
+//! Substrate (Polkadot and its kin). `system_health` alone says little ([`crate::NodeHealth::is_synced`]): a node whose
+//! peers are stuck calls itself in sync, and finality that stands still does not show in it. So the heights are asked for.
+
+use super::language::{Answers, Ask, Call, Fault, Language};
+use super::value::{flag, maybe_number, number};
+use dixmgr_contract::{NodeSighting, Time};
+
+pub(crate) struct Substrate;
+
+const CALLS: [Call; 5] = [
+    Call::must("health", Ask::Rpc("system_health", "[]")),
+    Call::may("sync", Ask::Rpc("system_syncState", "[]")),
+    Call::may("best", Ask::Rpc("chain_getHeader", "[]")),
+    Call::may("hash", Ask::Rpc("chain_getFinalizedHead", "[]")),
+    Call::may("final", Ask::OfHash("chain_getHeader", "hash")),
+];
+
+impl Language for Substrate {
+    fn calls(&self) -> &'static [Call] {
+        &CALLS
+    }
+
+    fn read(&self, answers: &Answers, _now: Time) -> Result<NodeSighting, Fault> {
+        let health = answers.must("health")?;
+        let sync = |key| answers.get("sync").and_then(|sync| sync.get(key));
+        let height = |name| match answers.get(name) {
+            Some(header) => match header.get("number") {
+                Some(text) => number(text, "the `number` of a header is not a height").map(Some),
+                None => Err("a header has no `number`"),
+            },
+            None => Ok(None),
+        };
+        let current = maybe_number(sync("currentBlock"), "`currentBlock` is not a height")?;
+        Ok(NodeSighting {
+            best: height("best")?.or(current),
+            finalized: height("final")?,
+            highest: maybe_number(sync("highestBlock"), "`highestBlock` is not a height")?,
+            peers: Some(health.get("peers").and_then(serde_json::Value::as_u64).ok_or("`peers` is not a number")?),
+            wants_peers: Some(flag(health.get("shouldHavePeers"), "`shouldHavePeers` is not true or false")?),
+            is_syncing: Some(flag(health.get("isSyncing"), "`isSyncing` is not true or false")?),
+            ..NodeSighting::default()
+        })
+    }
+}

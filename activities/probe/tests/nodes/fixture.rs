@@ -1,0 +1,130 @@
+//! Each fixture is a list of scenes: what a node answers, and what the look at it must be. The answers are written in the
+//! documented formats of the real programs; no network is asked.
+
+use crate::common::{Asked, LONG, Reply, Server};
+use dixmgr_contract::{NodeSighting, Protocol, Time};
+use dixmgr_probe::NodeChecker;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, path::Path};
+
+/// One scene.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scene {
+    pub(crate) about: String,
+    now: Time,
+    answers: BTreeMap<String, Answer>,
+    sighting: Option<NodeSighting>,
+    /// A part of the error's message.
+    error: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    status: Option<u16>,
+    /// Of a `GET`.
+    body: Option<Value>,
+    /// Of a JSON-RPC call, as is the error.
+    #[serde(default, deserialize_with = "even_null")]
+    result: Option<Value>,
+    #[serde(default, deserialize_with = "even_null")]
+    error: Option<Value>,
+}
+
+fn even_null<'de, D: serde::Deserializer<'de>>(given: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(given).map(Some)
+}
+
+impl Scene {
+    /// Every scene of a protocol.
+    pub(crate) fn all(protocol: Protocol) -> Vec<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nodes/fixtures");
+        let text = std::fs::read_to_string(folder.join(format!("{protocol}.json"))).unwrap();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{protocol}.json: {error}"))
+    }
+
+    /// A node that answers so.
+    pub(crate) fn reply(&self, asked: &Asked) -> Reply {
+        let call = &asked.call;
+        let keys = match call["method"].as_str() {
+            Some(method) => {
+                let first = &call["params"][0];
+                let what = first["commitment"].as_str().or(first.as_str()).unwrap_or_default();
+                [format!("{method} {what}"), method.to_owned()]
+            }
+            None => {
+                let path = asked.head.split(' ').nth(1).unwrap();
+                [format!("GET {path}"), String::new()]
+            }
+        };
+        let answer = keys.iter().find_map(|key| self.answers.get(key));
+        let answer = answer.unwrap_or_else(|| panic!("{}: nobody expected {keys:?}", self.about));
+        let body = match &answer.body {
+            Some(body) => body.to_string(),
+            None if call.is_null() => String::new(),
+            None => {
+                let mut body = json!({"jsonrpc": "2.0", "id": call["id"]});
+                for (key, value) in [("result", &answer.result), ("error", &answer.error)] {
+                    if let Some(value) = value {
+                        body[key] = value.clone();
+                    }
+                }
+                body.to_string()
+            }
+        };
+        Reply::http(&format!("{} Said", answer.status.unwrap_or(200)), "Content-Type: application/json\r\n", &body)
+    }
+
+    async fn plays(&self, protocol: Protocol) {
+        let scene = self.clone();
+        let server = Server::start(move |asked| scene.reply(asked)).await;
+        let looked = NodeChecker::new().unwrap().look(protocol, &server.endpoint(), self.now, LONG).await;
+        let about = format!("{protocol}: {}", self.about);
+        match (looked, &self.sighting, &self.error) {
+            (Ok(seen), Some(expected), None) => assert_eq!(&seen, expected, "{about}"),
+            (Err(error), None, Some(part)) => {
+                assert!(error.to_string().contains(part), "{about}: {error}");
+                assert!(error.to_string().contains(server.endpoint().place()), "{about}: {error}");
+            }
+            (looked, ..) => panic!("{about}: {looked:?}"),
+        }
+        let asked = server.asked();
+        let ids: Vec<_> = asked.iter().filter(|asked| !asked.call.is_null()).map(|asked| &asked.call["id"]).collect();
+        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{about}: each call has an id of its own");
+    }
+}
+
+#[tokio::test]
+async fn a_look_at_a_node_is_what_its_answers_mean() {
+    for protocol in Protocol::ALL {
+        let scenes = Scene::all(protocol);
+        assert!(scenes.len() >= 6, "{protocol}");
+        for scene in scenes {
+            scene.plays(protocol).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_users_password_is_sent_with_every_call_and_a_prefix_stays_before_every_path() {
+    for protocol in Protocol::ALL {
+        let scene = Scene::all(protocol).swap_remove(0);
+        let played = scene.clone();
+        let server = Server::start(move |asked| {
+            let head = asked.head.replacen("/hush/", "/", 1).replacen("?key=hush", "", 1);
+            // The server has made the path lower case, as ours are.
+            played.reply(&Asked { head: head.replacen("get ", "GET ", 1), call: asked.call.clone() })
+        })
+        .await;
+        let url = format!("http://hush:hush@127.0.0.1:{}/hush?key=hush", server.port);
+        let endpoint = dixmgr_probe::Endpoint::parse(&url).unwrap();
+        let seen = NodeChecker::new().unwrap().look(protocol, &endpoint, scene.now, LONG).await.unwrap();
+        assert_eq!(Some(seen), scene.sighting, "{protocol}");
+        for asked in server.asked() {
+            assert!(asked.head.contains("authorization: basic ahvzadpodxno"), "{protocol}: {}", asked.head);
+            assert!(asked.head.lines().next().unwrap().contains("?key=hush"), "{protocol}: {}", asked.head);
+        }
+    }
+}

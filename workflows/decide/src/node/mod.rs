@@ -1,0 +1,170 @@
+//! Blockchain nodes: is it in sync, does it move, has it peers, and is it the node or the chain?
+//!
+//! A node's own "in sync" is a claim. What counts is progress: [`NodeWatch`] compares its sightings over time, [`Chain`]
+//! the nodes of one chain, and a [`NodeVerdict`] says what is to be thought of it now, with the [`NodeFacts`] for metrics.
+//!
+//! ```text
+//! look ──► NodeWatch::hear ──► NodeWatch::standing ──► Chain::tell, Chain::step ──► notes of the chain
+//!               ▲                                            │
+//!               └────────── Others ◄── Chain::others ◄───────┘        NodeWatch::judge ──► NodeVerdict
+//! ```
+//!
+//! A look that fails is no news: it is neither up nor down, and only several in a row say that the node does not answer.
+//! A node that starts anew gets a new watch: what its last run did is no longer its own.
+//!
+//! The files: `motion` (one height over time), `chain` (the nodes of a chain), `judge` (the verdict), `verdict` (its type).
+//!
+//! Rejected: one machine for a chain with all of its nodes in it. Nodes are on several hosts, each of which has to judge
+//! its own while the others are silent.
+
+mod chain;
+mod judge;
+mod motion;
+mod verdict;
+
+pub use chain::{Chain, ChainNote, Height, Others};
+pub use verdict::{Level, NodeFacts, NodeVerdict, Stall, Whose};
+
+use dixmgr_contract::{NodeSighting, NodeStanding, Protocol, Span, Time};
+use motion::Track;
+use serde::{Deserialize, Serialize};
+
+/// The longest error that is kept, in characters.
+const MAX_ERROR: usize = 300;
+
+/// What is expected of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodePolicy {
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Fewer peers are a warning. With 0, a node that does not say itself that it wants peers needs none.
+    pub min_peers: u32,
+    /// No new block for this long is a warning.
+    pub stall_warning: Span,
+    /// No new block for this long is critical.
+    pub stall_critical: Span,
+    /// More blocks (slots) behind than this is not in sync.
+    pub max_lag: u64,
+    /// Looks in a row that fail before it counts as unreachable, or that are not in sync before it falls out of it; at least 1.
+    pub failures: u32,
+    /// A height stands for this long before the age of its block counts as well: after a start a tip is old.
+    pub grace: Span,
+    /// For how long a look is news: more than the time between two looks, of which one may fail.
+    pub valid_for: Span,
+}
+
+impl NodePolicy {
+    /// What is expected of a node of that protocol, looked at every 30 seconds, where nobody says otherwise.
+    pub const fn of(protocol: Protocol) -> Self {
+        let limits = protocol.limits();
+        Self {
+            protocol,
+            min_peers: 5,
+            stall_warning: limits.stall_warning,
+            stall_critical: limits.stall_critical,
+            max_lag: limits.max_lag,
+            failures: 3,
+            grace: Span::from_secs(60),
+            valid_for: Span::from_secs(120),
+        }
+    }
+}
+
+/// One run of one node, over time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeWatch {
+    #[serde(default)]
+    best: Track,
+    #[serde(default)]
+    finalized: Track,
+    /// The last look that was answered, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen: Option<Seen>,
+    /// Looks in a row that failed.
+    #[serde(default)]
+    failures: u32,
+    /// Why the last one failed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    error: String,
+    /// Looks in a row that were not in sync.
+    #[serde(default)]
+    misses: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    in_sync: Option<bool>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Seen {
+    sighting: NodeSighting,
+    at: Time,
+}
+
+impl NodeWatch {
+    /// Takes in a look: what was seen, or why nothing was.
+    ///
+    /// `others` are those of before this look. Looks have to be given in their order.
+    pub fn hear(&mut self, look: Result<NodeSighting, String>, policy: &NodePolicy, others: &Others, now: Time) {
+        let in_sync = match look {
+            Ok(sighting) => {
+                self.failures = 0;
+                self.error.clear();
+                self.follow(&sighting, policy, now);
+                let lag = judge::lag(&sighting, others);
+                let in_sync = judge::in_sync(&sighting, lag, policy);
+                self.seen = Some(Seen { sighting, at: now });
+                in_sync
+            }
+            Err(error) => {
+                self.failures = self.failures.saturating_add(1);
+                self.error = error.chars().take(MAX_ERROR).collect();
+                None
+            }
+        };
+        self.misses = if in_sync == Some(true) { 0 } else { self.misses.saturating_add(1) };
+        let enough = self.misses >= policy.failures.max(1);
+        self.in_sync = match (self.in_sync, in_sync) {
+            (_, Some(true)) => Some(true),
+            (Some(true), _) if !enough => Some(true),
+            (before, None) if !enough => before,
+            (_, now) => now,
+        };
+    }
+
+    /// The heights of a sighting. While it synchronises, its work counts for its height, and its height for finality. The
+    /// time of a stall is not finality's.
+    fn follow(&mut self, sighting: &NodeSighting, policy: &NodePolicy, now: Time) {
+        let syncs = sighting.is_syncing == Some(true);
+        let before = self.seen.as_ref().and_then(|seen| seen.sighting.work);
+        let works = syncs && before.zip(sighting.work).is_some_and(|(before, work)| work > before);
+        let net = judge::since_finalized(self, policy);
+        let moved = self.best.see(sighting.best, works, now, policy.valid_for);
+        if moved {
+            self.finalized.standing = net;
+        }
+        self.finalized.see(sighting.finalized, syncs && (moved || works), now, policy.valid_for);
+    }
+
+    /// How it stands, for the other nodes of its chain.
+    pub fn standing(&self, policy: &NodePolicy, now: Time) -> NodeStanding {
+        let motion = |track: &Track, since, stall| {
+            if track.is_news(now, policy.valid_for) {
+                (track.last, track.motion(since, stall))
+            } else {
+                Default::default()
+            }
+        };
+        let seen = self.seen.as_ref().map(|seen| &seen.sighting);
+        let since = seen.map_or(Span::ZERO, |sighting| judge::since_best(self.best.standing, sighting, policy));
+        let (best, best_motion) = motion(&self.best, since, policy.stall_warning);
+        let stall = motion::plus(policy.stall_warning, policy.protocol.limits().finality_step);
+        let (finalized, finalized_motion) = motion(&self.finalized, judge::since_finalized(self, policy), stall);
+        let age = self.seen.as_ref().map_or(Span::ZERO, |seen| now.since(seen.at));
+        let valid_for = motion::minus(policy.valid_for, age);
+        NodeStanding { best, best_motion, finalized, finalized_motion, valid_for }
+    }
+
+    /// What is to be thought of it now, among `others`.
+    pub fn judge(&self, policy: &NodePolicy, others: &Others, now: Time) -> NodeVerdict {
+        judge::verdict(self, policy, others, now)
+    }
+}

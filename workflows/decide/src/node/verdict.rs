@@ -1,0 +1,109 @@
+//! What is to be thought of a node: the verdicts, the facts behind them, and both in words.
+
+use dixmgr_contract::Span;
+use serde::{Deserialize, Serialize};
+
+/// How bad something is, from good to bad. Without news it is unknown, which is no kind of bad.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Nobody can say.
+    #[default]
+    Unknown,
+    /// As it should be.
+    Fine,
+    /// Somebody should know.
+    Warning,
+    /// Somebody should act.
+    Critical,
+}
+
+impl Level {
+    /// True if people have to be told.
+    pub const fn is_bad(self) -> bool {
+        matches!(self, Self::Warning | Self::Critical)
+    }
+}
+
+/// Why a height stands still.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whose {
+    /// Another one is seen to move far beyond it, or there is none to compare it with.
+    #[default]
+    Own,
+    /// The whole chain stands still. That is told once, for the chain.
+    Chain,
+    /// There are others, and none of them is seen to move far beyond it.
+    Unclear,
+}
+
+/// A height that does not move, or does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stall {
+    /// How bad it is.
+    pub level: Level,
+    /// Whose fault it is, where it is bad.
+    pub whose: Whose,
+}
+
+impl Stall {
+    /// How bad it is of the node itself: what is the chain's is not the node's to tell.
+    pub const fn own(self) -> Level {
+        match (self.whose, self.level) {
+            (Whose::Chain, Level::Warning | Level::Critical) => Level::Fine,
+            (_, level) => level,
+        }
+    }
+
+    const fn is_own_and_critical(self) -> bool {
+        matches!(self, Self { level: Level::Critical, whose: Whose::Own })
+    }
+}
+
+/// What is to be thought of a node at a moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeVerdict {
+    /// Whether those that need a node in sync can have it. `None`: not known.
+    pub in_sync: Option<bool>,
+    /// Whether it answers. `None`: it was not asked, or not often enough to say that it does not.
+    pub reachable: Option<bool>,
+    /// No new best block for too long.
+    pub best: Stall,
+    /// No new final block for too long.
+    pub finalized: Stall,
+    /// Too few peers.
+    pub peers: Level,
+    /// Too far behind.
+    pub lag: Level,
+    /// What it is based on.
+    pub facts: NodeFacts,
+    /// It for people, in a line.
+    pub detail: String,
+}
+
+impl NodeVerdict {
+    /// True if a restart may help: a stall is critical, and the node's own.
+    pub const fn asks_for_restart(&self) -> bool {
+        self.best.is_own_and_critical() || self.finalized.is_own_and_critical()
+    }
+}
+
+/// What is known of a node, for metrics. What is not known, or no longer, is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeFacts {
+    /// Whether it is in sync.
+    pub in_sync: Option<bool>,
+    /// How many peers it has.
+    pub peers: Option<u64>,
+    /// The height of its best block, in blocks or slots; at most 2^53.
+    pub best: Option<u64>,
+    /// The height of its last final block, in blocks or slots; at most 2^53.
+    pub finalized: Option<u64>,
+    /// How far it is behind, in blocks or slots: the others, or what it says itself that it is to reach.
+    pub lag: Option<u64>,
+    /// How long there was no new best block.
+    pub since_best: Option<Span>,
+    /// How long there was no new final block, although there were new blocks.
+    pub since_finalized: Option<Span>,
+}
