@@ -4,9 +4,10 @@
 #![allow(missing_docs)]
 
 use crate::calls::{ReportCluster, SubscribeTo, for_the_fleet};
+use crate::desk::{Boxed, Desk, ask, at_desk, unless};
 use crate::inflight::InFlight;
 use crate::service_watch::ServiceWatchWorkflow;
-use crate::shell::{Answers, INBOX_LIMIT, Shell, is_long, next, now, rest};
+use crate::shell::{Shell, is_long, next, now, rest};
 use crate::wait::Alarm;
 use crate::wire::Wire;
 use dixmgr_contract::activity::Subscription;
@@ -16,8 +17,6 @@ use dixmgr_decide::cluster::{Action, Cluster, Event};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
-use std::error::Error;
 use std::time::Duration;
 use temporalio_workflow::common::error::ApplicationFailure;
 use temporalio_workflow::{
@@ -27,7 +26,6 @@ use temporalio_workflow::{
 
 const REPORT_TIMEOUT: Duration = Duration::from_secs(30);
 
-type Boxed = Box<dyn Error + Send + Sync>;
 type Context = WorkflowContext<ClusterWorkflow>;
 
 /// The input of the workflow. Minimal: `{"name":"rpc","members":["rpc-1","rpc-2"],"quorum":2,"mode":"active"}`.
@@ -45,9 +43,7 @@ pub struct ClusterInput {
 #[workflow]
 pub struct ClusterWorkflow {
     cluster: Result<Cluster, String>,
-    inbox: VecDeque<Event>,
-    answers: Answers<Result<String, String>>,
-    input_error: Option<String>,
+    desk: Desk<Event>,
 }
 
 #[workflow_methods]
@@ -60,7 +56,7 @@ impl ClusterWorkflow {
             None => input.spec.check().map(|()| Cluster::new(input.spec, begin)).map_err(|error| error.to_string()),
         });
         // The first look needs no mail.
-        Self { cluster, inbox: [Event::Tick].into(), answers: Answers::default(), input_error: None }
+        Self { cluster, desk: Desk::new([Event::Tick]) }
     }
 
     /// Looks after the cluster until it is cancelled.
@@ -94,26 +90,21 @@ impl ClusterWorkflow {
     /// The cluster as a host's configuration has it.
     #[signal]
     pub fn configure(&mut self, _ctx: &mut SyncWorkflowContext<Self>, spec: Wire<ClusterSpec>) {
-        match spec.0.and_then(|spec| spec.check().map(|()| spec).map_err(|error| error.to_string())) {
-            Ok(spec) => self.inbox.push_back(Event::Configured(Box::new(spec))),
-            Err(error) => self.input_error = Some(format!("configure: {error}")),
-        }
+        let checked = spec.0.and_then(|spec| spec.check().map(|()| spec).map_err(|error| error.to_string()));
+        self.desk.take("configure", Wire(checked), |spec| Event::Configured(Box::new(spec)));
     }
 
     /// A member says how it stands.
     #[signal]
     pub fn readiness(&mut self, _ctx: &mut SyncWorkflowContext<Self>, readiness: Wire<Readiness>) {
-        match readiness.0 {
-            Ok(readiness) => self.inbox.push_back(Event::Readiness(readiness)),
-            Err(error) => self.input_error = Some(format!("readiness: {error}")),
-        }
+        self.desk.take("readiness", readiness, Event::Readiness);
     }
 
     /// Where the cluster stands.
     #[query]
     pub fn status(&self, _ctx: &WorkflowContextView) -> Result<ClusterStatus, Boxed> {
         let status = self.cluster.as_ref().map(Cluster::status).map_err(Clone::clone)?;
-        Ok(ClusterStatus { input_error: self.input_error.clone(), ..status })
+        Ok(ClusterStatus { input_error: self.desk.input_error.clone(), ..status })
     }
 
     /// Restarts the members one by one, never below the quorum.
@@ -124,7 +115,7 @@ impl ClusterWorkflow {
     ) -> Result<String, Boxed> {
         let id = ctx.uuid4();
         let args = args.0.unwrap_or_default();
-        answer(ctx, id.clone(), Event::RollingRestart { id, args }).await
+        Ok(ask(ctx, &id, Event::RollingRestart { id: id.clone(), args }).await??)
     }
 
     /// Makes another member of a standby cluster the active one.
@@ -132,38 +123,28 @@ impl ClusterWorkflow {
     pub async fn promote(ctx: &mut WorkflowContext<Self>, args: Wire<PromoteArgs>) -> Result<String, Boxed> {
         let id = ctx.uuid4();
         let args = args.0?;
-        answer(ctx, id.clone(), Event::Promote { id, args }).await
+        Ok(ask(ctx, &id, Event::Promote { id: id.clone(), args }).await??)
     }
 
     #[update_validator(rolling_restart)]
     fn may_restart(&self, _ctx: &WorkflowContextView, args: &Wire<RollingRestartArgs>) -> Result<(), Boxed> {
-        if let Err(error) = &args.0 {
-            return Err(format!("the argument is {{\"by\":…,\"reason\":…}} or nothing: {error}").into());
-        }
-        self.may(Cluster::objection_to_rolling_restart)
+        self.desk.admits("rolling_restart", args, "{\"by\":…,\"reason\":…} or nothing")?;
+        unless(self.cluster.as_ref().ok().and_then(Cluster::objection_to_rolling_restart))
     }
 
     #[update_validator(promote)]
     fn may_promote(&self, _ctx: &WorkflowContextView, args: &Wire<PromoteArgs>) -> Result<(), Boxed> {
-        match &args.0 {
-            Ok(args) => self.may(|cluster| cluster.objection_to_promotion(&args.member)),
-            Err(error) => Err(format!("the argument is {{\"member\":\"rpc-2\"}} or more: {error}").into()),
-        }
+        self.desk.admits("promote", args, "{\"member\":\"rpc-2\"} or more")?;
+        let asked = self.cluster.as_ref().ok().zip(args.0.as_ref().ok());
+        unless(asked.and_then(|(cluster, args)| cluster.objection_to_promotion(&args.member)))
     }
 }
 
+at_desk!(ClusterWorkflow, Event, Result<String, String>);
+
 impl Shell for ClusterWorkflow {
-    type Event = Event;
     type Action = Action;
     const TICK: Event = Event::Tick;
-
-    fn inbox(&mut self) -> &mut VecDeque<Event> {
-        &mut self.inbox
-    }
-
-    fn has_events(&self) -> bool {
-        !self.inbox.is_empty()
-    }
 
     fn step(&mut self, event: Event, now: Time) -> Vec<Action> {
         self.cluster.as_mut().map(|cluster| cluster.step(event, now)).unwrap_or_default()
@@ -171,18 +152,6 @@ impl Shell for ClusterWorkflow {
 
     fn wake_at(&self) -> Option<Time> {
         self.cluster.as_ref().ok().and_then(Cluster::wake_at)
-    }
-}
-
-impl ClusterWorkflow {
-    fn may(&self, objection: impl FnOnce(&Cluster) -> Option<String>) -> Result<(), Boxed> {
-        if self.inbox.len() >= INBOX_LIMIT {
-            return Err("too much is waiting; try again".into());
-        }
-        match self.cluster.as_ref().ok().and_then(objection) {
-            Some(objection) => Err(objection.into()),
-            None => Ok(()),
-        }
     }
 }
 
@@ -205,19 +174,9 @@ fn perform(ctx: &Context, action: Action) -> Option<LocalBoxFuture<'_, Option<Ev
             Some(told.map(|_| None).boxed_local())
         }
         Action::Answer(answer) => {
-            ctx.state_mut(|flow| flow.answers.put(answer.id, answer.result));
+            ctx.state_mut(|flow| flow.desk.put(answer.id, answer.result));
             None
         }
         Action::Checkpoint => None,
-    }
-}
-
-/// Puts a request to the machine and waits for its answer.
-async fn answer(ctx: &mut Context, id: String, event: Event) -> Result<String, Boxed> {
-    ctx.state_mut(|flow| flow.inbox.push_back(event));
-    ctx.wait_condition(|flow| flow.answers.has(&id)).await?;
-    match ctx.state_mut(|flow| flow.answers.take(&id)) {
-        Some(result) => result.map_err(Into::into),
-        None => Err("the answer was lost".into()),
     }
 }

@@ -4,6 +4,7 @@
 #![allow(missing_docs)]
 
 use crate::calls::SubscribeTo;
+use crate::desk::{Desk, at_desk};
 use crate::inflight::InFlight;
 use crate::service_watch::ServiceWatchWorkflow;
 use crate::shell::{Shell, is_long, next, now, rest};
@@ -16,7 +17,6 @@ use dixmgr_decide::wait::{Action, Event, Wait};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 use std::error::Error;
 use temporalio_workflow::common::error::ApplicationFailure;
 use temporalio_workflow::{
@@ -48,7 +48,7 @@ impl From<WaitSpec> for Wire<WaitInput> {
 #[workflow]
 pub struct DependencyWaitWorkflow {
     wait: Result<Wait, String>,
-    inbox: VecDeque<Event>,
+    desk: Desk<Event, ()>,
 }
 
 type Context = WorkflowContext<DependencyWaitWorkflow>;
@@ -63,7 +63,7 @@ impl DependencyWaitWorkflow {
             None => Wait::new(input.spec, begin),
         });
         // The first look needs no mail.
-        Self { wait, inbox: [Event::Tick].into() }
+        Self { wait, desk: Desk::new([Event::Tick]) }
     }
 
     /// Waits until enough dependencies are ready, or the time is up.
@@ -101,8 +101,8 @@ impl DependencyWaitWorkflow {
     #[signal]
     pub fn readiness(&mut self, _ctx: &mut SyncWorkflowContext<Self>, readiness: Wire<Readiness>) {
         if let Ok(readiness) = readiness.0 {
-            self.inbox.truncate(INBOX_LIMIT - 1);
-            self.inbox.push_back(Event::Heard(readiness));
+            self.desk.inbox.truncate(INBOX_LIMIT - 1);
+            self.desk.inbox.push_back(Event::Heard(readiness));
         }
     }
 
@@ -113,18 +113,11 @@ impl DependencyWaitWorkflow {
     }
 }
 
+at_desk!(DependencyWaitWorkflow, Event, ());
+
 impl Shell for DependencyWaitWorkflow {
-    type Event = Event;
     type Action = Action;
     const TICK: Event = Event::Tick;
-
-    fn inbox(&mut self) -> &mut VecDeque<Event> {
-        &mut self.inbox
-    }
-
-    fn has_events(&self) -> bool {
-        !self.inbox.is_empty()
-    }
 
     fn step(&mut self, event: Event, now: Time) -> Vec<Action> {
         self.wait.as_mut().map(|wait| wait.step(event, now)).unwrap_or_default()

@@ -4,8 +4,9 @@
 #![allow(missing_docs)]
 
 use crate::calls::{MarkHostLost, ReportHost, TakeLease, for_the_fleet};
+use crate::desk::{Boxed, Desk, ask, at_desk};
 use crate::inflight::InFlight;
-use crate::shell::{Answers, INBOX_LIMIT, Shell, is_long, next, now, rest};
+use crate::shell::{Shell, is_long, next, now, rest};
 use crate::wait::Alarm;
 use crate::wire::Wire;
 use dixmgr_contract::host::{Beat, Claim, ClaimAnswer, HostStatus, Lease, LeaseBegan, LossMark, lease_queue};
@@ -14,8 +15,7 @@ use dixmgr_decide::host::{Action, Ended, Event, HostLease};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
-use std::error::Error;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use temporalio_workflow::common::error::{ApplicationFailure, TimeoutType};
 use temporalio_workflow::{
@@ -29,7 +29,6 @@ const MARK_TIMEOUT: Duration = Duration::from_secs(300);
 /// An activity needs an end; a lease has none that anybody will see.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-type Boxed = Box<dyn Error + Send + Sync>;
 type Context = WorkflowContext<HostWorkflow>;
 type Operation<'a> = LocalBoxFuture<'a, Option<Event>>;
 
@@ -48,9 +47,7 @@ pub struct HostInput {
 pub struct HostWorkflow {
     lease: Result<HostLease, String>,
     host: Option<HostName>,
-    inbox: VecDeque<Event>,
-    answers: Answers<ClaimAnswer>,
-    input_error: Option<String>,
+    desk: Desk<Event, ClaimAnswer>,
 }
 
 #[workflow_methods]
@@ -64,7 +61,7 @@ impl HostWorkflow {
             Ok(HostInput { host, state: None }) => (Ok(HostLease::new(host, begin)), Event::Tick),
             Err(error) => (Err(error), Event::Tick),
         };
-        Self { lease, host, inbox: [first].into(), answers: Answers::default(), input_error: None }
+        Self { lease, host, desk: Desk::new([first]) }
     }
 
     /// Keeps the lease scheduled until it is cancelled.
@@ -99,17 +96,14 @@ impl HostWorkflow {
     /// The lease runs on a host.
     #[signal]
     pub fn lease_began(&mut self, _ctx: &mut SyncWorkflowContext<Self>, began: Wire<LeaseBegan>) {
-        match began.0 {
-            Ok(began) => self.inbox.push_back(Event::LeaseBegan(began)),
-            Err(error) => self.input_error = Some(format!("lease_began: {error}")),
-        }
+        self.desk.take("lease_began", began, Event::LeaseBegan);
     }
 
     /// Where the host stands.
     #[query]
     pub fn status(&self, _ctx: &WorkflowContextView) -> Result<HostStatus, Boxed> {
         let status = self.lease.as_ref().map(HostLease::status).map_err(Clone::clone)?;
-        Ok(HostStatus { input_error: self.input_error.clone(), ..status })
+        Ok(HostStatus { input_error: self.desk.input_error.clone(), ..status })
     }
 
     /// A dixmgr that starts asks for the host's name.
@@ -117,35 +111,20 @@ impl HostWorkflow {
     pub async fn claim(ctx: &mut WorkflowContext<Self>, claim: Wire<Claim>) -> Result<ClaimAnswer, Boxed> {
         let claim = claim.0?;
         let id = ctx.uuid4();
-        ctx.state_mut(|flow| flow.inbox.push_back(Event::Claimed { id: id.clone(), claim }));
-        ctx.wait_condition(|flow| flow.answers.has(&id)).await?;
-        ctx.state_mut(|flow| flow.answers.take(&id)).ok_or_else(|| "the answer was lost".into())
+        ask(ctx, &id, Event::Claimed { id: id.clone(), claim }).await
     }
 
     #[update_validator(claim)]
     fn may_claim(&self, _ctx: &WorkflowContextView, claim: &Wire<Claim>) -> Result<(), Boxed> {
-        match &claim.0 {
-            Err(error) => {
-                Err(format!("the argument is {{\"holder\":{{\"machine\":…,\"epoch\":…}}}} or more: {error}").into())
-            }
-            Ok(_) if self.inbox.len() >= INBOX_LIMIT => Err("too much is waiting; try again".into()),
-            Ok(_) => Ok(()),
-        }
+        self.desk.admits("claim", claim, "{\"holder\":{\"machine\":…,\"epoch\":…}} or more")
     }
 }
 
+at_desk!(HostWorkflow, Event, ClaimAnswer);
+
 impl Shell for HostWorkflow {
-    type Event = Event;
     type Action = Action;
     const TICK: Event = Event::Tick;
-
-    fn inbox(&mut self) -> &mut VecDeque<Event> {
-        &mut self.inbox
-    }
-
-    fn has_events(&self) -> bool {
-        !self.inbox.is_empty()
-    }
 
     fn step(&mut self, event: Event, now: Time) -> Vec<Action> {
         self.lease.as_mut().map(|lease| lease.step(event, now)).unwrap_or_default()
@@ -179,7 +158,7 @@ fn perform<'a>(
             Some(told.map(|_| None).boxed_local())
         }
         Action::Answer { id, answer } => {
-            ctx.state_mut(|flow| flow.answers.put(id, answer));
+            ctx.state_mut(|flow| flow.desk.put(id, answer));
             None
         }
         Action::Checkpoint => None,

@@ -4,8 +4,9 @@
 #![allow(missing_docs)]
 
 use crate::calls::{ReportHost, RetireServices, SendToMany, for_the_fleet};
+use crate::desk::{Boxed, Desk, ask, at_desk, unless};
 use crate::inflight::InFlight;
-use crate::shell::{Answers, INBOX_LIMIT, Shell, is_long, next, now, rest};
+use crate::shell::{Shell, is_long, next, now, rest};
 use crate::wait::Alarm;
 use crate::wire::Wire;
 use dixmgr_contract::command::CommandArgs;
@@ -15,8 +16,6 @@ use dixmgr_decide::fleet::{Action, Event, Fleet};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
-use std::error::Error;
 use std::time::Duration;
 use temporalio_workflow::{
     ContinueAsNewOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult, workflow,
@@ -27,8 +26,9 @@ use temporalio_workflow::{
 const ACTIVITY_TIMEOUT: Duration = Duration::from_secs(300);
 /// Parts of plans that may wait for the machine; those beyond it are sent again with the next start of their host.
 const PARTS_WAITING: usize = 4_096;
+/// What `pause_all` and `resume_all` take.
+const COMMANDED: &str = "{\"by\":…,\"reason\":…} or nothing";
 
-type Boxed = Box<dyn Error + Send + Sync>;
 type Context = WorkflowContext<InfrastructureWorkflow>;
 
 /// The input of the workflow. Minimal: `{}`.
@@ -43,8 +43,7 @@ pub struct InfrastructureInput {
 #[workflow]
 pub struct InfrastructureWorkflow {
     fleet: Fleet,
-    inbox: VecDeque<Event>,
-    answers: Answers<Result<String, String>>,
+    desk: Desk<Event>,
 }
 
 #[workflow_methods]
@@ -52,7 +51,7 @@ impl InfrastructureWorkflow {
     #[init]
     fn new(_view: &WorkflowContextView, input: Wire<InfrastructureInput>) -> Self {
         let fleet = input.0.ok().and_then(|input| input.state).map(|state| *state).unwrap_or_default();
-        Self { fleet, inbox: VecDeque::new(), answers: Answers::default() }
+        Self { fleet, desk: Desk::new([]) }
     }
 
     /// Keeps the registry until it is cancelled.
@@ -79,8 +78,8 @@ impl InfrastructureWorkflow {
     /// A part of what a host supervises.
     #[signal]
     pub fn apply_plan(&mut self, _ctx: &mut SyncWorkflowContext<Self>, part: Wire<PlanPart>) {
-        if self.inbox.len() < PARTS_WAITING {
-            self.inbox.push_back(match part.0 {
+        if self.desk.inbox.len() < PARTS_WAITING {
+            self.desk.inbox.push_back(match part.0 {
                 Ok(part) => Event::Part(Box::new(part)),
                 Err(message) => Event::Unreadable { message },
             });
@@ -103,51 +102,46 @@ impl InfrastructureWorkflow {
     #[update]
     pub async fn pause_all(ctx: &mut WorkflowContext<Self>, args: Wire<CommandArgs>) -> Result<String, Boxed> {
         let (id, CommandArgs { by, reason }) = (ctx.uuid4(), args.0.unwrap_or_default());
-        answer(ctx, id.clone(), Event::PauseAll { id, by, reason }).await
+        Ok(ask(ctx, &id, Event::PauseAll { id: id.clone(), by, reason }).await??)
     }
 
     /// Supervises every service again.
     #[update]
     pub async fn resume_all(ctx: &mut WorkflowContext<Self>, args: Wire<CommandArgs>) -> Result<String, Boxed> {
         let (id, CommandArgs { by, reason }) = (ctx.uuid4(), args.0.unwrap_or_default());
-        answer(ctx, id.clone(), Event::ResumeAll { id, by, reason }).await
+        Ok(ask(ctx, &id, Event::ResumeAll { id: id.clone(), by, reason }).await??)
     }
 
     /// A host is gone for good: nothing of it stays.
     #[update]
     pub async fn forget_host(ctx: &mut WorkflowContext<Self>, args: Wire<ForgetHost>) -> Result<String, Boxed> {
         let (id, ForgetHost { host }) = (ctx.uuid4(), args.0?);
-        answer(ctx, id.clone(), Event::ForgetHost { id, host }).await
+        Ok(ask(ctx, &id, Event::ForgetHost { id: id.clone(), host }).await??)
     }
 
     #[update_validator(pause_all)]
     fn may_pause(&self, _ctx: &WorkflowContextView, args: &Wire<CommandArgs>) -> Result<(), Boxed> {
-        self.may(args, Some(CommandKind::Pause))
+        self.desk.admits("pause_all", args, COMMANDED)?;
+        unless(self.fleet.objection(CommandKind::Pause))
     }
 
     #[update_validator(resume_all)]
     fn may_resume(&self, _ctx: &WorkflowContextView, args: &Wire<CommandArgs>) -> Result<(), Boxed> {
-        self.may(args, Some(CommandKind::Resume))
+        self.desk.admits("resume_all", args, COMMANDED)?;
+        unless(self.fleet.objection(CommandKind::Resume))
     }
 
     #[update_validator(forget_host)]
     fn may_forget(&self, _ctx: &WorkflowContextView, args: &Wire<ForgetHost>) -> Result<(), Boxed> {
-        self.may(args, None)
+        self.desk.admits("forget_host", args, "{\"host\":\"alpha\"}")
     }
 }
 
+at_desk!(InfrastructureWorkflow, Event, Result<String, String>);
+
 impl Shell for InfrastructureWorkflow {
-    type Event = Event;
     type Action = Action;
     const TICK: Event = Event::Tick;
-
-    fn inbox(&mut self) -> &mut VecDeque<Event> {
-        &mut self.inbox
-    }
-
-    fn has_events(&self) -> bool {
-        !self.inbox.is_empty()
-    }
 
     fn step(&mut self, event: Event, now: Time) -> Vec<Action> {
         self.fleet.step(event, now)
@@ -155,21 +149,6 @@ impl Shell for InfrastructureWorkflow {
 
     fn wake_at(&self) -> Option<Time> {
         self.fleet.wake_at()
-    }
-}
-
-impl InfrastructureWorkflow {
-    fn may<T>(&self, args: &Wire<T>, kind: Option<CommandKind>) -> Result<(), Boxed> {
-        if let Err(error) = &args.0 {
-            return Err(format!("the argument cannot be read: {error}").into());
-        }
-        if self.inbox.len() >= INBOX_LIMIT {
-            return Err("too much is waiting; try again".into());
-        }
-        match kind.and_then(|kind| self.fleet.objection(kind)) {
-            Some(objection) => Err(objection.into()),
-            None => Ok(()),
-        }
     }
 }
 
@@ -190,19 +169,9 @@ fn perform(ctx: &Context, action: Action) -> Option<LocalBoxFuture<'_, Option<Ev
             Some(sent.map(told).boxed_local())
         }
         Action::Answer(answer) => {
-            ctx.state_mut(|flow| flow.answers.put(answer.id, answer.result));
+            ctx.state_mut(|flow| flow.desk.put(answer.id, answer.result));
             None
         }
         Action::Checkpoint => None,
-    }
-}
-
-/// Puts a request to the machine and waits for its answer.
-async fn answer(ctx: &mut Context, id: String, event: Event) -> Result<String, Boxed> {
-    ctx.state_mut(|flow| flow.inbox.push_back(event));
-    ctx.wait_condition(|flow| flow.answers.has(&id)).await?;
-    match ctx.state_mut(|flow| flow.answers.take(&id)) {
-        Some(result) => result.map_err(Into::into),
-        None => Err("the answer was lost".into()),
     }
 }

@@ -7,6 +7,7 @@
 pub mod calls;
 pub mod cluster;
 pub mod dependency_wait;
+mod desk;
 pub mod host;
 mod inflight;
 pub mod infrastructure;

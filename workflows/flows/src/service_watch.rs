@@ -6,9 +6,10 @@
 // The macros generate undocumented constants beside each handler.
 #![allow(missing_docs)]
 
+use crate::desk::{Boxed, Desk, INBOX_LIMIT, ask, at_desk, unless};
 use crate::inflight::InFlight;
 use crate::perform::{self, Settings};
-use crate::shell::{Answers, INBOX_LIMIT, Shell, is_long, next, now, rest};
+use crate::shell::{Shell, is_long, next, now, rest};
 use crate::wait::Alarm;
 use crate::wire::Wire;
 use dixmgr_contract::command::CommandArgs;
@@ -20,15 +21,12 @@ use dixmgr_contract::{
 };
 use dixmgr_decide::{Action, Event, Service};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
-use std::error::Error;
+use std::collections::BTreeMap;
 use temporalio_workflow::common::error::ApplicationFailure;
 use temporalio_workflow::{
     ContinueAsNewOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
     WorkflowResult, WorkflowTermination, workflow, workflow_methods,
 };
-
-type Boxed = Box<dyn Error + Send + Sync>;
 
 /// The input of the workflow. Minimal: `{"name":"api","unit":"api.service"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,10 +50,8 @@ pub struct WatchInput {
 pub struct ServiceWatchWorkflow {
     input: Result<WatchInput, String>,
     service: Option<Service>,
-    inbox: VecDeque<Event>,
-    answers: Answers<Result<String, String>>,
+    desk: Desk<Event>,
     now: Time,
-    input_error: Option<String>,
     /// The orders that are out, by their generation, and how to take each back.
     pub(crate) orders: BTreeMap<u64, WorkflowCancellationToken>,
 }
@@ -66,15 +62,7 @@ impl ServiceWatchWorkflow {
     fn new(view: &WorkflowContextView, input: Wire<WatchInput>) -> Self {
         let service = input.0.as_ref().ok().and_then(|input| input.state.as_deref().cloned());
         let now = view.start_time().map(Time::from).unwrap_or_default();
-        Self {
-            input: input.0,
-            service,
-            inbox: VecDeque::new(),
-            answers: Answers::default(),
-            now,
-            input_error: None,
-            orders: BTreeMap::new(),
-        }
+        Self { input: input.0, service, desk: Desk::new([]), now, orders: BTreeMap::new() }
     }
 
     /// Supervises until it is cancelled.
@@ -106,7 +94,7 @@ impl ServiceWatchWorkflow {
                 over |= actions.contains(&Action::End);
                 for action in actions {
                     if let Action::Answer(answer) = action {
-                        ctx.state_mut(|flow| flow.answers.put(answer.id, answer.result));
+                        ctx.state_mut(|flow| flow.desk.put(answer.id, answer.result));
                     } else if let Some(operation) = perform::action(ctx, &settings, action) {
                         operations.push(operation);
                     }
@@ -175,7 +163,7 @@ impl ServiceWatchWorkflow {
             (None, Ok(input)) => Service::new(input.spec.clone(), 0, self.now),
             (None, Err(error)) => return Err(error.clone().into()),
         };
-        Ok(ServiceStatus { input_error: self.input_error.clone(), ..service.status(self.now) })
+        Ok(ServiceStatus { input_error: self.desk.input_error.clone(), ..service.status(self.now) })
     }
 
     /// Stops the unit if it runs and starts it.
@@ -234,18 +222,11 @@ impl ServiceWatchWorkflow {
     }
 }
 
+at_desk!(ServiceWatchWorkflow, Event, Result<String, String>);
+
 impl Shell for ServiceWatchWorkflow {
-    type Event = Event;
     type Action = Action;
     const TICK: Event = Event::Tick;
-
-    fn inbox(&mut self) -> &mut VecDeque<Event> {
-        &mut self.inbox
-    }
-
-    fn has_events(&self) -> bool {
-        !self.inbox.is_empty()
-    }
 
     fn step(&mut self, event: Event, now: Time) -> Vec<Action> {
         self.now = now;
@@ -270,35 +251,27 @@ impl ServiceWatchWorkflow {
         self.service.as_ref()?.spec.host.clone()
     }
 
-    /// A signal that cannot be read is noted, and harms nothing.
+    /// What comes too fast is dropped, and what cannot be read is noted.
     fn take<T>(&mut self, signal: &str, argument: Wire<T>, event: impl FnOnce(T) -> Event) {
         match argument.0 {
             Ok(argument) => self.receive(event(argument)),
-            Err(error) => self.input_error = Some(format!("{signal}: {error}")),
+            Err(error) => self.desk.input_error = Some(format!("{signal}: {error}")),
         }
     }
 
     /// An observation is the whole state: when too many wait, the newest is enough.
     fn receive(&mut self, event: Event) {
-        if self.inbox.len() < INBOX_LIMIT {
-            self.inbox.push_back(event);
-        } else if let (Event::Observed(_), Some(last @ Event::Observed(_))) = (&event, self.inbox.back_mut()) {
+        if self.desk.inbox.len() < INBOX_LIMIT {
+            self.desk.inbox.push_back(event);
+        } else if let (Event::Observed(_), Some(last @ Event::Observed(_))) = (&event, self.desk.inbox.back_mut()) {
             *last = event;
         }
     }
 
     fn may(&self, kind: CommandKind, args: &Wire<CommandArgs>) -> Result<(), Boxed> {
-        if let Err(error) = &args.0 {
-            return Err(format!("the argument of {kind} is {{\"by\":…,\"reason\":…}} or nothing: {error}").into());
-        }
-        if self.inbox.len() >= INBOX_LIMIT {
-            return Err("too much is waiting; try again".into());
-        }
+        self.desk.admits(kind.as_str(), args, "{\"by\":…,\"reason\":…} or nothing")?;
         // In a run's first activation the validator comes before `run`: then the machine itself refuses, with its reason.
-        match self.service.as_ref().and_then(|service| service.objection(kind)) {
-            Some(objection) => Err(objection.into()),
-            None => Ok(()),
-        }
+        unless(self.service.as_ref().and_then(|service| service.objection(kind)))
     }
 }
 
@@ -317,10 +290,5 @@ async fn obey(
     let id = ctx.uuid4();
     let CommandArgs { by, reason } = args.0.unwrap_or_default();
     let command = Command { id: id.clone(), command: kind, by, reason, to_all: false };
-    ctx.state_mut(|flow| flow.inbox.push_back(Event::Commanded(command)));
-    ctx.wait_condition(|flow| flow.answers.has(&id)).await?;
-    match ctx.state_mut(|flow| flow.answers.take(&id)) {
-        Some(result) => result.map_err(Into::into),
-        None => Err("the answer was lost".into()),
-    }
+    Ok(ask(ctx, &id, Event::Commanded(command)).await??)
 }
