@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds a release and measures it beside a private systemd and a Temporal dev server. Arguments go to bench/bench.py;
+# Builds what is shipped and measures it beside a private systemd and a Temporal dev server. Arguments go to bench/bench.py;
 # bench/fleet.py measures the fleet.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
@@ -8,13 +8,13 @@ here=$(dirname "${BASH_SOURCE[0]}")
 "$here/setup.sh"
 cd "$root"
 has monit || unpack monit usr/bin/monit || note "no Monit to compare with"
-heading "building a release"
-cargo build --release --workspace --bin dixmgr
+heading "building what is shipped: some minutes, for its size"
+cargo build --profile dist --workspace --bin dixmgr
 may_be_root || die "the private systemd needs root: run this as root, or install sudo"
 heading "measuring"
 measure() { # PROGRAM [ARGUMENT…]
   as_root env "PATH=$PATH" "BENCH_IDLE=${BENCH_IDLE:-60}" "$root/tests/sandbox/user-manager.sh" \
-    python3 "$root/bench/$1" --dixmgr "$target/release/dixmgr" --results "$target/bench" "${@:2}"
+    python3 "$root/bench/$1" --dixmgr "$target/dist/dixmgr" --results "$target/bench" "${@:2}"
 }
 measure bench.py "$@"
 measure fleet.py
