@@ -18,6 +18,8 @@ const MOST_PROCESSES: usize = 10_000;
 pub(crate) struct Crowd {
     /// When they were last looked at, and the uptime then.
     at: Option<(Instant, Option<u64>)>,
+    /// What was asked of them. Counters of which others were asked are no base for a rate.
+    needs: Option<Needs>,
     processes: BTreeMap<u32, Process>,
     /// Listed at the last look, but not to be seen: if so again, they are hidden from us (`hidepid`), not gone.
     missing: BTreeSet<u32>,
@@ -41,6 +43,9 @@ impl Crowd {
 
     /// Looks at all processes.
     pub(crate) fn look(&mut self, context: &mut Context, pids: &[u32], needs: Needs, now: Instant) -> Sight {
+        if self.needs != Some(needs) {
+            *self = Self { needs: Some(needs), ..Self::default() };
+        }
         let before = self.at.take();
         if pids.len() > MOST_PROCESSES {
             *self = Self::default();
@@ -51,14 +56,14 @@ impl Crowd {
         let since = before.and_then(|(_, uptime)| uptime);
         if self.walk(context, pids, needs, since, &mut |pid, life, look| {
             lives.push((pid, life));
-            if let Some(look) = look.filter(|look| !look.stat.is_dead()) {
+            if let Some(look) = look.filter(|look| !look.is_dead) {
                 sight.add(look);
             }
         }) == Err(Unseen)
         {
             // Neither too little now nor a burst next time: begin anew.
             let missing = std::mem::take(&mut self.missing);
-            *self = Self { missing, ..Self::default() };
+            *self = Self { missing, needs: Some(needs), ..Self::default() };
             return Sight::default();
         }
         self.at = Some((now, context.uptime));
@@ -83,14 +88,10 @@ impl Crowd {
         for pid in pids {
             if let Some(known) = self.processes.get_mut(pid) {
                 let (before, parent) = (known.totals, known.parent);
-                match known.look(context, needs) {
+                match known.look_again(context, needs) {
                     Ok(look) => {
                         known.totals = Some(look.totals);
-                        tell(
-                            *pid,
-                            Life { parent: look.stat.parent, before, after: Some(look.totals), is_born: false },
-                            Some(look),
-                        );
+                        tell(*pid, Life { parent, before, after: Some(look.totals), is_born: false }, Some(look));
                         continue;
                     }
                     Err(Fault::Gone) => {
@@ -138,7 +139,7 @@ impl Crowd {
             let (before, parent) = (known.totals, known.parent);
             let look = known.look(context, needs);
             match look {
-                Ok(look) if look.stat.is_dead() => {
+                Ok(look) if look.is_dead => {
                     known.totals = Some(look.totals);
                     tell(*pid, Life { parent, before, after: Some(look.totals), is_born: false }, Some(look));
                     true
@@ -160,7 +161,7 @@ struct Unseen;
 impl Sight {
     fn add(&mut self, look: Look) {
         self.processes = self.processes.map(|sum| sum + 1);
-        self.threads = self.threads.and_then(|sum| sum.checked_add(look.stat.threads));
+        self.threads = self.threads.and_then(|sum| sum.checked_add(look.threads?));
         self.resident = self.resident.and_then(|sum| sum.checked_add(look.resident?));
     }
 }

@@ -74,9 +74,8 @@ impl Memory {
         }
         let switches_per_second = self.rate(switches, now);
         let oom_kills = group.oom_kills(context);
-        let folder = group.pressure_folder();
-        let pressure = folder.map(|folder| Pressure::read(&mut context.reader, folder, ".pressure"));
-        Details { threads, open_files: files, switches_per_second, oom_kills, pressure: pressure.unwrap_or_default() }
+        let pressure = group.pressure(context);
+        Details { threads, open_files: files, switches_per_second, oom_kills, pressure }
     }
 
     /// Switches of each thread since the last look. A thread that is new counts from its begin, unless its process is new

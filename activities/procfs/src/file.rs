@@ -17,6 +17,9 @@ const LARGEST: usize = 1 << 20;
 /// The buffer to begin with: more than any file of a process or cgroup but lists.
 const BUFFER: usize = 1 << 14;
 
+/// Of the smallest page that there is.
+const HALF_PAGE: usize = 2048;
+
 /// Why something could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -58,6 +61,10 @@ impl Slot {
     /// Closes the file, if it is open.
     pub(crate) fn close(&mut self) {
         self.0 = None;
+    }
+
+    pub(crate) const fn is_open(&self) -> bool {
+        self.0.is_some()
     }
 }
 
@@ -109,23 +116,46 @@ impl Reader {
 
     /// Reads a file of many pieces to its end. A file that is too long is broken, not cut.
     pub(crate) fn read_long(&mut self, slot: &mut Slot, path: impl FnOnce() -> PathBuf) -> Result<&[u8], Fault> {
+        self.read_pieces(slot, path, 1)
+    }
+
+    /// The same for a file of short lines. The kernel ends a piece before its page is full only if nothing comes after it
+    /// (`seq_read_iter`, `fs/seq_file.c`), so there is no need to read on to hear that it was all.
+    pub(crate) fn read_list(&mut self, slot: &mut Slot, path: impl FnOnce() -> PathBuf) -> Result<&[u8], Fault> {
+        self.read_pieces(slot, path, HALF_PAGE)
+    }
+
+    /// A piece shorter than `last` is the last one.
+    fn read_pieces(&mut self, slot: &mut Slot, path: impl FnOnce() -> PathBuf, last: usize) -> Result<&[u8], Fault> {
         let length = self.with(slot, path, |file, buffer| {
             let mut length = 0;
             loop {
-                if length == buffer.len() {
+                // A full buffer would look like the end.
+                if length + HALF_PAGE > buffer.len() {
                     if length >= LARGEST {
                         return Err(ErrorKind::FileTooLarge.into());
                     }
-                    buffer.resize(length * 2, 0);
+                    buffer.resize(buffer.len() * 2, 0);
                 }
                 let read = file.read_at(&mut buffer[length..], length as u64)?;
-                if read == 0 {
+                length += read;
+                if read < last {
                     return Ok(length);
                 }
-                length += read;
             }
         })?;
         self.buffer.get(..length).ok_or(Fault::Broken)
+    }
+
+    /// As [`Reader::read`], for a file that is read more rarely: it stays open only while there is plenty of room.
+    pub(crate) fn read_rarely(&mut self, slot: &mut Slot, path: impl FnOnce() -> PathBuf) -> Result<&[u8], Fault> {
+        if slot.is_open() || self.open_files() < self.most / 4 * 3 {
+            return self.read(slot, path);
+        }
+        let most = std::mem::take(&mut self.most);
+        let length = self.read(slot, path).map(<[u8]>::len);
+        self.most = most;
+        self.buffer.get(..length?).ok_or(Fault::Broken)
     }
 
     /// The file's metadata, through the open file.

@@ -6,6 +6,7 @@
 
 use crate::file::{Fault, Slot};
 use crate::hierarchy::Tree;
+use crate::pressure::{Gauge, Pressure};
 use crate::sampler::Context;
 use crate::tally::{self, Devices};
 use std::os::unix::fs::MetadataExt;
@@ -53,6 +54,7 @@ pub(crate) struct Group {
     pub(crate) memory: Option<Meter>,
     oom_kills: Option<Meter>,
     io: Option<(PathBuf, Slot)>,
+    pressure: Gauge,
 }
 
 impl Group {
@@ -64,8 +66,9 @@ impl Group {
             let Ok(metadata) = std::fs::metadata(&folder) else { continue };
             let identity = (metadata.dev(), metadata.ino());
             let (directory, procs) = Default::default();
-            let (cpu, memory, oom_kills, io) = Default::default();
-            let mut group = Self { folder, is_unified, identity, directory, procs, cpu, memory, oom_kills, io };
+            let (cpu, memory, oom_kills, io, pressure) = Default::default();
+            let mut group =
+                Self { folder, is_unified, identity, directory, procs, cpu, memory, oom_kills, io, pressure };
             if group.list(context, pids).is_ok() && !pids.is_empty() {
                 group.find_meters(cgroup, context, pids);
                 return Some(group);
@@ -86,7 +89,7 @@ impl Group {
         if (metadata.dev(), metadata.ino()) != self.identity {
             return Err(Fault::Gone);
         }
-        tally::pids(context.reader.read_long(&mut self.procs, || self.folder.join("cgroup.procs"))?, pids);
+        tally::pids(context.reader.read_list(&mut self.procs, || self.folder.join("cgroup.procs"))?, pids);
         // A folder has two links, and one more for each folder in it. File systems that do not count them have one.
         if metadata.nlink() != 2 {
             let mut left = MOST_BELOW;
@@ -143,15 +146,20 @@ impl Group {
         self.oom_kills.as_mut()?.read(context).ok()
     }
 
-    /// The folder in which pressure files may be.
-    pub(crate) fn pressure_folder(&self) -> Option<&Path> {
-        self.is_unified.then_some(self.folder.as_path())
+    /// Pressure, where there is any.
+    pub(crate) fn pressure(&mut self, context: &mut Context) -> Pressure {
+        if self.is_unified {
+            self.pressure.read(&mut context.reader, &self.folder, ".pressure")
+        } else {
+            Pressure::default()
+        }
     }
 
     /// Closes its files.
     pub(crate) fn close(&mut self) {
         self.directory.close();
         self.procs.close();
+        self.pressure.close();
         for meter in [&mut self.cpu, &mut self.memory, &mut self.oom_kills].into_iter().flatten() {
             meter.slot.close();
         }
@@ -193,7 +201,7 @@ fn below(
         let depth = depth.checked_sub(1).ok_or(Fault::Broken)?;
         let inner = entry.path();
         // One that is just being removed, or a threaded one, whose processes its parent lists.
-        if let Ok(text) = context.reader.read_long(&mut Slot::default(), || inner.join("cgroup.procs")) {
+        if let Ok(text) = context.reader.read_list(&mut Slot::default(), || inner.join("cgroup.procs")) {
             tally::pids(text, pids);
         }
         match below(&inner, context, pids, left, depth) {

@@ -1,7 +1,7 @@
 //! The machine as a whole. Read rarely, so the crate `procfs` does it; each part is absent by itself.
 
 use crate::file::{Reader, Slot};
-use crate::pressure::Pressure;
+use crate::pressure::{Gauge, Pressure};
 use crate::roots::Roots;
 use procfs::{ExplicitSystemInfo, FromRead, FromReadSI, KernelStats, LoadAverage, Meminfo};
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ pub fn read(roots: &Roots, paths: &[PathBuf]) -> Host {
         load: file(&mut reader, roots, "loadavg").and_then(load),
         file_systems: paths.iter().filter_map(|path| file_system(roots, path)).collect(),
         clock_synchronised: clock_synchronised(roots),
-        pressure: Pressure::read(&mut reader, &roots.proc().join("pressure"), ""),
+        pressure: Gauge::default().read(&mut reader, &roots.proc().join("pressure"), ""),
     }
 }
 

@@ -56,15 +56,23 @@ impl Kernel {
         self.nanos(2)
     }
 
-    /// The CPU time of all threads of a process, dead ones too, in nanoseconds (clock_getcpuclockid(3)). Without it a
-    /// tenth of a second would be measured in steps of 10 % of a core. It tells nothing about whose pid it is: look at
-    /// the process's open `stat` afterwards.
-    pub(crate) fn cpu_clock(&self, pid: u32) -> Option<u64> {
-        if !self.is_ours {
-            return None;
-        }
-        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(pid).ok()?)).ok()?;
-        let time = clock_gettime(clock).ok()?;
+    /// The CPU clock of a process; none if `/proc` is not of our own pid namespace.
+    pub(crate) fn cpu_clock(&self, pid: u32) -> Option<CpuClock> {
+        let pid = i32::try_from(pid).ok().filter(|_| self.is_ours)?;
+        ClockId::pid_cpu_clock_id(Pid::from_raw(pid)).ok().map(CpuClock)
+    }
+}
+
+/// The CPU time of all threads of a process, dead ones too (clock_getcpuclockid(3)). `/proc` cuts it to hundredths of a
+/// second, with which a tenth of a second would be measured in steps of 10 % of a core. It tells nothing about whose pid it
+/// is: look at the process's `stat` afterwards.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CpuClock(ClockId);
+
+impl CpuClock {
+    /// Nanoseconds; none if there is no such process.
+    pub(crate) fn now(self) -> Option<u64> {
+        let time = clock_gettime(self.0).ok()?;
         let seconds = u64::try_from(time.tv_sec()).ok()?;
         seconds.checked_mul(NANOS)?.checked_add(u64::try_from(time.tv_nsec()).ok()?)
     }

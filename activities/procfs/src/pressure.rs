@@ -38,15 +38,24 @@ pub struct Stall {
     pub total_us: u64,
 }
 
-impl Pressure {
-    /// Reads three files: `/proc/pressure/{cpu,memory,io}` or `<cgroup>/{cpu,memory,io}.pressure`.
-    pub(crate) fn read(reader: &mut Reader, folder: &Path, suffix: &str) -> Self {
-        let mut one = |name: &str| {
-            let path = folder.join(format!("{name}{suffix}"));
-            let text = reader.read(&mut Slot::default(), || path);
+/// The three files of a cgroup or of the host.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge([Slot; 3]);
+
+impl Gauge {
+    /// Reads `/proc/pressure/{cpu,memory,io}` or `<cgroup>/{cpu,memory,io}.pressure`.
+    pub(crate) fn read(&mut self, reader: &mut Reader, folder: &Path, suffix: &str) -> Pressure {
+        let mut one = |slot: &mut Slot, name: &str| {
+            let text = reader.read_rarely(slot, || folder.join(format!("{name}{suffix}")));
             text.and_then(|text| stalled(text).ok_or(Fault::Broken)).ok()
         };
-        Self { cpu: one("cpu"), memory: one("memory"), io: one("io") }
+        let [cpu, memory, io] = &mut self.0;
+        Pressure { cpu: one(cpu, "cpu"), memory: one(memory, "memory"), io: one(io, "io") }
+    }
+
+    /// Closes its files.
+    pub(crate) fn close(&mut self) {
+        self.0.iter_mut().for_each(Slot::close);
     }
 }
 

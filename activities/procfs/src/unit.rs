@@ -12,6 +12,9 @@ use crate::tally::Devices;
 use crate::usage::Usage;
 use std::time::Instant;
 
+/// Whether accounting was turned on meanwhile is asked at every n-th close look.
+const METERS_EVERY: u32 = 10;
+
 /// What is known of a service.
 #[derive(Debug, Default)]
 pub(crate) struct Unit {
@@ -24,6 +27,8 @@ pub(crate) struct Unit {
     crowd: Crowd,
     memory: Memory,
     details: Option<Details>,
+    /// Close looks so far.
+    looks: u32,
 }
 
 impl Unit {
@@ -65,7 +70,11 @@ impl Unit {
             }
         }
         let Some(mut group) = self.group.take() else { return Usage::default() };
-        if with_details && let Some(cgroup) = checked(control_group) {
+        self.looks += u32::from(with_details);
+        if with_details
+            && self.looks.is_multiple_of(METERS_EVERY)
+            && let Some(cgroup) = checked(control_group)
+        {
             group.find_meters(cgroup, context, &pids);
         }
         let now = clock();
