@@ -70,7 +70,8 @@ pub(crate) fn spent<'a>(lives: impl Iterator<Item = (u32, Life)> + Clone + 'a, s
         let children = after.children.saturating_sub(before.children);
         let own = after.own.saturating_sub(before.own);
         spent.cpu = spent.cpu.saturating_add(own).saturating_add(children.saturating_sub(credit.cpu));
-        let waited = children.saturating_add(slack.saturating_mul(credit.children)) >= credit.cpu;
+        // Children that used CPU ended, and none of it came here: nobody waited for them, so their bytes did not come either.
+        let waited = children > 0 || credit.cpu <= slack.saturating_mul(credit.children);
         let off = if waited { credit.disk } else { Disk::default() };
         spent.disk = spent.disk.and_then(|sum| add(sum, before.disk?, after.disk?, off));
     }

@@ -34,6 +34,11 @@ mod tally;
 mod unit;
 mod usage;
 
+#[cfg(test)]
+mod account_tests;
+#[cfg(test)]
+mod parser_tests;
+
 pub use pressure::{Pressure, Stall, Stalled};
 pub use roots::Roots;
 pub use sampler::{Options, Sampler};
