@@ -39,6 +39,7 @@ mod account_tests;
 #[cfg(test)]
 mod parser_tests;
 
+pub use host::CpuTime;
 pub use pressure::{Pressure, Stall, Stalled};
 pub use roots::Roots;
 pub use sampler::{Options, Sampler};
