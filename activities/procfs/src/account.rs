@@ -6,9 +6,9 @@
 //! they were last seen, which is wanted, and what was counted of them before, which is not: that is taken off. Children
 //! that were born and ended between two looks are thereby counted too.
 //!
-//! What is left out, always too little, never too much: the last moments of a process whose parent is outside the unit, or
-//! ignores `SIGCHLD` (the kernel adds it to nobody); and, when a parent ignores `SIGCHLD` and its children used hardly any
-//! CPU, as many bytes of the parent's as were counted of those children.
+//! What is left out, always too little and not too much: the last moments of a process whose parent is outside the unit, or
+//! ignores `SIGCHLD` (the kernel adds it to nobody); and, when such children used hardly any CPU, or CPU time is not looked at,
+//! as many bytes of the parent's as were counted of them.
 //!
 //! Rejected: the sum over the processes now less the sum before. It falls when a process ends, and a negative rate that is
 //! shown as 0 hides what the others did.

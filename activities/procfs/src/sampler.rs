@@ -16,7 +16,8 @@ const MOST_OPEN: u64 = 1 << 15;
 /// How much a [`Sampler`] may use, and how often it looks closely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many files may stay open between samples. A service takes 3, and each of its processes 3 more. With 0 each is
+    /// How many files may stay open between samples. A service takes 2 to 8, and each of its processes up to 3 more.
+    /// With 0 each is
     /// opened for each look, which costs about three times as much.
     pub open_files: usize,
     /// Threads, open files, context switches, OOM kills and pressure are read at the first sample of a service and at every
