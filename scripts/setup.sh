@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Rust, if it is missing: systemd and a bus, promtool, a Temporal server.
+# Installs what the tests need beyond Rust, if it is missing: systemd and a bus, pidstat, promtool, a Temporal server.
 # Packages come with apt; the other two go into target/tools. Nothing is started.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -16,7 +16,8 @@ get_temporal() {
 
 heading "what the tests need"
 need_rust
-need systemctl=systemd dbus-daemon=dbus unshare=util-linux setpriv=util-linux ip=iproute2 python3=python3-minimal
+need systemctl=systemd dbus-daemon=dbus unshare=util-linux setpriv=util-linux ip=iproute2 python3=python3-minimal \
+  ps=procps pidstat=sysstat
 has promtool || unpack prometheus usr/bin/promtool || die "no promtool: it is in the package prometheus"
 has temporal || get_temporal
 note "$(systemctl --version | head -n 1), $(promtool --version 2>&1 | head -n 1 | cut -d' ' -f1-3), $(temporal --version)"

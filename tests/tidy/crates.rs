@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// Crate, the crates of ours that it may use, and the crates of Temporal's that it may use.
 ///
-/// `contract <- decide <- model, flows` and `contract <- telemetry, systemd, probe <- bind`; only `dixmgr` and tests see
+/// `contract <- decide <- model, flows` and `contract <- telemetry, systemd, probe, procfs <- bind`; only `dixmgr` and tests see
 /// both columns, and `flows` and `bind` meet in `contract` alone. Of the SDK, `flows` knows the workflow half only.
 const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("dixmgr-contract", &[], &[]),
@@ -15,9 +15,10 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("dixmgr-telemetry", &["dixmgr-contract"], &[]),
     ("dixmgr-systemd", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
     ("dixmgr-probe", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
+    ("dixmgr-procfs", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
     (
         "dixmgr-bind",
-        &["dixmgr-contract", "dixmgr-probe", "dixmgr-systemd", "dixmgr-telemetry"],
+        &["dixmgr-contract", "dixmgr-probe", "dixmgr-procfs", "dixmgr-systemd", "dixmgr-telemetry"],
         &["temporalio-client", "temporalio-common", "temporalio-macros", "temporalio-sdk"],
     ),
     (
@@ -29,6 +30,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
             "dixmgr-flows",
             "dixmgr-model",
             "dixmgr-probe",
+            "dixmgr-procfs",
             "dixmgr-systemd",
             "dixmgr-telemetry",
         ],

@@ -3,7 +3,7 @@
 //! Positional arguments, Go's field names: a workflow in any language calls these by name. The one argument that is new,
 //! [`Guard`], is an optional last one; with it an action is refused when the world has moved on since it was decided.
 
-use crate::{ServiceName, Span, UnitState};
+use crate::{ServiceName, Span, Time, UnitState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ pub const RESTART_SYSTEMD_SERVICE: &str = "RestartSystemdServiceActivity";
 /// `CheckNodeSyncActivity(endpoint, port)` → bool: a blockchain node of this host is in sync. An empty endpoint is
 /// `http://localhost:<port>`.
 pub const CHECK_NODE_SYNC: &str = "CheckNodeSyncActivity";
+/// `CheckResourceUsageActivity(unit)` → [`ResourceUsage`]: what all processes of the unit use, over a tenth of a second.
+pub const CHECK_RESOURCE_USAGE: &str = "CheckResourceUsageActivity";
 /// `SubscribeActivity(subscription)` → null: subscribes a workflow to the readiness of a service. Any host does it.
 pub const SUBSCRIBE: &str = "SubscribeActivity";
 /// `ReportClusterActivity(report)` → null: any host writes down what happened to a cluster.
@@ -135,6 +137,27 @@ impl From<&UnitState> for SystemdServiceStatus {
     }
 }
 
+/// The answer of [`CHECK_RESOURCE_USAGE`], with Go's field names. A figure that the host cannot tell (the unit does not
+/// run, the kernel denies it) is left out, never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ResourceUsage {
+    /// 100 is one core, so several cores give more.
+    #[serde(default, rename = "CPUPercent", skip_serializing_if = "Option::is_none")]
+    pub cpu_percent: Option<f64>,
+    /// Resident memory in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// Bytes per second read from disks. Whole, so that an integer in any language takes it.
+    #[serde(default, rename = "DiskReadBPS", skip_serializing_if = "Option::is_none")]
+    pub disk_read_bps: Option<u64>,
+    /// Bytes per second written to disks.
+    #[serde(default, rename = "DiskWriteBPS", skip_serializing_if = "Option::is_none")]
+    pub disk_write_bps: Option<u64>,
+    /// When it was measured.
+    pub timestamp: Time,
+}
+
 /// What a service's people should hear of once. More kinds come with time; an unknown one is shown as its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -178,5 +201,24 @@ mod tests {
             serde_json::to_value(SystemdServiceStatus::from(&unit)).unwrap(),
             serde_json::json!({"IsActive": true, "ActiveState": "active", "SubState": "running", "LoadState": "loaded"})
         );
+    }
+    #[test]
+    fn usage_has_gos_field_names_and_leaves_out_what_is_not_known() {
+        let mut usage = ResourceUsage {
+            cpu_percent: Some(150.5),
+            memory_bytes: Some(1024),
+            disk_read_bps: Some(0),
+            disk_write_bps: Some(7),
+            timestamp: Time::from_unix_millis(1_700_000_000_123),
+        };
+        let stamp = "2023-11-14T22:13:20.123Z";
+        assert_eq!(
+            serde_json::to_value(usage).unwrap(),
+            serde_json::json!({"CPUPercent": 150.5, "MemoryBytes": 1024, "DiskReadBPS": 0, "DiskWriteBPS": 7, "Timestamp": stamp})
+        );
+        (usage.cpu_percent, usage.memory_bytes, usage.disk_read_bps, usage.disk_write_bps) = (None, None, None, None);
+        let text = serde_json::to_string(&usage).unwrap();
+        assert_eq!(text, format!("{{\"Timestamp\":\"{stamp}\"}}"));
+        assert_eq!(serde_json::from_str::<ResourceUsage>(&text).unwrap(), usage);
     }
 }
