@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p dixmgr-probe --example check_cost [ROUNDS [SECONDS]]`: a thousand checks with kept connections,
 //! ROUNDS times (20) each kind in turn; then a thousand checks every 10 s, spread as they are in the agent, for SECONDS (20).
+//! The runtime has one thread: with several, half of the time goes into waking the next one.
 
 use dixmgr_contract::{CheckState, Span, Time};
 use dixmgr_decide::{
@@ -30,7 +31,7 @@ const BODY: &str = r#"{"status":"ok","version":"1.2.3","sync":{"peers":12,"head"
 
 type Failed = Box<dyn Error + Send + Sync>;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failed> {
     let given: Vec<String> = std::env::args().skip(1).collect();
     if given.first().is_some_and(|first| first == "serve") {

@@ -1,11 +1,15 @@
 //! When a check is due: at its interval, from a place within it that is drawn, and never while it runs.
 //!
 //! A thousand checks that begin together fire apart. A run that takes longer than the interval costs the runs in between;
-//! what was missed is not made up for, and the place within the interval stays.
+//! what was missed is not made up for, and the place within the interval stays. Places are tenths of a second of the clock,
+//! so that those who share one wake the host once.
 
 use crate::rng::Rng;
 use dixmgr_contract::{Span, Time};
 use serde::{Deserialize, Serialize};
+
+/// What places are whole multiples of, in milliseconds.
+const GRAIN: u64 = 100;
 
 /// The times of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,11 +22,14 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A check that runs every `interval` (a millisecond or more), first within one interval from `now`.
+    /// A check that runs every `interval` (a millisecond or more), first within one interval and a tenth
+    /// of a second from `now`.
     pub fn new(interval: Span, rng: &mut Rng, now: Time) -> Self {
         let millis = interval.as_millis().max(1);
-        let offset = Span::from_millis(rng.between(0, millis - 1));
-        Self { interval: Span::from_millis(millis), next: now.after(offset), is_running: false }
+        let drawn = now.after(Span::from_millis(rng.between(0, millis - 1)));
+        let past_grain = drawn.since(Time::default()).as_millis() % GRAIN;
+        let next = drawn.after(Span::from_millis((GRAIN - past_grain) % GRAIN));
+        Self { interval: Span::from_millis(millis), next, is_running: false }
     }
 
     /// When it is due next; nothing while it runs.
@@ -70,7 +77,7 @@ mod tests {
         for _ in 0..1_000 {
             let schedule = Schedule::new(Span::from_secs(10), &mut rng, at(0));
             let first = schedule.wake_at().unwrap().unix_millis();
-            seconds[usize::try_from(first / 1_000).unwrap()] += 1;
+            seconds[usize::try_from(first / 1_000).unwrap().min(9)] += 1;
         }
         assert!(seconds.iter().all(|count| (60..140).contains(count)), "{seconds:?}");
     }
@@ -96,7 +103,7 @@ mod tests {
         ) {
             let mut schedule = Schedule::new(Span::from_millis(interval), &mut Rng::new(seed), at(0));
             let phase = schedule.wake_at().unwrap().unix_millis();
-            prop_assert!(phase < i64::try_from(interval).unwrap());
+            prop_assert!(phase % 100 == 0 && phase < i64::try_from(interval).unwrap() + 100);
             for (late, long) in lates {
                 let begin = schedule.wake_at().unwrap().after(Span::from_millis(late));
                 prop_assert!(schedule.begin(begin) && !schedule.begin(begin));
