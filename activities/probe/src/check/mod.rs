@@ -31,7 +31,7 @@ use self::http::{HttpCheck, Seen, left};
 use dixmgr_contract::{CheckResult, CheckState, Span};
 use dixmgr_decide::check::Budget;
 use failure::Failure;
-use resolve::Resolver;
+use resolve::{Resolver, Unresolved};
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use tls::TlsMaker;
 use tokio::time::{Instant, timeout};
@@ -178,10 +178,10 @@ fn good(budget: Budget, duration: Duration, certificate_ends: Option<i64>) -> Se
 /// Here the resolver is what is asked about: its silence is its own fault, but for a shortage of ours.
 async fn resolves(shared: &Shared, name: &str, expect: &[IpAddr], until: Instant) -> Result<(), Failure> {
     let patience = until.saturating_duration_since(Instant::now()).mul_f64(0.95);
-    let found = match shared.resolver.ask(name, patience).await {
-        Err(Failure::Ours(why)) if !why.contains("thread") && !why.contains("other names") => Err(Failure::Theirs(why)),
-        found => found,
-    }?;
+    let found = shared.resolver.ask(name, patience).await.map_err(|unresolved| match unresolved {
+        Unresolved::Nothing(why) | Unresolved::Silent(why) => Failure::Theirs(why),
+        Unresolved::NotAsked(why) => Failure::Ours(why),
+    })?;
     match expect.iter().find(|address| !found.contains(address)) {
         Some(missing) => Err(Failure::Theirs(format!("{name} does not resolve to {missing}"))),
         None => Ok(()),

@@ -35,6 +35,27 @@ enum Found {
     Broken(String),
 }
 
+/// Why a name has no addresses, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unresolved {
+    /// The resolver says that there are none.
+    Nothing(String),
+    /// The resolver is silent, or says that it cannot tell.
+    Silent(String),
+    /// It could not be asked: no thread is free.
+    NotAsked(String),
+}
+
+impl From<Unresolved> for Failure {
+    /// For whoever asks an endpoint behind the name: a resolver that fails says nothing of it.
+    fn from(unresolved: Unresolved) -> Self {
+        match unresolved {
+            Unresolved::Nothing(why) => Self::Theirs(why),
+            Unresolved::Silent(why) | Unresolved::NotAsked(why) => Self::Ours(why),
+        }
+    }
+}
+
 /// Resolves names. A clone shares all.
 #[derive(Clone)]
 pub(crate) struct Resolver {
@@ -67,29 +88,30 @@ impl Resolver {
         if let Some(known) = literal(host) {
             return Ok(known);
         }
-        let failure = match self.ask(host, patience).await {
+        let unresolved = match self.ask(host, patience).await {
             Ok(addresses) => return Ok(addresses),
-            Err(failure) => failure,
+            Err(unresolved @ Unresolved::Nothing(_)) => return Err(unresolved.into()),
+            Err(unresolved) => unresolved,
         };
-        let known = if matches!(failure, Failure::Ours(_)) { self.state().known.get(host).cloned() } else { None };
-        known.ok_or(failure)
+        self.state().known.get(host).cloned().ok_or_else(|| unresolved.into())
     }
 
     /// What the resolver says now, for whoever wants to know the resolver.
-    pub(crate) async fn ask(&self, name: &str, patience: Duration) -> Result<Vec<IpAddr>, Failure> {
-        let what = format!("cannot resolve {name}");
-        let busy = || Failure::Ours(format!("{what}: {THREADS} other names are being looked up, and hang"));
-        let no_thread = |error: io::Error| Failure::Ours(format!("{what}: no thread for it: {error}"));
-        let mut answer = self.begin(name).map_err(no_thread)?.ok_or_else(busy)?;
+    pub(crate) async fn ask(&self, name: &str, patience: Duration) -> Result<Vec<IpAddr>, Unresolved> {
+        let because = |why: &str| format!("cannot resolve {name}: {why}");
+        let begun = self.begin(name);
+        let begun = begun.map_err(|error| Unresolved::NotAsked(because(&format!("no thread for it: {error}"))))?;
+        let busy = || because(&format!("{THREADS} other names are being looked up, and hang"));
+        let mut answer = begun.ok_or_else(|| Unresolved::NotAsked(busy()))?;
         let found = match tokio::time::timeout(patience, answer.wait_for(Option::is_some)).await {
-            Err(_) => return Err(Failure::Ours(format!("{what}: the resolver does not answer"))),
+            Err(_) => return Err(Unresolved::Silent(because("the resolver does not answer"))),
             Ok(found) => found.ok().and_then(|found| found.clone()),
         };
         match found {
             Some(Found::Addresses(addresses)) => Ok(addresses),
-            Some(Found::Nothing(why)) => Err(Failure::theirs(&what, why)),
-            Some(Found::Broken(why)) => Err(Failure::Ours(format!("{what}: {why}"))),
-            None => Err(Failure::Ours(format!("{what}: the lookup broke off"))),
+            Some(Found::Nothing(why)) => Err(Unresolved::Nothing(because(&why))),
+            Some(Found::Broken(why)) => Err(Unresolved::Silent(because(&why))),
+            None => Err(Unresolved::NotAsked(because("the lookup broke off"))),
         }
     }
 

@@ -52,7 +52,7 @@ impl Lower<'_> {
             Expr::Ident(name) => self.name(name),
             Expr::Select(select) => {
                 let (of, kind) = self.any(&select.operand)?;
-                self.expect(kind, &[Kind::Map], &select.operand, &format!("has no `.{}`", select.field))?;
+                self.demand(kind, &[Kind::Map], &select.operand, &format!("has no `.{}`", select.field))?;
                 let of = Box::new(of);
                 let field = select.field.clone();
                 Ok(if select.test { (Node::Has(of, field), Kind::Bool) } else { (Node::Select(of, field), Kind::Any) })
@@ -84,7 +84,7 @@ impl Lower<'_> {
     }
 
     /// An operand of one of these kinds, or one that is only known when it is looked at.
-    fn expect(&self, is: Kind, wanted: &[Kind], operand: &IdedExpr, why: &str) -> Result<(), ConditionError> {
+    fn demand(&self, is: Kind, wanted: &[Kind], operand: &IdedExpr, why: &str) -> Result<(), ConditionError> {
         if is == Kind::Any || wanted.contains(&is) {
             return Ok(());
         }
@@ -101,7 +101,7 @@ impl Lower<'_> {
                 (op::LOGICAL_NOT, [of]) => return Ok((Node::Not(Box::new(self.truth(of)?)), Kind::Bool)),
                 (op::NEGATE, [of]) => {
                     let (node, kind) = self.any(of)?;
-                    self.expect(kind, &[Kind::Number], of, "cannot be negated")?;
+                    self.demand(kind, &[Kind::Number], of, "cannot be negated")?;
                     return Ok((Node::Negate(Box::new(node)), Kind::Number));
                 }
                 (op::LOGICAL_AND, [a, b]) => return Ok((Node::And(self.truths(a, b)?), Kind::Bool)),
@@ -124,7 +124,7 @@ impl Lower<'_> {
 
     fn truth(&mut self, of: &IdedExpr) -> Result<Node, ConditionError> {
         let (node, kind) = self.any(of)?;
-        self.expect(kind, &[Kind::Bool], of, "stands where true or false is expected")?;
+        self.demand(kind, &[Kind::Bool], of, "stands where true or false is expected")?;
         Ok(node)
     }
 
@@ -166,7 +166,7 @@ impl Lower<'_> {
     ) -> Result<(Box<[Node; 2]>, [Kind; 2]), ConditionError> {
         let ((left, x), (right, y)) = (self.any(a)?, self.any(b)?);
         let (kind, operand) = if checked == 0 { (x, a) } else { (y, b) };
-        self.expect(kind, wanted, operand, why)?;
+        self.demand(kind, wanted, operand, why)?;
         Ok((Box::new([left, right]), [x, y]))
     }
 
@@ -175,11 +175,11 @@ impl Lower<'_> {
         let is_order = !matches!(how, Compare::Equal | Compare::NotEqual);
         if is_order {
             for (kind, of) in [(x, a), (y, b)] {
-                self.expect(kind, &[Kind::Number, Kind::Text, Kind::Span, Kind::Bool], of, "is neither more nor less")?;
+                self.demand(kind, &[Kind::Number, Kind::Text, Kind::Span, Kind::Bool], of, "is neither more nor less")?;
             }
         }
         if x != Kind::Any {
-            self.expect(y, &[x], b, &format!("cannot be compared with {}", x.noun()))?;
+            self.demand(y, &[x], b, &format!("cannot be compared with {}", x.noun()))?;
         }
         Ok((Node::Compare(how, Box::new([left, right])), Kind::Bool))
     }
@@ -191,9 +191,9 @@ impl Lower<'_> {
             _ => &[Kind::Number],
         };
         let (nodes, [x, y]) = self.pair(a, b, wanted, "cannot be calculated with", 0)?;
-        self.expect(y, wanted, b, "cannot be calculated with")?;
+        self.demand(y, wanted, b, "cannot be calculated with")?;
         if x != Kind::Any {
-            self.expect(y, &[x], b, &format!("cannot be calculated with {}", x.noun()))?;
+            self.demand(y, &[x], b, &format!("cannot be calculated with {}", x.noun()))?;
         }
         Ok((Node::Arithmetic(how, nodes), if x == Kind::Any { y } else { x }))
     }
@@ -220,7 +220,7 @@ impl Lower<'_> {
         for of in given {
             let (node, kind) = self.any(of)?;
             if matches!(function, Function::Contains | Function::StartsWith | Function::EndsWith) {
-                self.expect(kind, &[Kind::Text], of, &format!("stands where {name} takes a text"))?;
+                self.demand(kind, &[Kind::Text], of, &format!("stands where {name} takes a text"))?;
             }
             nodes.push(node);
         }
@@ -234,7 +234,7 @@ impl Lower<'_> {
     /// What the macros become: the accumulator is on the left of each step.
     fn comprehension(&mut self, of: &ComprehensionExpr) -> Lowered {
         let (range, kind) = self.any(&of.iter_range)?;
-        self.expect(kind, &[Kind::List, Kind::Map], &of.iter_range, "has no elements")?;
+        self.demand(kind, &[Kind::List, Kind::Map], &of.iter_range, "has no elements")?;
         self.locals.push(of.iter_var.clone());
         let lowered = self.step(&of.loop_step);
         self.locals.pop();
