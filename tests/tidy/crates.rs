@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 /// Crate, the crates of ours that it may use, and the crates of Temporal's that it may use.
 ///
 /// `contract <- decide <- model, flows` and `contract <- telemetry, systemd, probe, procfs <- bind`; only `dixmgr` and tests see
-/// both columns, and `flows` and `bind` meet in `contract` alone. Of the SDK, `flows` knows the workflow half only.
+/// both columns, and `flows` and `bind` meet in `contract` alone. One edge crosses: `probe` asks `decide` what an answer
+/// means (conditions, JSON paths), which the configuration compiles too. Of the SDK, `flows` knows the workflow half only.
 const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("dixmgr-contract", &[], &[]),
     ("dixmgr-decide", &["dixmgr-contract"], &[]),
@@ -14,7 +15,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("dixmgr-flows", &["dixmgr-contract", "dixmgr-decide"], &["temporalio-workflow"]),
     ("dixmgr-telemetry", &["dixmgr-contract"], &[]),
     ("dixmgr-systemd", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
-    ("dixmgr-probe", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
+    ("dixmgr-probe", &["dixmgr-contract", "dixmgr-decide", "dixmgr-telemetry"], &[]),
     ("dixmgr-procfs", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
     (
         "dixmgr-bind",
@@ -46,7 +47,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
 /// What the pure crates may use from elsewhere; nothing in it reads a clock, opens a file or a socket.
 const PURE: &[(&str, &[&str])] = &[
     ("dixmgr-contract", &["jiff", "serde", "serde_json", "thiserror"]),
-    ("dixmgr-decide", &["serde", "serde_json", "thiserror"]),
+    ("dixmgr-decide", &["cel", "serde", "serde_json", "thiserror"]),
     ("dixmgr-model", &["serde", "serde_json", "strsim", "thiserror", "toml", "toml_parser"]),
     ("dixmgr-flows", &["futures-util", "serde", "serde_json", "thiserror"]),
 ];

@@ -161,7 +161,7 @@ fn activities(
 fn endpoints(service: &Service) -> impl Iterator<Item = Endpoint> {
     service.probes.values().filter_map(|probe| match &probe.check {
         Check::Node(node) => Endpoint::parse(node.rpc.expose()).ok(),
-        Check::Http(_) => None,
+        _ => None,
     })
 }
 

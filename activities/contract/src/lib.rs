@@ -8,6 +8,7 @@
 //! Rejected: sharing the machine's internal types on the wire. The machine must be free to change; this must not.
 
 pub mod activity;
+pub mod check;
 pub mod cluster;
 pub mod command;
 pub mod failure;
@@ -27,6 +28,7 @@ pub mod unit;
 pub mod wait;
 
 pub use activity::{Guard, Verb};
+pub use check::{CheckResult, CheckState};
 pub use cluster::{ClusterMode, ClusterSpec, ClusterStatus};
 pub use command::{Command, CommandKind};
 pub use failure::FailureKind;
@@ -34,7 +36,7 @@ pub use name::{HostName, NameError, ServiceName, UnitName};
 pub use node::{Motion, NodeProblem, NodeSighting, NodeStanding, Protocol};
 pub use observation::{Observation, Verdict};
 pub use policy::{
-    DependencyMode, DependencyPolicy, OnDependencyLoss, OnOperatorStop, OnTimeout, Policy, RestartPolicy,
+    DependencyMode, DependencyPolicy, OnDependencyLoss, OnOperatorStop, OnTimeout, Policy, RestartOn, RestartPolicy,
 };
 pub use readiness::{Readiness, Subscribe};
 pub use span::Span;

@@ -18,6 +18,27 @@ pub enum OnOperatorStop {
     Restart,
 }
 
+/// What counts as a failure that a restart may mend. A word of a later version is no reason to refuse an observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RestartOn {
+    /// The unit ended.
+    Exit,
+    /// A probe says that it is unhealthy.
+    Probe,
+    /// Another word; it means nothing here.
+    #[serde(other)]
+    Other,
+}
+
+fn exit_alone() -> BTreeSet<RestartOn> {
+    BTreeSet::from([RestartOn::Exit])
+}
+
+fn is_exit_alone(on: &BTreeSet<RestartOn>) -> bool {
+    *on == exit_alone()
+}
+
 /// How often and how fast a failed service is restarted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -38,6 +59,9 @@ pub struct RestartPolicy {
     pub on_operator_stop: OnOperatorStop,
     /// Wait this long before acting on a failure.
     pub settle: Span,
+    /// What counts as a failure; the unit's end alone is not written.
+    #[serde(skip_serializing_if = "is_exit_alone")]
+    pub restart_on: BTreeSet<RestartOn>,
 }
 
 impl Default for RestartPolicy {
@@ -51,6 +75,7 @@ impl Default for RestartPolicy {
             prevent_exit_codes: BTreeSet::new(),
             on_operator_stop: OnOperatorStop::Respect,
             settle: Span::ZERO,
+            restart_on: exit_alone(),
         }
     }
 }
@@ -143,5 +168,28 @@ impl Default for Policy {
             dependency: DependencyPolicy::default(),
             on_dependency_loss: OnDependencyLoss::Ignore,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_after_the_units_end_alone_is_not_written() {
+        let text = serde_json::to_string(&RestartPolicy::default()).unwrap();
+        assert!(!text.contains("restart_on"), "{text}");
+        assert_eq!(serde_json::from_str::<RestartPolicy>(&text).unwrap(), RestartPolicy::default());
+        let restart_on = BTreeSet::from([RestartOn::Exit, RestartOn::Probe]);
+        let policy = RestartPolicy { restart_on, ..RestartPolicy::default() };
+        let text = serde_json::to_string(&policy).unwrap();
+        assert!(text.contains(r#""restart_on":["exit","probe"]"#), "{text}");
+        assert_eq!(serde_json::from_str::<RestartPolicy>(&text).unwrap(), policy);
+    }
+
+    #[test]
+    fn a_word_of_a_later_version_is_read() {
+        let policy: RestartPolicy = serde_json::from_str(r#"{"restart_on":["exit","moon"]}"#).unwrap();
+        assert_eq!(policy.restart_on, BTreeSet::from([RestartOn::Exit, RestartOn::Other]));
     }
 }

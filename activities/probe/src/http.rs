@@ -5,8 +5,9 @@
 //! head to about 400 KiB and 100 lines).
 //!
 //! Rejected: keeping connections for the next look. A server that closes an idle one just then makes a failure out of
-//! nothing, and a connection that stands says nothing of whether a new one would. Rejected: `reqwest::Error` in our
-//! errors. It holds the URL.
+//! nothing, and this client does not tell whether it may ask again; `check` has one of its own, which does.
+//!
+//! Rejected: `reqwest::Error` in our errors. It holds the URL.
 
 use crate::{Endpoint, text};
 use reqwest::{Client, RequestBuilder, redirect::Policy};

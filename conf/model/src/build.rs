@@ -51,7 +51,9 @@ impl Parts<'_> {
         let (mut temporal, Watcher { watch_interval, operation_timeout }): (Temporal, _) = (temporal?, watcher?);
         check_tls(&temporal, self.places, &mut self.problems);
         temporal.resolve(base);
-        let services = plan(&Base { layers, operation_timeout, places: self.places }, &items, &mut self.problems);
+        let mut services = plan(&Base { layers, operation_timeout, places: self.places }, &items, &mut self.problems);
+        let probes = services.iter_mut().flat_map(|service| service.probes.values_mut());
+        probes.for_each(|probe| probe.check.resolve(base));
         let given = self.root.remove("clusters").unwrap_or_default();
         let clusters = clusters(&given, &items, self.places, &mut self.problems);
         if items.is_empty() && self.problems.is_empty() {

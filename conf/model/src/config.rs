@@ -3,7 +3,7 @@
 //! What a flag of the command line may override stays an `Option` here, so that flag wins over file and file over default
 //! in one place, the worker.
 
-use crate::{ConfigErrors, Problem, Protocol, Secret};
+use crate::{ConfigErrors, Probe, Problem, Secret};
 use dixmgr_contract::{ClusterMode, HostName, ServiceName, ServiceSpec, Span, id::Origin};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -148,68 +148,6 @@ pub struct Service {
     pub resources: bool,
     /// Its probes, by name.
     pub probes: BTreeMap<String, Probe>,
-}
-
-/// One probe of a service.
-#[derive(Clone, Debug)]
-pub struct Probe {
-    /// What it asks.
-    pub check: Check,
-    /// How long an answer may take.
-    pub timeout: Span,
-    /// How often it asks.
-    pub interval: Span,
-    /// Failures in a row before the service counts as unhealthy.
-    pub failures: u32,
-    /// Successes in a row before it counts as healthy again.
-    pub successes: u32,
-    /// After a start, failures do not count for this long.
-    pub start_grace: Span,
-}
-
-/// What a probe asks.
-#[derive(Clone, Debug)]
-pub enum Check {
-    /// An HTTP request.
-    Http(HttpCheck),
-    /// A blockchain node's JSON-RPC.
-    Node(NodeCheck),
-}
-
-/// A probe with `url`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct HttpCheck {
-    /// Whom it asks; hidden, since a URL may hold a password.
-    pub url: Secret,
-    /// The method.
-    pub method: String,
-    /// Sent along; hidden, since one may be a token.
-    pub headers: BTreeMap<String, Secret>,
-    /// The status that is healthy; absent: any 2xx.
-    pub expect_status: Option<u16>,
-    /// The body must hold this; empty: anything.
-    pub contains: String,
-    /// A value in a JSON body that must be there and true; empty: not looked at.
-    pub json_path: String,
-    /// A CEL expression that must be true; empty: none.
-    pub condition: String,
-}
-
-/// A probe with `rpc`. What the file does not say of blocks is what is normal for the protocol.
-#[derive(Clone, Debug)]
-pub struct NodeCheck {
-    /// The node's endpoint; hidden, since a URL may hold a password.
-    pub rpc: Secret,
-    /// Its language.
-    pub protocol: Protocol,
-    /// Fewer peers are a warning.
-    pub min_peers: u32,
-    /// More blocks (slots) behind the other nodes of its chain is not in sync.
-    pub max_lag: u64,
-    /// No new block for this long is a warning.
-    pub stall_warning: Span,
-    /// No new block for this long is critical.
-    pub stall_critical: Span,
 }
 
 /// `[clusters.<name>]`: services of which some must be up at any time.

@@ -4,13 +4,21 @@
 
 use crate::problem::Complaint;
 use dixmgr_contract::{HostName, ServiceName, UnitName};
-use std::{fmt::Display, net::IpAddr};
+use dixmgr_decide::{
+    check::{JsonPath, judge::NAMES},
+    condition::Condition,
+};
+use std::{
+    fmt::Display,
+    net::{IpAddr, Ipv6Addr},
+};
 
 /// Longest text of any form, in bytes, after `${…}` was filled in.
 pub(crate) const MAX_TEXT: usize = 64 * 1024;
 const MAX_LINE: usize = 4_096;
 const MAX_WORD: usize = 200;
 const MAX_CHAIN: usize = 64;
+const MAX_DOMAIN: usize = 253;
 
 /// What a text must look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +45,20 @@ pub enum Form {
     Address,
     /// `host:port`.
     HostPort,
+    /// `host:port` that is connected to as it is: an IPv6 address is in brackets.
+    Peer,
     /// `http://…` or `https://…`.
     Url,
     /// `sqlite` or `postgres://…`.
     Store,
+    /// `http://…`.
+    Proxy,
+    /// A host's name in the DNS.
+    Domain,
+    /// A path to a value in JSON, or nothing.
+    JsonPath,
+    /// A condition in CEL over what an HTTP check sees, or nothing.
+    Condition,
     /// A file's path.
     Path,
     /// What a metric's name may begin with.
@@ -62,9 +80,13 @@ impl Form {
             Self::Host => "a host name",
             Self::Chain => "a chain's name",
             Self::Address => "an IP address",
-            Self::HostPort => "`host:port`",
+            Self::HostPort | Self::Peer => "`host:port`",
             Self::Url => "a URL",
             Self::Store => "`sqlite` or a `postgres://` URL",
+            Self::Proxy => "a proxy's URL",
+            Self::Domain => "a host name",
+            Self::JsonPath => "a JSON path such as `status.healthy`",
+            Self::Condition => "a CEL expression",
             Self::Path => "a path",
             Self::MetricPrefix => "a metric prefix",
             Self::Header => "a header name",
@@ -108,7 +130,24 @@ impl Form {
             Self::Address => Err(Complaint::new(format!("{} is not an IP address", shown(text)))
                 .hint("such as \"127.0.0.1\", or \"0.0.0.0\" for all interfaces")),
             Self::HostPort => host_port(text),
+            Self::Peer => host_port(text).and_then(|()| peer(text)),
             Self::Url => url(text, &["http://", "https://"]),
+            Self::Proxy => url(text, &["http://"]),
+            Self::Domain => only(
+                text,
+                MAX_DOMAIN,
+                |c| c.is_ascii_alphanumeric() || "-_.".contains(c),
+                "ASCII letters, digits and -_.",
+            ),
+            Self::JsonPath | Self::Condition if text.trim().is_empty() => Ok(()),
+            Self::JsonPath => match JsonPath::parse(text) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(Complaint::new(format!("{} is not a JSON path: {error}", shown(text)))),
+            },
+            Self::Condition => match Condition::compile(text, &NAMES) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(Complaint::new(error.to_string())),
+            },
             Self::Store if text == "sqlite" => Ok(()),
             Self::Store => {
                 url(text, &["postgres://", "postgresql://"]).map_err(|complaint| complaint.hint("or \"sqlite\""))
@@ -185,6 +224,20 @@ fn host_port(text: &str) -> Result<(), Complaint> {
         }
         _ => Err(complaint("is not host:port")),
     }
+}
+
+fn peer(text: &str) -> Result<(), Complaint> {
+    let host = text.rsplit_once(':').map_or(text, |(host, _)| host);
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_fine = match address {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => host.len() <= MAX_DOMAIN && host.is_ascii() && !host.contains(|c: char| ":/[]@".contains(c)),
+    };
+    if is_fine {
+        return Ok(());
+    }
+    let hint = "such as \"localhost:5432\", \"192.0.2.1:5432\" or \"[2001:db8::1]:5432\"";
+    Err(Complaint::new(format!("{} is not host:port", shown(text))).hint(hint))
 }
 
 fn url(text: &str, schemes: &[&str]) -> Result<(), Complaint> {

@@ -17,6 +17,7 @@ mod form;
 mod graph;
 mod load;
 pub mod plan;
+mod probe;
 mod problem;
 mod reference;
 pub mod schema;
@@ -27,11 +28,10 @@ mod text;
 mod tree;
 mod value;
 
-pub use config::{
-    Bus, Check, Cluster, Config, Hosts, HttpCheck, Metrics, NodeCheck, Probe, Resources, Service, Systemd, Temporal,
-};
+pub use config::{Bus, Cluster, Config, Hosts, Metrics, Resources, Service, Systemd, Temporal};
 pub use dixmgr_contract::Protocol;
 pub use load::{MAX_FILE, MAX_SECRET, Outside, load, parse, parse_with};
+pub use probe::{Check, DnsCheck, GrpcCheck, HttpCheck, NodeCheck, Probe, TcpCheck, Tls};
 pub use problem::{ConfigErrors, Problem};
 pub use reference::reference;
 pub use secret::Secret;

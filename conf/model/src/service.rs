@@ -1,8 +1,8 @@
 //! One service from its layers: catalogue, `[watcher]`, `[defaults]`, its own table.
 
 use crate::{
-    Check, NodeCheck, Probe, Protocol, Secret, Service,
-    catalogue::{HTTP_KEYS, NODE_KEYS, SERVICE},
+    Check, Probe, Service,
+    catalogue::{BELONGS, SERVICE, TARGETS},
     problem::{Complaint, Problems},
     tree::{Object, Places, fill, join, merge},
 };
@@ -62,31 +62,9 @@ struct Measured {
 }
 
 #[derive(Deserialize)]
-struct RawNode {
-    rpc: Secret,
-    protocol: Protocol,
-    min_peers: u32,
-    max_lag: Option<u64>,
-    stall_warning: Option<Span>,
-    stall_critical: Option<Span>,
-}
-
-impl From<RawNode> for NodeCheck {
-    /// One of the two stalls alone moves the other out of its way.
-    fn from(raw: RawNode) -> Self {
-        let limits = raw.protocol.limits();
-        let stall_warning = raw
-            .stall_warning
-            .unwrap_or_else(|| limits.stall_warning.min(raw.stall_critical.unwrap_or(limits.stall_warning)));
-        let stall_critical = raw.stall_critical.unwrap_or_else(|| limits.stall_critical.max(stall_warning));
-        let max_lag = raw.max_lag.unwrap_or(limits.max_lag);
-        Self { rpc: raw.rpc, protocol: raw.protocol, min_peers: raw.min_peers, max_lag, stall_warning, stall_critical }
-    }
-}
-
-#[derive(Deserialize)]
 struct RawProbe {
     timeout: Span,
+    latency: Option<Span>,
     interval: Span,
     failures: u32,
     successes: u32,
@@ -179,47 +157,87 @@ impl Base<'_> {
         problems.add(&path, self.places.line(&path), complaint.hint("no wait is longer than backoff_max"));
     }
 
-    /// A probe asks either a URL or a node, and has only keys for what it asks.
+    /// A probe asks one thing, and has only keys for what it asks.
     fn check_probes(&self, object: &Object, item: &Item, problems: &mut Problems) {
         let Some(Value::Object(probes)) = object.get("probes") else { return };
         for (name, probe) in probes {
             let Value::Object(probe) = probe else { continue };
-            let key = join("probes", name);
-            let path = self.origin_of(item, &key).unwrap_or_else(|| item.path.clone());
+            let path = self.origin_of(item, &join("probes", name)).unwrap_or_else(|| item.path.clone());
+            let written = |key: &str| probe.contains_key(key) || self.places.has(&join(&path, key));
             let mut complain = |path: &str, complaint| problems.add(path, self.places.line(path), complaint);
-            let written = |key| {
-                probe.contains_key(key)
-                    || self.places.has(&join(&path, key))
-                    || self.places.has(&join(&path, &format!("{key}_file")))
+            let asked: Vec<_> = TARGETS.into_iter().filter(|target| written(target)).collect();
+            let target = match asked.as_slice() {
+                [target] => *target,
+                [] => {
+                    let hint = "url for an HTTP check, tcp for a port, dns for a name, grpc for a gRPC server, rpc for a \
+                                blockchain node";
+                    complain(&path, Complaint::new("has none of url, tcp, dns, grpc and rpc").hint(hint));
+                    continue;
+                }
+                [first, second, ..] => {
+                    let complaint = Complaint::new(format!("has both {first} and {second}"));
+                    complain(&path, complaint.hint("make two probes of it"));
+                    continue;
+                }
             };
-            match (written("url"), written("rpc")) {
-                (true, true) => complain(&path, Complaint::new("has both url and rpc").hint("make two probes of it")),
-                (false, false) => {
-                    let hint = "url for an HTTP check, rpc for a blockchain node";
-                    complain(&path, Complaint::new("has neither url nor rpc").hint(hint));
+            let strange = BELONGS.iter().filter(|(_, targets)| !targets.contains(&target));
+            for (keys, targets) in strange {
+                for key in keys.iter().filter(|key| probe.contains_key(**key)) {
+                    let complaint = Complaint::new(format!("belongs to a probe with {}", targets.join(" or ")));
+                    complain(&join(&path, key), complaint);
                 }
-                (http, _) => {
-                    let (strange, of) = if http { (&NODE_KEYS[..], "rpc") } else { (&HTTP_KEYS[..], "url") };
-                    for key in strange.iter().filter(|key| probe.contains_key(**key)) {
-                        complain(&join(&path, key), Complaint::new(format!("belongs to a probe with {of}")));
-                    }
-                }
+            }
+            for (key, complaint) in contradictions(probe, &written) {
+                complain(&join(&path, key), complaint);
             }
         }
     }
 }
 
+/// Keys of a probe that cannot stand beside each other, or alone.
+fn contradictions(probe: &Object, written: &dyn Fn(&str) -> bool) -> Vec<(&'static str, Complaint)> {
+    let mut found = Vec::new();
+    for (key, other) in [("tls_cert", "tls_key"), ("tls_key", "tls_cert")] {
+        if probe.contains_key(key) && !written(other) {
+            found.push((key, Complaint::new(format!("needs {other} as well"))));
+        }
+    }
+    let is = |key: &str, value: bool| probe.get(key) == Some(&Value::Bool(value));
+    for key in ["tls_ca", "tls_cert", "tls_key", "tls_server_name", "certificate_min"] {
+        if is("tls", false) && probe.contains_key(key) {
+            found.push((key, Complaint::new("stands beside tls = false").hint("remove one of the two")));
+        }
+    }
+    if probe.contains_key("proxy") && written("unix") {
+        let hint = "a unix socket is on this host; remove one of the two";
+        found.push(("proxy", Complaint::new("stands beside unix").hint(hint)));
+    }
+    let url = probe.get("url").and_then(Value::as_str).unwrap_or_default();
+    let follows = probe.get("redirects").and_then(Value::as_i64).is_some_and(|redirects| redirects > 0);
+    if probe.contains_key("certificate_min") && url.starts_with("http://") && !follows {
+        found.push((
+            "certificate_min",
+            Complaint::new("there is no certificate at an http:// URL").hint("write https://"),
+        ));
+    }
+    found
+}
+
 fn probe(value: Value, path: &str, places: &Places, problems: &mut Problems) -> Option<Probe> {
     // `null` stands for a probe that was refused.
     let target = value.as_object()?;
-    let check = if target.contains_key("rpc") {
-        Check::Node(typed::<RawNode>(value.clone(), path, places, problems)?.into())
-    } else {
-        target.get("url")?;
-        Check::Http(typed(value.clone(), path, places, problems)?)
+    let asked = TARGETS.into_iter().find(|key| target.contains_key(*key))?;
+    let given = value.clone();
+    let check = match asked {
+        "url" => Check::Http(Box::new(typed(given, path, places, problems)?)),
+        "tcp" => Check::Tcp(typed(given, path, places, problems)?),
+        "dns" => Check::Dns(typed(given, path, places, problems)?),
+        "grpc" => Check::Grpc(typed(given, path, places, problems)?),
+        _ => Check::Node(typed(given, path, places, problems)?),
     };
-    let RawProbe { timeout, interval, failures, successes, start_grace } = typed(value, path, places, problems)?;
-    Some(Probe { check, timeout, interval, failures, successes, start_grace })
+    let RawProbe { timeout, latency, interval, failures, successes, start_grace } =
+        typed(value, path, places, problems)?;
+    Some(Probe { check, timeout, latency, interval, failures, successes, start_grace })
 }
 
 /// Types for a checked value. That it fits is the catalogue's duty; where it is not met the file is refused.

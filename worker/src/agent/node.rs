@@ -44,7 +44,7 @@ impl Node {
                 detail: String::new(),
                 due: None,
             }),
-            Check::Http(_) => None,
+            _ => None,
         })
     }
 

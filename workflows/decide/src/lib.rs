@@ -6,8 +6,11 @@
 //! (`workflows/clippy.toml` keeps it so).
 
 pub mod backoff;
+pub mod breaker;
 pub mod budget;
+pub mod check;
 pub mod cluster;
+pub mod condition;
 pub mod fleet;
 pub mod host;
 pub mod node;

@@ -7,7 +7,7 @@ mod root;
 mod service;
 
 pub use root::ROOT;
-pub(crate) use service::{HTTP_KEYS, NODE_KEYS, SERVICE};
+pub(crate) use service::{BELONGS, SERVICE, TARGETS};
 
 pub use crate::form::Form;
 use dixmgr_contract::Span;
@@ -137,6 +137,8 @@ pub enum Literal {
     Integer(i64),
     /// A text, a word or a duration.
     Text(&'static str),
+    /// A list of words.
+    Words(&'static [&'static str]),
     /// `[]`.
     EmptyList,
     /// `{}`.
@@ -150,6 +152,7 @@ impl Literal {
             Self::Bool(value) => json!(value),
             Self::Integer(value) => json!(value),
             Self::Text(value) => json!(value),
+            Self::Words(value) => json!(value),
             Self::EmptyList => json!([]),
             Self::EmptyTable => json!({}),
         }

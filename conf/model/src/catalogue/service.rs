@@ -68,14 +68,46 @@ const RESTART: Section = Section::new(
         key("on_operator_stop", Kind::OneOf(&["respect", "restart"]), "A `systemctl stop` is left alone, or fought.")
             .or(Literal::Text("respect")),
         key("settle", seconds(0, HOUR), "Wait this long before acting on a failure.").or(Literal::Text("0s")),
+        key(
+            "restart_on",
+            Kind::ListOf(&Kind::OneOf(&["exit", "probe"])),
+            "What is a failure: `exit`, the unit's end; `probe`, a probe that says unhealthy.",
+        )
+        .or(Literal::Words(&["exit"])),
     ],
 );
 
-/// Keys of a probe that asks a URL.
-pub(crate) const HTTP_KEYS: [&str; 7] =
-    ["url", "method", "headers", "expect_status", "contains", "json_path", "condition"];
+/// What a probe can ask; it asks one of them.
+pub(crate) const TARGETS: [&str; 5] = ["url", "tcp", "dns", "grpc", "rpc"];
+
 /// Keys of a probe that asks a blockchain node.
-pub(crate) const NODE_KEYS: [&str; 6] = ["rpc", "protocol", "min_peers", "max_lag", "stall_warning", "stall_critical"];
+const NODE_KEYS: &[&str] = &["protocol", "min_peers", "max_lag", "stall_warning", "stall_critical"];
+const HTTP_KEYS: &[&str] = &[
+    "method",
+    "headers",
+    "body",
+    "expect_status",
+    "contains",
+    "json_path",
+    "condition",
+    "max_body",
+    "redirects",
+    "proxy",
+    "unix",
+    "keep_alive",
+];
+const TLS_KEYS: &[&str] = &["tls_ca", "tls_cert", "tls_key", "tls_server_name", "certificate_min"];
+
+/// Keys that only some probes have, and those of [`TARGETS`] that make one such.
+pub(crate) const BELONGS: [(&[&str], &[&str]); 7] = [
+    (HTTP_KEYS, &["url"]),
+    (TLS_KEYS, &["url", "tcp", "grpc"]),
+    (&["tls"], &["tcp", "grpc"]),
+    (&["latency"], &["url", "tcp", "dns", "grpc"]),
+    (&["dns_expect"], &["dns"]),
+    (&["grpc_service"], &["grpc"]),
+    (NODE_KEYS, &["rpc"]),
+];
 
 /// The protocols by name, as `dixmgr_contract::Protocol` has them.
 const PROTOCOLS: [&str; Protocol::ALL.len()] = {
@@ -89,21 +121,49 @@ const PROTOCOLS: [&str; Protocol::ALL.len()] = {
 };
 
 const PROBE: Section = Section::new(
-    "A check of a service's health: an HTTP request (`url`) or a node's JSON-RPC (`rpc`).",
+    "A check of a service's health. It asks one of: an HTTP endpoint (`url`), a port (`tcp`), the resolver (`dns`), a gRPC \
+     server (`grpc`), a node's JSON-RPC (`rpc`).",
     &[
         key("url", Kind::Text(Form::Url), "HTTP: whom to ask."),
         key("method", Kind::OneOf(&["GET", "HEAD", "POST", "PUT", "OPTIONS"]), "HTTP: the method.")
             .or(Literal::Text("GET")),
         key("headers", Kind::MapOf(Form::Header, &Kind::Text(Form::Line)), "HTTP: sent along.").or(Literal::EmptyTable),
+        key("body", Kind::Text(Form::Any), "HTTP: the body that is sent.").or(Literal::Text("")),
         key("expect_status", integer(100, 599), "HTTP: the status that is healthy; omitted: any 2xx."),
         key("contains", Kind::Text(Form::Any), "HTTP: the body must hold this text.").or(Literal::Text("")),
         key(
             "json_path",
-            Kind::Text(Form::Any),
-            "HTTP: the value in a JSON body that must be true, such as `status.healthy`.",
+            Kind::Text(Form::JsonPath),
+            "HTTP: the value in a JSON body that must be true, `ok`, or above 0, such as `status.healthy`.",
         )
         .or(Literal::Text("")),
-        key("condition", Kind::Text(Form::Any), "HTTP: a CEL expression that must be true.").or(Literal::Text("")),
+        key(
+            "condition",
+            Kind::Text(Form::Condition),
+            "HTTP: a CEL expression that must be true, over `status`, `body`, `headers`, `duration`, \
+             `certificate_expires_in`.",
+        )
+        .or(Literal::Text("")),
+        key("max_body", integer(1, 16 << 20), "HTTP: how much of the body is judged, in bytes.")
+            .or(Literal::Integer(1 << 20)),
+        key("redirects", integer(0, 10), "HTTP: how many redirects are followed; secrets go to no other host.")
+            .or(Literal::Integer(0)),
+        key("proxy", Kind::Text(Form::Proxy), "HTTP: the proxy to ask through; omitted: none."),
+        key("unix", Kind::Text(Form::Path), "HTTP: the unix socket to connect to, whatever the URL's host."),
+        key("keep_alive", Kind::Bool, "HTTP: keep the connection for the next time.").or(Literal::Bool(true)),
+        key("tcp", Kind::Text(Form::Peer), "TCP: whom to connect to."),
+        key("dns", Kind::Text(Form::Domain), "DNS: the name to resolve, as this host does."),
+        key("dns_expect", Kind::ListOf(&Kind::Text(Form::Address)), "DNS: addresses that must be among the answers.")
+            .or(Literal::EmptyList),
+        key("grpc", Kind::Text(Form::Peer), "gRPC: whom to ask for its health (grpc.health.v1)."),
+        key("grpc_service", Kind::Text(Form::Label), "gRPC: the service that is asked about; empty: the server.")
+            .or(Literal::Text("")),
+        key("tls", Kind::Bool, "TCP, gRPC: speak TLS; omitted: if another key of TLS is there."),
+        key("tls_ca", Kind::Text(Form::Path), "TLS: PEM file of the authorities; omitted: the host's."),
+        key("tls_cert", Kind::Text(Form::Path), "TLS: PEM file of our certificate."),
+        key("tls_key", Kind::Text(Form::Path), "TLS: PEM file of its key."),
+        key("tls_server_name", Kind::Text(Form::Domain), "TLS: the name that the certificate is for, if not the host."),
+        key("certificate_min", seconds(0, 3_650 * DAY), "TLS: a certificate that ends sooner is degraded."),
         key("rpc", Kind::Text(Form::Url), "Node: its RPC endpoint."),
         key("protocol", Kind::OneOf(&PROTOCOLS), "Node: its language.").or(Literal::Text("substrate")),
         key(
@@ -134,6 +194,11 @@ const PROBE: Section = Section::new(
             "How long an answer may take.",
         )
         .or(Literal::Text("5s")),
+        key(
+            "latency",
+            Kind::Duration { min: Span::from_millis(1), max: Span::from_secs(5 * MINUTE) },
+            "An answer that takes longer is degraded.",
+        ),
         key("interval", seconds(SECOND, DAY), "How often it asks.").or(Literal::Text("30s")),
         key("failures", integer(1, 1_000), "Failures in a row before the service counts as unhealthy.")
             .or(Literal::Integer(3)),

@@ -7,6 +7,7 @@ mod dotidx;
 mod examples;
 mod outside;
 mod plan;
+mod probes;
 mod robust;
 mod schema;
 mod services;

@@ -1,0 +1,72 @@
+//! Why there is no answer, and whose fault that is.
+//!
+//! A check that fails by our own fault says nothing of its endpoint: it must never make a service look down. Ours are a
+//! shortage (descriptors, memory, ports), no way out of this host, a permission that we lack, a resolver that is silent,
+//! files that cannot be read.
+
+use crate::text;
+use std::{error::Error, io};
+
+/// Why there is no answer, in one line without secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Ours: nothing is known of the endpoint.
+    Ours(String),
+    /// The endpoint's, or what lies before it.
+    Theirs(String),
+    /// Its certificate has expired.
+    Expired(String),
+}
+
+impl Failure {
+    pub(crate) fn theirs(what: &str, reason: impl Into<String>) -> Self {
+        Self::Theirs(format!("{what}: {}", reason.into()))
+    }
+
+    /// From what the system says.
+    pub(crate) fn io(what: &str, error: &io::Error) -> Self {
+        Self::of(what, error)
+    }
+
+    /// From an error with others inside: the innermost one says the most, and repeats the least.
+    pub(crate) fn of(what: &str, error: &(dyn Error + 'static)) -> Self {
+        let chain = || std::iter::successors(Some(error), |inner| within(*inner));
+        let code = chain().find_map(|inner| inner.downcast_ref::<io::Error>()?.raw_os_error());
+        let reason = chain().last().map_or_else(String::new, |inner| text::short(&inner.to_string()));
+        let said = format!("{what}: {reason}");
+        if code.is_some_and(is_ours) { Self::Ours(said) } else { Self::Theirs(said) }
+    }
+}
+
+/// What an error is about. An [`io::Error`] hides the one that it wraps from [`Error::source`].
+fn within<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
+}
+
+/// Shortages of this host, no way out of it, no permission on it (`errno(3)`; the same numbers on all of Linux that we run on).
+fn is_ours(code: i32) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::ADDRNOTAVAIL, Errno::NETUNREACH, Errno::NETDOWN]
+        .iter()
+        .chain(&[Errno::ACCESS, Errno::PERM])
+        .any(|errno| errno.raw_os_error() == code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_is_ours_and_a_refusal_is_theirs() {
+        let of = |code| Failure::io("a", &io::Error::from_raw_os_error(code));
+        assert!(matches!(of(24), Failure::Ours(_)), "too many open files");
+        assert!(matches!(of(101), Failure::Ours(_)), "network unreachable");
+        assert!(matches!(of(111), Failure::Theirs(_)), "connection refused");
+        assert!(matches!(of(104), Failure::Theirs(_)), "connection reset");
+        let hidden = io::Error::other(io::Error::from_raw_os_error(24));
+        assert_eq!(Failure::io("a", &hidden), Failure::Ours("a: Too many open files (os error 24)".into()));
+    }
+}
