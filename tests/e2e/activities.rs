@@ -109,16 +109,20 @@ fn activities_are_called_by_name_from_any_workflow() {
         temporal.cli(&["workflow", "update", "execute", "--workflow-id", WF_API, "--name", "pause"]);
         let before = host.invocation("api");
         let api = || json!("api.service");
-        let answers = call(
+        let mut answers = call(
             &temporal,
             &[
                 ("CheckSystemdServiceActivity", api()),
+                ("CheckResourceUsageActivity", api()),
                 ("RestartSystemdServiceActivity", api()),
                 ("StopSystemdServiceActivity", api()),
                 ("CheckSystemdServiceActivity", api()),
                 ("StartSystemdServiceActivity", api()),
             ],
         );
+        let usage = answers.remove(1)["ok"].take();
+        assert!(usage["MemoryBytes"].as_u64().is_some_and(|bytes| bytes > 0), "{usage}");
+        assert!(usage["CPUPercent"].is_number() && usage["Timestamp"].is_string(), "{usage}");
         let done = json!({ "ok": null });
         let running = json!({"IsActive": true, "ActiveState": "active", "SubState": "running", "LoadState": "loaded"});
         let dead = json!({"IsActive": false, "ActiveState": "inactive", "SubState": "dead", "LoadState": "loaded"});

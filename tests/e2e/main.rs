@@ -17,6 +17,8 @@ mod machines;
 mod operator;
 mod order;
 mod outage;
+mod probes;
+mod resources;
 mod rest;
 mod restart;
 mod start;

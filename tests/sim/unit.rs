@@ -1,6 +1,7 @@
 //! `unit …` and `policy …`: what the simulated host reports.
 
 use crate::line::Line;
+use dixmgr_contract::policy::RestartOn;
 use dixmgr_contract::{ActiveState, Exit, ExitCode, Job, LoadState, OnOperatorStop, Policy, UnitState, Verdict};
 
 /// Reads `unit STATE [key=value…]`.
@@ -51,11 +52,15 @@ pub(crate) const fn result_of(exit: Option<Exit>) -> &'static str {
     }
 }
 
-/// `bad=http:timeout`: a rule that is not content, and why.
+/// `bad=http:timeout`: a rule that is not content, and why; `failed=http:timeout`: a probe that has failed.
 pub(crate) fn verdicts(line: &mut Line) -> Result<Vec<Verdict>, String> {
-    let Some(text) = line.pair::<String>("bad")? else { return Ok(Vec::new()) };
-    let (rule, detail) = text.split_once(':').unwrap_or((text.as_str(), ""));
-    Ok(vec![Verdict { rule: rule.to_owned(), healthy: false, detail: detail.to_owned() }])
+    let read = |text: String, failed| {
+        let (rule, detail) = text.split_once(':').unwrap_or((text.as_str(), ""));
+        Verdict { unready: failed, failed, ..Verdict::new(rule, false, detail.to_owned()) }
+    };
+    let bad = line.pair("bad")?.map(|text| read(text, false));
+    let failed = line.pair("failed")?.map(|text| read(text, true));
+    Ok(bad.into_iter().chain(failed).collect())
 }
 
 /// Reads `policy key=value…` into the policy that the host sends from now on.
@@ -69,6 +74,10 @@ pub(crate) fn policy(line: &mut Line, policy: &mut Policy) -> Result<(), String>
     restart.settle = line.pair("settle")?.unwrap_or(restart.settle);
     if let Some(codes) = line.list("prevent_exit_codes")? {
         restart.prevent_exit_codes = codes.into_iter().collect();
+    }
+    if let Some(on) = line.list::<String>("restart_on")? {
+        let read = |word: &String| if word == "probe" { RestartOn::Probe } else { RestartOn::Exit };
+        restart.restart_on = on.iter().map(read).collect();
     }
     match line.pair::<String>("on_operator_stop")?.as_deref() {
         None => {}

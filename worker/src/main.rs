@@ -9,6 +9,8 @@ mod cli;
 mod exit;
 mod host;
 mod notify;
+mod resources;
+mod senses;
 mod serve;
 mod settings;
 mod state_dir;

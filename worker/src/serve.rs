@@ -1,11 +1,13 @@
 //! A run of dixmgr on a host, from start to the end of its grace.
 
+use crate::resources::{self, Measuring};
 use crate::admin::{self, Admin};
 use crate::agent::{Agent, Handle, Memory, Options};
 use crate::exit::Failure;
 use crate::settings::{Mode, Settings, is_public};
 use crate::state_dir::{Running, StateDir};
 use crate::temporal::{Session, Slice, Verdict};
+use crate::senses::{self, Runs};
 use crate::{host, notify};
 use dixmgr_bind::{Allowed, HostActivities, Nodes};
 use dixmgr_contract::cluster::{ClusterMode, ClusterSpec};
@@ -71,7 +73,12 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
     let (observer, feed) = connect_systemd(settings, &services).await?;
     let checker = NodeChecker::new().map_err(anyhow::Error::from)?;
     let host_activities = activities(settings, &services, &observer, &metrics, &agent, &checker);
-    let options = agent_options(settings, services, Arc::clone(&host_activities.allowed), checker);
+    if settings.measures {
+        tokio::spawn(resources::measure(measuring(settings, &services, &observer, &metrics)));
+    }
+    let runs = Runs::of(services.len());
+    senses::start(&services, runs.clone(), agent.clone(), metrics.clone());
+    let options = agent_options(settings, services, Arc::clone(&host_activities.allowed), (checker, runs));
     let registry = format!("{}{INFRASTRUCTURE_ID}", settings.endpoint.prefix);
     let workflow_ids = options.services.iter().map(|(_, id)| id.clone()).chain([registry]).collect();
     let slice = slice(settings, &options.services);
@@ -157,6 +164,16 @@ fn activities(
     }
 }
 
+fn measuring(settings: &Settings, services: &[Service], observer: &Observer, metrics: &Metrics) -> Measuring {
+    let measured = services.iter().filter(|service| service.resources);
+    Measuring {
+        services: measured.map(|service| (service.spec.name.to_string(), service.spec.unit.clone())).collect(),
+        interval: settings.config.resources.sample_interval.duration(),
+        reader: Arc::new(observer.clone()),
+        metrics: metrics.clone(),
+    }
+}
+
 /// Where the nodes of a service listen.
 fn endpoints(service: &Service) -> impl Iterator<Item = Endpoint> {
     service.probes.values().filter_map(|probe| match &probe.check {
@@ -165,7 +182,12 @@ fn endpoints(service: &Service) -> impl Iterator<Item = Endpoint> {
     })
 }
 
-fn agent_options(settings: &Settings, services: Vec<Service>, allowed: Arc<Allowed>, nodes: NodeChecker) -> Options {
+fn agent_options(
+    settings: &Settings,
+    services: Vec<Service>,
+    allowed: Arc<Allowed>,
+    (nodes, runs): (NodeChecker, Runs),
+) -> Options {
     let prefix = &settings.endpoint.prefix;
     let id_of = |service: &Service| format!("{prefix}{}", service.origin.workflow_id());
     let here: BTreeSet<_> = services.iter().map(|service| service.spec.name.clone()).collect();
@@ -195,6 +217,7 @@ fn agent_options(settings: &Settings, services: Vec<Service>, allowed: Arc<Allow
         boot: host::boot_id(),
         services: services.into_iter().map(with_id).collect(),
         nodes,
+        runs,
         generation: Box::new(move |unit| allowed.generation(unit)),
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) endpoint: Endpoint,
     /// Where the admin server listens; `None`: not at all.
     pub(crate) admin: Option<SocketAddr>,
+    /// Whether services are measured.
+    pub(crate) measures: bool,
 }
 
 impl Settings {
@@ -51,7 +53,8 @@ impl Settings {
             let port = flags.metrics_port.or(config.metrics.port).unwrap_or(DEFAULT_METRICS_PORT);
             SocketAddr::new(config.metrics.listen, port)
         });
-        Ok(Self { mode, state_dir: state_dir::folder(&root, &host, dry), config, host, endpoint, admin })
+        let measures = flags.resource_monitoring.unwrap_or(true);
+        Ok(Self { mode, state_dir: state_dir::folder(&root, &host, dry), config, host, endpoint, admin, measures })
     }
 
     /// Which bus systemd is on, for messages.

@@ -14,6 +14,7 @@ mod node;
 mod post;
 mod sdk_meter;
 mod unit;
+mod usage;
 
 pub use fleet::FleetActivities;
 pub use guard::Allowed;

@@ -7,7 +7,8 @@ use crate::beat::beating;
 use crate::call::{Call, NodeCall, UnitCall};
 use crate::guard::Allowed;
 use crate::node::Nodes;
-use dixmgr_contract::activity::{Report, SystemdServiceStatus};
+use crate::usage;
+use dixmgr_contract::activity::{Report, ResourceUsage, SystemdServiceStatus};
 use dixmgr_contract::{FailureKind, ServiceName, UnitName, Verb};
 use dixmgr_systemd::{ActError, UnitControl, UnitReader};
 use dixmgr_telemetry::events::{ActionDone, ActionRefused, RestartDone, WouldAct};
@@ -81,6 +82,19 @@ impl HostActivities {
     pub async fn report(self: Arc<Self>, _ctx: ActivityContext, report: Call<Report>) -> Result<(), ActivityError> {
         events::Report::from(&report.read().map_err(failure)?).emit(&self.metrics);
         Ok(())
+    }
+
+    /// What all processes of a unit use, over a tenth of a second.
+    #[activity(name = "CheckResourceUsageActivity")]
+    pub async fn check_resources(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        call: UnitCall,
+    ) -> Result<ResourceUsage, ActivityError> {
+        let (unit, _) = call.read().map_err(failure)?;
+        self.allowed.service(&unit).map_err(failure)?;
+        let control_group = self.reader.control_group(&unit).await.map_err(failure)?;
+        usage::over_a_moment(control_group).await.map_err(failure)
     }
 
     /// Whether a blockchain node of this host is in sync.

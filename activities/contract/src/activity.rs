@@ -28,13 +28,14 @@ pub const REPORT_CLUSTER: &str = "ReportClusterActivity";
 pub const REPORT_SERVICE: &str = "ReportServiceActivity";
 
 /// Every activity type that a host's own queue serves.
-pub const HOST_ACTIVITIES: [&str; 6] = [
+pub const HOST_ACTIVITIES: [&str; 7] = [
     CHECK_SYSTEMD_SERVICE,
     START_SYSTEMD_SERVICE,
     STOP_SYSTEMD_SERVICE,
     RESTART_SYSTEMD_SERVICE,
     REPORT_SERVICE,
     CHECK_NODE_SYNC,
+    CHECK_RESOURCE_USAGE,
 ];
 
 /// The argument of [`SUBSCRIBE`].

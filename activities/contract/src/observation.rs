@@ -20,12 +20,23 @@ pub struct Verdict {
     /// What it saw, for people.
     #[serde(default)]
     pub detail: String,
+    /// Those that depend on the service have to wait because of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unready: bool,
+    /// It is a failure of the service, where its owner says so (`restart_on`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
 }
 
 impl Verdict {
+    /// The opinion of a rule, and nothing more.
+    pub fn new(rule: &str, healthy: bool, detail: String) -> Self {
+        Self { rule: rule.to_owned(), healthy, detail, unready: false, failed: false }
+    }
+
     /// True if those that depend on the service have to wait because of it.
     pub fn holds_back(&self) -> bool {
-        self.rule == RULE_SYNC && !self.healthy
+        self.unready || (self.rule == RULE_SYNC && !self.healthy)
     }
 }
 

@@ -128,6 +128,10 @@ impl UnitReader for FakeSystemd {
         let state = known.unwrap_or_else(|| UnitState::new(LoadState::NotFound, ActiveState::Inactive));
         Box::pin(std::future::ready(Ok(state)))
     }
+
+    fn control_group<'a>(&'a self, unit: &'a UnitName) -> BoxFuture<'a, Result<String, ActError>> {
+        Box::pin(std::future::ready(Ok(format!("/system.slice/{unit}"))))
+    }
 }
 
 impl UnitControl for FakeSystemd {

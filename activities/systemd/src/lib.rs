@@ -81,6 +81,13 @@ pub trait UnitReader: Send + Sync {
     /// # Errors
     /// `BusUnavailable` when systemd cannot be asked, `Denied` when it does not answer us.
     fn look<'a>(&'a self, unit: &'a UnitName) -> BoxFuture<'a, Result<UnitState, ActError>>;
+
+    /// Asks systemd where the unit's processes are: its `ControlGroup`, such as `/system.slice/api.service`. Empty while it does
+    /// not run, and for units without processes.
+    ///
+    /// # Errors
+    /// `BusUnavailable` when systemd cannot be asked.
+    fn control_group<'a>(&'a self, unit: &'a UnitName) -> BoxFuture<'a, Result<String, ActError>>;
 }
 
 /// May start and stop units.

@@ -2,7 +2,7 @@
 
 use crate::{
     ACT_TIMEOUT, ActError, CALL_TIMEOUT, ConnectError, Options, UnitReader,
-    answer::{error_name, error_text, invocation_of, lines_of, patch_of},
+    answer::{error_name, error_text, invocation_of, lines_of, patch_of, value_of},
     buffer::{Alive, Buffer, UnitFeed},
     control::JOBS,
     error,
@@ -176,6 +176,14 @@ impl UnitReader for Observer {
             )
             .await;
             Ok(self.read_as(unit, &list?, &invocation?, part?.unwrap_or_default())?.state)
+        })
+    }
+
+    fn control_group<'a>(&'a self, unit: &'a UnitName) -> BoxFuture<'a, Result<String, ActError>> {
+        Box::pin(async move {
+            let Some(question) = wire::control_group(unit) else { return Ok(String::new()) };
+            let answer = self.shared.link()?.call(question, CALL_TIMEOUT).await?;
+            Ok(value_of(&answer, |value| String::try_from(value.clone()).unwrap_or_default()).unwrap_or_default())
         })
     }
 }

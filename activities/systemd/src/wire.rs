@@ -70,15 +70,25 @@ pub(crate) fn list(units: &[UnitName]) -> Built {
 ///
 /// Never `GetAll` of the `Unit` part: it makes systemd look up `UnitFileState` on disk, 1 to 2 ms for each unit.
 pub(crate) fn type_part(unit: &UnitName) -> Option<Built> {
-    let interface = match unit.as_str().rsplit_once('.')?.1 {
+    Some(call(SYSTEMD, &unit_path(unit), PROPERTIES, "GetAll", &type_of(unit)?))
+}
+
+/// `Get(ControlGroup)`: where the unit's processes are; none for types that have none.
+pub(crate) fn control_group(unit: &UnitName) -> Option<Built> {
+    let interface = type_of(unit).filter(|interface| !interface.ends_with("Timer") && !interface.ends_with("Path"))?;
+    Some(call(SYSTEMD, &unit_path(unit), PROPERTIES, "Get", &(interface, "ControlGroup")))
+}
+
+/// The interface of the unit's type.
+fn type_of(unit: &UnitName) -> Option<&'static str> {
+    Some(match unit.as_str().rsplit_once('.')?.1 {
         "service" => "org.freedesktop.systemd1.Service",
         "socket" => "org.freedesktop.systemd1.Socket",
         "mount" => "org.freedesktop.systemd1.Mount",
         "timer" => "org.freedesktop.systemd1.Timer",
         "path" => "org.freedesktop.systemd1.Path",
         _ => return None,
-    };
-    Some(call(SYSTEMD, &unit_path(unit), PROPERTIES, "GetAll", &interface))
+    })
 }
 
 /// `Get(InvocationID)`: what neither the list nor the type's part tells.

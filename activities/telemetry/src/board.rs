@@ -4,6 +4,7 @@
 //! So the values per service live here, and the callbacks read them: a service that leaves the configuration takes
 //! its series with it. Downtime is computed at the scrape, so that it grows while a service is down without a timer.
 
+use crate::figures::{Figures, Read};
 use crate::label::bounded;
 use opentelemetry::KeyValue;
 use std::{
@@ -33,6 +34,7 @@ struct Row {
     health_labels: [KeyValue; 3],
     labels: [KeyValue; 2],
     node_labels: [KeyValue; 2],
+    figures: Figures,
     /// Of a blockchain node that answers: whether it is in sync, and how many peers it has.
     node: Option<(bool, u64)>,
     up: Option<bool>,
@@ -71,6 +73,7 @@ impl ServiceBoard {
                     health_labels,
                     labels: labels_of_counters,
                     node_labels,
+                    figures: Figures::default(),
                     node: None,
                     up: None,
                     restarts: 0,
@@ -98,6 +101,18 @@ impl ServiceBoard {
         if let Some(row) = self.rows().get_mut(service) {
             row.node = node;
         }
+    }
+
+    /// What a service uses. Nothing for an unknown service.
+    pub fn set_figures(&self, service: &str, figures: Figures) {
+        if let Some(row) = self.rows().get_mut(service) {
+            row.figures = figures;
+        }
+    }
+
+    /// Whether a service is known to be up.
+    pub fn is_up(&self, service: &str) -> bool {
+        self.rows().get(service).is_some_and(|row| row.up == Some(true))
     }
 
     /// Counts restarts. Nothing for an unknown service.
@@ -149,6 +164,25 @@ impl ServiceBoard {
         for row in self.rows().values() {
             if let Some((_, peers)) = row.node {
                 see(peers, &row.node_labels);
+            }
+        }
+    }
+
+    pub(crate) fn each_figure(&self, read: Read, mut see: impl FnMut(f64, &[KeyValue])) {
+        for row in self.rows().values() {
+            if let Some(figure) = read(&row.figures) {
+                see(figure, &row.labels);
+            }
+        }
+    }
+
+    pub(crate) fn each_disk(&self, mut see: impl FnMut(f64, &[KeyValue])) {
+        for row in self.rows().values() {
+            let [service, kind] = &row.labels;
+            for (direction, figure) in [("read", row.figures.disk_read_bps), ("write", row.figures.disk_write_bps)] {
+                if let Some(figure) = figure {
+                    see(figure, &[KeyValue::new("direction", direction), service.clone(), kind.clone()]);
+                }
             }
         }
     }

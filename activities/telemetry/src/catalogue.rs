@@ -113,14 +113,36 @@ pub const CATALOGUE: &[Metric] = &[
         &["service", "type"],
         "Seconds that the service was down; grows while it is down.",
     ),
-    gauge("service_cpu_percent", &["service", "type"], "CPU use of the service in percent of one core.").later(),
-    gauge("service_memory_bytes", &["service", "type"], "Memory in use by the service.").later(),
+    gauge("service_cpu_percent", &["service", "type"], "CPU use of the service in percent of one core."),
+    gauge("service_memory_bytes", &["service", "type"], "Memory in use by the service."),
     gauge(
         "service_disk_io_bytes_per_second",
         &["service", "type", "direction"],
         "Disk traffic of the service; direction is read or write.",
-    )
-    .later(),
+    ),
+    gauge("service_processes", &["service", "type"], "Processes of the service."),
+    gauge("service_threads", &["service", "type"], "Threads of the service."),
+    gauge("service_open_files", &["service", "type"], "Open files of the service."),
+    gauge(
+        "service_open_files_percent",
+        &["service", "type"],
+        "How near the process of the service that is nearest to its limit of open files is to it.",
+    ),
+    gauge("service_context_switches_per_second", &["service", "type"], "Context switches of the service."),
+    gauge(
+        "service_oom_kills",
+        &["service", "type"],
+        "Processes of the service killed for want of memory since it was started.",
+    ),
+    // Probes.
+    gauge("probe_healthy", &["service", "probe"], "1 if the probe is content, 0 if it has failed; absent while that is not known."),
+    gauge("probe_duration_seconds", &["service", "probe"], "How long the probe's last look took."),
+    gauge(
+        "probe_certificate_expiry_seconds",
+        &["service", "probe"],
+        "How long the certificate is valid that the probe saw last.",
+    ),
+    gauge("probe_breaker_open", &["service", "probe"], "1 while the probe's endpoint is left alone after failures, else 0."),
     // Workflows and activities.
     counter(
         "workflow_executions_total",

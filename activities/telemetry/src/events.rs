@@ -34,6 +34,23 @@ impl Event for ServiceDown<'_> {
     }
 }
 
+/// A probe of a service that runs has failed.
+#[derive(Debug)]
+pub struct ProbeFailed<'a> {
+    /// The service.
+    pub service: &'a ServiceName,
+    /// The probe.
+    pub probe: &'a str,
+    /// What it saw, without secrets.
+    pub reason: &'a str,
+}
+
+impl Event for ProbeFailed<'_> {
+    fn emit(self, _metrics: &Metrics) {
+        warn!(service = %self.service, probe = self.probe, reason = self.reason, "probe has failed");
+    }
+}
+
 /// A service is up.
 #[derive(Debug)]
 pub struct ServiceUp<'a> {

@@ -10,14 +10,19 @@
 mod board;
 pub mod catalogue;
 pub mod events;
+mod figures;
+mod instruments;
 mod label;
 pub mod log;
 mod metrics;
 mod outcome;
+mod probes;
 #[cfg(test)]
 mod testing;
 
 pub use board::{ServiceBoard, ServiceLabels};
 pub use events::Event;
+pub use figures::Figures;
 pub use metrics::{Metrics, MetricsError};
+pub use probes::{ProbeBoard, ProbeFigures};
 pub use outcome::{ActivityOutcome, DeliveryOutcome, WorkflowOutcome};

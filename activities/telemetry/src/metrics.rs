@@ -6,6 +6,8 @@
 use crate::{
     board::ServiceBoard,
     catalogue::{CATALOGUE, Metric, find},
+    instruments::Builder,
+    probes::ProbeBoard,
     label::bounded,
     outcome::{ActivityOutcome, DeliveryOutcome, Peer, WorkflowOutcome},
 };
@@ -25,7 +27,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// The most series of an instrument that has none per service, the Temporal SDK's included; beyond it, OpenTelemetry
@@ -63,6 +65,7 @@ struct Inner {
     provider: SdkMeterProvider,
     registry: Registry,
     board: ServiceBoard,
+    probes: ProbeBoard,
     workflow_executions: Counter<u64>,
     workflow_duration: Histogram<f64>,
     activity_executions: Counter<u64>,
@@ -95,6 +98,8 @@ impl Metrics {
         let build = Builder { meter: provider.meter("dixmgr"), prefix };
         let board = ServiceBoard::default();
         build.board(&board);
+        let probes = ProbeBoard::default();
+        build.probes(&probes);
         build.gauge(const { find("build_info") }).record(1, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
         let inner = Inner {
             workflow_executions: build.counter(const { find("workflow_executions_total") }),
@@ -115,6 +120,7 @@ impl Metrics {
             provider,
             registry,
             board,
+            probes,
         };
         for gauge in [&inner.temporal_connected, &inner.systemd_connected, &inner.outbox_depth] {
             gauge.record(0, &[]);
@@ -139,6 +145,11 @@ impl Metrics {
     /// The values per service.
     pub fn services(&self) -> &ServiceBoard {
         &self.0.board
+    }
+
+    /// What probes say.
+    pub fn probes(&self) -> &ProbeBoard {
+        &self.0.probes
     }
 
     /// A run of a workflow began. Not to be called on replay.
@@ -261,83 +272,9 @@ fn series(metric: &Metric, services: usize) -> usize {
     let has = |labels: &[&str]| metric.labels.iter().any(|label| labels.contains(label));
     let a_service = match metric.is_per_service() {
         false => 0,
-        true if has(&["dependency", "alert_type"]) => MAX_OTHERS,
+        true if has(&["dependency", "alert_type", "probe"]) => MAX_OTHERS,
         true if has(&["direction"]) => 2,
         true => 1,
     };
     MAX_SERIES.max(services * a_service + services / 4)
-}
-
-/// Turns entries of the catalogue into instruments.
-struct Builder {
-    meter: Meter,
-    prefix: String,
-}
-
-impl Builder {
-    fn name(&self, metric: &Metric) -> String {
-        format!("{}{}", self.prefix, metric.name)
-    }
-
-    fn counter(&self, metric: &'static Metric) -> Counter<u64> {
-        self.meter.u64_counter(self.name(metric)).with_description(metric.help).build()
-    }
-
-    fn gauge(&self, metric: &'static Metric) -> Gauge<u64> {
-        self.meter.u64_gauge(self.name(metric)).with_description(metric.help).build()
-    }
-
-    fn histogram(&self, metric: &'static Metric) -> Histogram<f64> {
-        self.meter
-            .f64_histogram(self.name(metric))
-            .with_description(metric.help)
-            .with_boundaries(metric.buckets.to_vec())
-            .build()
-    }
-
-    /// The observable instruments. The provider keeps their callbacks; the handles have nothing more to do.
-    fn board(&self, board: &ServiceBoard) {
-        let metric = const { find("service_health") };
-        let rows = board.clone();
-        self.meter
-            .u64_observable_gauge(self.name(metric))
-            .with_description(metric.help)
-            .with_callback(move |see| rows.each_health(|value, labels| see.observe(value, labels)))
-            .build();
-        let metric = const { find("service_restarts_total") };
-        let rows = board.clone();
-        self.meter
-            .u64_observable_counter(self.name(metric))
-            .with_description(metric.help)
-            .with_callback(move |see| rows.each_restarts(|value, labels| see.observe(value, labels)))
-            .build();
-        let metric = const { find("service_downtime_seconds_total") };
-        let rows = board.clone();
-        self.meter
-            .f64_observable_counter(self.name(metric))
-            .with_description(metric.help)
-            .with_callback(move |see| rows.each_downtime(Instant::now(), |value, labels| see.observe(value, labels)))
-            .build();
-        let metric = const { find("node_sync_status") };
-        let rows = board.clone();
-        self.meter
-            .u64_observable_gauge(self.name(metric))
-            .with_description(metric.help)
-            .with_callback(move |see| rows.each_sync(|value, labels| see.observe(value, labels)))
-            .build();
-        let metric = const { find("node_peer_count") };
-        let rows = board.clone();
-        self.meter
-            .u64_observable_gauge(self.name(metric))
-            .with_description(metric.help)
-            .with_callback(move |see| rows.each_peers(|value, labels| see.observe(value, labels)))
-            .build();
-        let metric = const { find("services") };
-        let rows = board.clone();
-        self.meter
-            .u64_observable_gauge(self.name(metric))
-            .with_description(metric.help)
-            .with_callback(move |see| see.observe(u64::try_from(rows.len()).unwrap_or(u64::MAX), &[]))
-            .build();
-    }
 }

@@ -7,10 +7,10 @@ use super::sketch::{self, Digest};
 use super::tracked::Tracked;
 use super::{Message, Options};
 use dixmgr_contract::OnDependencyLoss;
-use dixmgr_contract::{ServiceName, UnitName, UnitState};
+use dixmgr_contract::{ServiceName, UnitName, UnitState, Verdict};
 use dixmgr_probe::NodeHealth;
 use dixmgr_systemd::{FeedEvent, UnitChange, UnitFeed};
-use dixmgr_telemetry::events::{BusConnected, BusLost, ServiceAbsent, ServiceDown, ServiceUp};
+use dixmgr_telemetry::events::{BusConnected, BusLost, ProbeFailed, ServiceAbsent, ServiceDown, ServiceUp};
 use dixmgr_telemetry::{DeliveryOutcome, Event, Metrics, ServiceLabels};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -198,6 +198,9 @@ impl Agent {
         let is_up = one.is_up();
         let moved = was_up != Some(is_up) || !same_run;
         if moved {
+            one.sensed = None;
+            let run = one.unit.as_ref().and_then(|unit| unit.invocation.clone());
+            self.options.runs.set(index, is_up.then_some(run));
             let is_node = one.node.as_mut().map(|node| node.restart(is_up, Instant::now())).is_some();
             if is_node {
                 self.metrics.services().set_node(one.spec.name.as_str(), None);
@@ -250,6 +253,23 @@ impl Agent {
         if moved {
             self.reconsider(index, true);
         }
+    }
+
+    /// What probes say of another run than the present one means nothing.
+    fn sensed(&mut self, index: usize, run: &Option<String>, verdicts: Vec<Verdict>) {
+        let one = &mut self.tracked[index];
+        let is_current = one.unit.as_ref().is_some_and(|unit| unit.is_up() && unit.invocation == *run);
+        if !is_current || one.sensed.as_ref() == Some(&verdicts) {
+            return;
+        }
+        for verdict in verdicts.iter().filter(|verdict| !verdict.healthy) {
+            let known = one.sensed.iter().flatten().any(|before| before.rule == verdict.rule && !before.healthy);
+            if !known {
+                ProbeFailed { service: one.name(), probe: &verdict.rule, reason: &verdict.detail }.emit(&self.metrics);
+            }
+        }
+        one.sensed = Some(verdicts);
+        self.reconsider(index, true);
     }
 
     /// Log line and health metric of a change.
@@ -359,6 +379,7 @@ impl Agent {
                     self.schedule(index);
                 }
             }
+            Message::Sensed { index, run, verdicts } => self.sensed(index, &run, verdicts),
             Message::Ping(sender) => {
                 let _ = sender.send(());
             }

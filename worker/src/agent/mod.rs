@@ -21,7 +21,8 @@ pub(crate) use self::core::Agent;
 pub(crate) use courier::{Courier, DeliveryError, Parcel};
 pub(crate) use memory::Memory;
 
-use dixmgr_contract::{HostName, ServiceName, UnitState};
+use crate::senses::Runs;
+use dixmgr_contract::{HostName, ServiceName, UnitState, Verdict};
 use dixmgr_model::Service;
 use dixmgr_probe::NodeChecker;
 use serde::Serialize;
@@ -43,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) services: Vec<(Service, String)>,
     /// Asks blockchain nodes.
     pub(crate) nodes: NodeChecker,
+    /// Where the senses see what runs.
+    pub(crate) runs: Runs,
     /// The newest generation acted on for a unit.
     pub(crate) generation: Box<dyn Fn(&dixmgr_contract::UnitName) -> u64 + Send + Sync>,
 }
@@ -59,6 +62,15 @@ pub(crate) enum Message {
     Recheck(ServiceName),
     /// The services have been told that nobody sees this host: tell them all again.
     TellAll,
+    /// What the probes of a service say of this run of it.
+    Sensed {
+        /// The service's place in [`Options::services`].
+        index: usize,
+        /// The run that was asked.
+        run: Option<String>,
+        /// All of them.
+        verdicts: Vec<Verdict>,
+    },
     /// Is anybody there?
     Ping(oneshot::Sender<()>),
     /// What is known of every service?

@@ -101,7 +101,7 @@ impl Node {
 
     /// What its workflow is told.
     pub(super) fn verdict(&self) -> Verdict {
-        Verdict { rule: RULE_SYNC.to_owned(), healthy: self.is_in_sync(), detail: self.detail.clone() }
+        Verdict::new(RULE_SYNC, self.is_in_sync(), self.detail.clone())
     }
 }
 

@@ -83,6 +83,7 @@ impl Bench {
             boot: "boot".into(),
             services,
             nodes: dixmgr_probe::NodeChecker::new().unwrap(),
+            runs: Runs::default(),
             generation: Box::new(|_| 0),
         };
         let (ready, _) = watch::channel(false);

@@ -5,7 +5,7 @@ use super::node::Node;
 use super::sketch::{self, Digest};
 use super::{Options, ServiceView};
 use dixmgr_contract::{Observation, ServiceName, ServiceSpec, Time, UnitState, Verdict};
-use dixmgr_model::Service;
+use dixmgr_model::{Check, Service};
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
@@ -24,6 +24,9 @@ pub(super) struct Tracked {
     pub(super) down_since: Option<Instant>,
     /// The blockchain node that it is.
     pub(super) node: Option<Node>,
+    /// What its probes say; absent until they have said something of this run.
+    pub(super) sensed: Option<Vec<Verdict>>,
+    has_probes: bool,
     pub(super) waiting_for: Vec<ServiceName>,
     /// The runs of the dependencies that it follows.
     pub(super) runs: BTreeMap<ServiceName, String>,
@@ -43,6 +46,8 @@ impl Tracked {
         let text = serde_json::to_string(&spec).unwrap_or_default();
         Self {
             node: Node::of(&service),
+            sensed: None,
+            has_probes: service.probes.values().any(|probe| !matches!(probe.check, Check::Node(_))),
             service,
             workflow_id,
             spec,
@@ -70,23 +75,38 @@ impl Tracked {
 
     /// It is up, and a node is in sync: those that depend on it may start.
     pub(super) fn is_ready(&self) -> bool {
-        self.is_up() && self.node.as_ref().is_none_or(Node::is_in_sync)
+        self.is_up() && self.node.as_ref().is_none_or(Node::is_in_sync) && self.is_well()
+    }
+
+    /// None of its probes holds it back.
+    fn is_well(&self) -> bool {
+        match &self.sensed {
+            Some(verdicts) => !verdicts.iter().any(Verdict::holds_back),
+            None => !self.has_probes,
+        }
     }
 
     /// It is on its way to another state, which is worth a moment's patience.
     pub(super) fn is_passing(&self) -> bool {
-        let unasked = self.is_up() && self.node.as_ref().is_some_and(Node::is_unasked);
-        unasked || self.unit.as_ref().is_some_and(sketch::is_passing)
+        let unasked = self.node.as_ref().is_some_and(Node::is_unasked) || (self.has_probes && self.sensed.is_none());
+        (self.is_up() && unasked) || self.unit.as_ref().is_some_and(sketch::is_passing)
     }
 
     fn verdicts(&self) -> Vec<Verdict> {
-        if self.is_up() { self.node.iter().map(Node::verdict).collect() } else { Vec::new() }
+        if self.is_up() {
+            self.node.iter().map(Node::verdict).chain(self.sensed.iter().flatten().cloned()).collect()
+        } else {
+            Vec::new()
+        }
     }
 
     /// The fingerprint of what would be told now.
     pub(super) fn digest(&self) -> Option<Digest> {
         let not_ready = self.is_up() && !self.is_ready();
-        let context = (&self.waiting_for, &self.runs, not_ready, self.spec_digest);
+        // What a probe saw in words changes with each look; what it means does not.
+        let said = self.sensed.iter().flatten().filter(|verdict| !verdict.healthy);
+        let said: Vec<_> = said.map(|verdict| (verdict.rule.as_str(), verdict.failed)).collect();
+        let context = (&self.waiting_for, &self.runs, not_ready, self.spec_digest, said);
         self.unit.as_ref().map(|unit| sketch::digest(unit, context))
     }
 

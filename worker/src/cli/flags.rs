@@ -57,7 +57,6 @@ pub(super) fn say_what_has_no_effect(flags: &RunFlags) {
         ("-alerts", flags.alerts == Some(true)),
         ("-slack-webhook", flags.slack_webhook.is_some()),
         ("-webhook-url", flags.webhook_url.is_some()),
-        ("-resource-monitoring", flags.resource_monitoring == Some(true)),
     ];
     let given: Vec<_> = given.iter().filter(|(_, given)| *given).map(|(flag, _)| *flag).collect();
     if !given.is_empty() {

@@ -79,7 +79,7 @@ pub(crate) struct RunFlags {
     /// Webhook for alerts (no effect yet)
     #[arg(long, value_name = "URL")]
     pub(crate) webhook_url: Option<String>,
-    /// Measure CPU, memory and disk of services [default: true] (no effect yet)
+    /// Measure CPU, memory and disk of services [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean)]
     pub(crate) resource_monitoring: Option<bool>,
 }

@@ -6,6 +6,7 @@ mod common;
 
 use dixmgr_contract::activity::ReportKind;
 use dixmgr_contract::host::LossMark;
+use dixmgr_contract::policy::RestartOn;
 use dixmgr_contract::{
     ActiveState, Command, CommandKind, Dependency, DependencyMode, DependencyPolicy, Exit, ExitCode, FailureKind, Job,
     LoadState, Observation, OnDependencyLoss, OnOperatorStop, OnTimeout, PhaseName, Policy, Readiness, ServiceName,
@@ -195,7 +196,10 @@ impl Life {
                     unit: self.unit(kind, rng),
                     waiting_for: if db_missing { vec![name("db")] } else { vec![] },
                     runs: [(name("db"), format!("run-{}", rng.between(0, 20) / 20))].into(),
-                    verdicts: vec![Verdict { rule: "http".into(), healthy: kind != "impaired", detail: String::new() }],
+                    verdicts: vec![Verdict {
+                        failed: kind == "impaired" && rng.between(0, 1) == 0,
+                        ..Verdict::new("http", kind != "impaired", String::new())
+                    }],
                     generation: 0,
                 }))
             }
@@ -243,7 +247,8 @@ impl Life {
                     prop_assert!(commanded || !start || *not_before <= self.now, "started before not_before");
                 }
                 let policy = &self.service.spec.policy;
-                let heeds = policy.on_dependency_loss != OnDependencyLoss::Ignore && self.up;
+                let heals = policy.restart.restart_on.contains(&RestartOn::Probe);
+                let heeds = (policy.on_dependency_loss != OnDependencyLoss::Ignore || heals) && self.up;
                 prop_assert!(commanded || heeds || start, "only people, and losses, stop or restart what runs");
                 let missing = usize::from(self.db_missing) + usize::from(self.far.is_none_or(|(ready, _)| !ready));
                 let is_blocked = policy.dependency.mode.is_blocked(missing, 2);
@@ -295,6 +300,9 @@ fn policies() -> impl Strategy<Value = Policy> {
         policy.restart.reset_after = Span::from_secs(3600);
         policy.restart.settle = Span::from_secs(settle);
         policy.restart.prevent_exit_codes = [42].into();
+        if max % 2 == 0 {
+            policy.restart.restart_on.insert(RestartOn::Probe);
+        }
         policy.restart.on_operator_stop = if fight { OnOperatorStop::Restart } else { OnOperatorStop::Respect };
         policy
     })

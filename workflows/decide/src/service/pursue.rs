@@ -10,6 +10,7 @@ use super::reading::Seen;
 use super::{Action, Service};
 use crate::budget::Spent;
 use dixmgr_contract::activity::ReportKind;
+use dixmgr_contract::policy::RestartOn;
 use dixmgr_contract::{ExitCode, Time, Verb};
 
 impl Service {
@@ -44,6 +45,39 @@ impl Service {
         let attempt = self.order(Verb::Start, Mandate::Policy(cause), seen, now, actions);
         let by = By::Us(attempt);
         self.enter(if cause == Cause::Failure { Phase::Restarting { by } } else { Phase::Starting { by } }, now);
+    }
+
+    /// What a probe says that has failed, if its owner wants the service restarted for it.
+    pub(super) fn failed_probe(&self, seen: &Seen) -> Option<String> {
+        let heeds = self.spec.policy.restart.restart_on.contains(&RestartOn::Probe);
+        let failed = seen.verdicts.iter().find(|verdict| heeds && verdict.failed)?;
+        Some(format!("probe {} has failed: {}", failed.rule, failed.detail))
+    }
+
+    /// The end of the owner's patience with a failure that is pending.
+    pub(super) fn settles_at(&self) -> Option<Time> {
+        let failure = self.pending.as_ref().and(self.last_failure.as_ref())?;
+        Some(failure.at.after(self.spec.policy.restart.settle))
+    }
+
+    /// It runs and does not work. What stands between that and its restart is what stands between a failure and a start.
+    pub(super) fn heal(&mut self, why: String, seen: &Seen, now: Time, actions: &mut Vec<Action>) {
+        if self.pending.is_none() {
+            self.note_failure(now, why);
+            self.pending = Some(Pending::new(Cause::Failure));
+        }
+        if seen.unit.is_held() || self.settles_at().is_some_and(|until| until > now) {
+            return self.enter(Phase::Degraded, now);
+        }
+        if let Err(spent) = self.budget.ask(&self.spec.policy.restart, now) {
+            return self.exhaust(spent, now, actions);
+        }
+        let not_before = self.not_before(now);
+        if not_before > now {
+            return self.enter(Phase::BackingOff { not_before }, now);
+        }
+        let attempt = self.order(Verb::Restart, Mandate::Policy(Cause::Failure), seen, now, actions);
+        self.enter(Phase::Restarting { by: By::Us(attempt) }, now);
     }
 
     /// The end of the wait before this start: drawn once.

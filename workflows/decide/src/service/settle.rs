@@ -58,6 +58,9 @@ impl Service {
     }
 
     fn settle_up(&mut self, seen: &Seen, now: Time, actions: &mut Vec<Action>) {
+        if let Some(why) = self.failed_probe(seen) {
+            return self.heal(why, seen, now, actions);
+        }
         let up = if seen.reading() == Reading::Up { Phase::Healthy } else { Phase::Degraded };
         self.enter(up, now);
         self.pending = None;

@@ -1,0 +1,69 @@
+//! A service that runs and does not work: seen by its probe, told to those who depend on it, restarted where its owner says so.
+
+use super::{SLEEP, file, set};
+use dixmgr_contract::PhaseName;
+use dixmgr_tests::{Host, Launch, Sandbox, TemporalServer, in_sandbox, wait_until};
+
+/// `web` with a health endpoint, and `app`, which comes after it.
+fn install(host: &Host, more: &str) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/health.py");
+    let web = format!("{more}\nExecStart=python3 {script} 8080 {}", file("sick").display());
+    host.install([("web.service", web.as_str()), ("app.service", SLEEP)]);
+}
+
+fn services(restart: &str) -> String {
+    let probe = "url = \"http://127.0.0.1:8080/health\", json_path = \"status\", interval = \"1s\", failures = 2";
+    format!(
+        "[services.web]\nunit = \"web.service\"\n{restart}\nprobes.http = {{ {probe}, start_grace = \"0s\" }}\n\
+         [services.app]\nunit = \"app.service\"\nafter = [\"web\"]\n"
+    )
+}
+
+#[test]
+fn what_runs_and_does_not_work_is_degraded_and_those_after_it_wait() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        install(host, "");
+        set("sick", true);
+        let server = TemporalServer::start();
+        let dixmgr = Launch::exec(host, &services("")).start();
+        let temporal = server.connect();
+        let web = temporal.wait_phase("wf.svc.web", PhaseName::Degraded);
+        assert!(web.detail.contains("http"), "{}", web.detail);
+        dixmgr.wait_logged(&["probe has failed", "service=web", "503"]);
+        assert_eq!(temporal.wait_phase("wf.svc.app", PhaseName::Waiting).waiting_for[0].as_str(), "web");
+        assert_eq!(dixmgr.metric("dixmgr_probe_healthy", &[("service", "web"), ("probe", "http")]), Some(0.0));
+        let run = host.invocation("web");
+        set("sick", false);
+        temporal.wait_phase("wf.svc.web", PhaseName::Healthy);
+        temporal.wait_phase("wf.svc.app", PhaseName::Healthy);
+        assert_eq!(host.invocation("web"), run, "nobody has restarted it");
+        wait_until("it is shown", || {
+            dixmgr.metric("dixmgr_probe_healthy", &[("service", "web"), ("probe", "http")]) == Some(1.0)
+        });
+    });
+}
+
+#[test]
+fn what_does_not_work_is_restarted_where_its_owner_says_so() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        // A start makes it well again.
+        install(host, &format!("ExecStartPre=rm -f {}", file("sick").display()));
+        let server = TemporalServer::start();
+        let restart = "restart = { restart_on = [\"exit\", \"probe\"] }";
+        let follows = services(restart).replace("after = [\"web\"]", "after = [\"web\"]\non_dependency_loss = \"restart\"");
+        let dixmgr = Launch::exec(host, &follows).start();
+        let temporal = server.connect();
+        temporal.wait_phase("wf.svc.app", PhaseName::Healthy);
+        let (web, app) = (host.invocation("web"), host.invocation("app"));
+        set("sick", true);
+        host.runs_anew("web", &web);
+        let status = temporal.wait_status("wf.svc.web", "is healthy again", |status| {
+            status.phase == PhaseName::Healthy && status.restarts.total == 1
+        });
+        assert!(status.last_failure.is_some_and(|failure| failure.reason.contains("probe http has failed")));
+        dixmgr.wait_metric("dixmgr_service_restarts_total", "web", 1.0);
+        // Who depends on it saw it.
+        host.runs_anew("app", &app);
+        temporal.wait_phase("wf.svc.app", PhaseName::Healthy);
+    });
+}

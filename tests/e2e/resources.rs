@@ -1,0 +1,42 @@
+//! What services use is measured: as gauges, and on demand.
+
+use super::{API, SLEEP, WF_API, api_runs};
+use dixmgr_contract::PhaseName;
+use dixmgr_tests::{Launch, Sandbox, TemporalServer, in_sandbox, wait_until};
+
+#[test]
+fn what_a_service_uses_is_shown_with_all_of_its_processes() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        // A shell and two children; one of them holds 64 MiB, the other burns a core.
+        let burns = "ExecStart=/bin/sh -c 'python3 -c \"import time; x=bytearray(64<<20); time.sleep(1000)\" & python3 -c \"while True: pass\" & wait'";
+        host.install([("busy.service", burns), ("idle.service", SLEEP)]);
+        host.start(&["busy", "idle"]);
+        let service = |name: &str| format!("[services.{name}]\nunit = \"{name}.service\"\n");
+        let config = format!("[resources]\nsample_interval = \"1s\"\n{}{}", service("busy"), service("idle"));
+        let config = format!("{config}resources = {{ enabled = false }}\n");
+        let dixmgr = Launch::exec(host, &config).start();
+        let busy = |name: &str| dixmgr.metric(name, &[("service", "busy"), ("type", "service")]);
+        wait_until("it burns", || busy("dixmgr_service_cpu_percent").is_some_and(|percent| percent > 20.0));
+        assert_eq!(busy("dixmgr_service_processes"), Some(3.0));
+        assert!(busy("dixmgr_service_memory_bytes").is_some_and(|bytes| bytes > 64e6), "what its child holds counts");
+        assert!(busy("dixmgr_service_open_files").is_some_and(|files| files >= 9.0));
+        assert_eq!(dixmgr.metric("dixmgr_service_processes", &[("service", "idle")]), None, "it is not measured");
+        host.systemctl(&["kill", "--signal=KILL", "busy.service"]);
+        host.systemctl(&["stop", "busy.service"]);
+        wait_until("what does not run has no figures", || busy("dixmgr_service_cpu_percent").is_none());
+    });
+}
+
+#[test]
+fn measuring_can_be_turned_off_as_a_whole() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        api_runs(host);
+        let server = TemporalServer::start();
+        let config = format!("[resources]\nsample_interval = \"1s\"\n{API}");
+        let off = Launch::exec(host, &config).argument("-resource-monitoring=false").start();
+        server.connect().wait_phase(WF_API, PhaseName::Healthy);
+        off.terminate();
+        let on = Launch::exec(host, &config).start();
+        wait_until("it is measured", || on.metric("dixmgr_service_processes", &[("service", "api")]) == Some(1.0));
+    });
+}
