@@ -12,7 +12,7 @@ use dixmgr_contract::cluster::{ClusterMode, ClusterSpec};
 use dixmgr_contract::host::{Claim, Holder};
 use dixmgr_contract::plan::{INFRASTRUCTURE_ID, PlannedService};
 use dixmgr_contract::{Dependency, ServiceName};
-use dixmgr_model::{Check, Cluster, Service};
+use dixmgr_model::{Check, Cluster, Protocol, Service};
 use dixmgr_probe::{Endpoint, NodeChecker};
 use dixmgr_systemd::{Control, ObserveOnly, Observer, UnitControl, UnitFeed};
 use dixmgr_telemetry::Metrics;
@@ -71,6 +71,7 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
     let (observer, feed) = connect_systemd(settings, &services).await?;
     let checker = NodeChecker::new().map_err(anyhow::Error::from)?;
     let host_activities = activities(settings, &services, &observer, &metrics, &agent, &checker);
+    say_what_is_not_asked(&services);
     let options = agent_options(settings, services, Arc::clone(&host_activities.allowed), checker);
     let registry = format!("{}{INFRASTRUCTURE_ID}", settings.endpoint.prefix);
     let workflow_ids = options.services.iter().map(|(_, id)| id.clone()).chain([registry]).collect();
@@ -154,6 +155,19 @@ fn activities(
         nodes: Nodes::new(checker.clone(), services.iter().flat_map(endpoints)),
         metrics: metrics.clone(),
         recheck: Arc::new(move |service| agent.recheck(service)),
+    }
+}
+
+/// What the file asks for and this version does not do yet is said once.
+fn say_what_is_not_asked(services: &[Service]) {
+    let is_asked = |check: &Check| matches!(check, Check::Node(node) if node.protocol == Protocol::Substrate);
+    let with = |service: &&Service| service.probes.values().any(|probe| !is_asked(&probe.check));
+    let named: Vec<_> = services.iter().filter(with).map(|service| service.spec.name.as_str()).collect();
+    if !named.is_empty() {
+        let names = named.join(", ");
+        tracing::warn!(
+            "accepted, but without effect in this version: probes with `url`, or with a protocol other than substrate ({names})"
+        );
     }
 }
 
