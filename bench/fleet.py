@@ -162,7 +162,8 @@ class Bench:
             hosts.append(self.start(folder, temporal, f"host-{index}", idle(f"host-{index}")))
             wait_until("it is ready", hosts[-1].is_ready, 30)
             progress("hosts", index + 1, HOSTS)
-        time.sleep(20)
+        # A minute after its start a host's workflows begin quiet runs of their own.
+        time.sleep(90)
         (busy,) = cpu_over([temporal.pid], seconds, "idle hosts, seconds")
         for host in hosts:
             host.process.kill()

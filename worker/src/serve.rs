@@ -14,7 +14,7 @@ use dixmgr_contract::cluster::{ClusterMode, ClusterSpec};
 use dixmgr_contract::host::{Claim, Holder};
 use dixmgr_contract::plan::{INFRASTRUCTURE_ID, PlannedService};
 use dixmgr_contract::{Dependency, ServiceName};
-use dixmgr_model::{Check, Cluster, Service};
+use dixmgr_model::{Check, Cluster, Protocol, Service};
 use dixmgr_probe::{Endpoint, NodeChecker};
 use dixmgr_systemd::{Control, ObserveOnly, Observer, UnitControl, UnitFeed};
 use dixmgr_telemetry::Metrics;

@@ -5,7 +5,7 @@
 
 use dixmgr_contract::Verdict;
 use dixmgr_contract::observation::RULE_SYNC;
-use dixmgr_model::{Check, Service};
+use dixmgr_model::{Check, Protocol, Service};
 use dixmgr_probe::{Endpoint, NodeHealth};
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,8 @@ impl Node {
     /// The node of a service with a probe for one.
     pub(super) fn of(service: &Service) -> Option<Self> {
         service.probes.values().find_map(|probe| match &probe.check {
-            Check::Node(check) => Some(Self {
+            // The other protocols are not asked yet, which is said at the start: ready is what runs.
+            Check::Node(check) if check.protocol == Protocol::Substrate => Some(Self {
                 endpoint: Endpoint::parse(check.rpc.expose()).ok()?,
                 timeout: probe.timeout.duration(),
                 interval: probe.interval.duration(),

@@ -22,7 +22,7 @@ use temporalio_client::tonic::IntoRequest;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetClusterInfoRequest;
 
 /// How often the pulse is felt while nothing fails.
-const PULSE: Duration = Duration::from_secs(60);
+const PULSE: Duration = Duration::from_secs(300);
 /// How soon after a request of ours has failed.
 const TROUBLE: Duration = Duration::from_millis(250);
 /// How often it is felt while there is none.

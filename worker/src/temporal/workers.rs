@@ -15,7 +15,7 @@ use dixmgr_flows::{
 use dixmgr_telemetry::Metrics;
 use std::time::Duration;
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
-use temporalio_sdk::runtime::{AutoscalingOptions, PollerBehavior, RuntimeOptions};
+use temporalio_sdk::runtime::{PollerBehavior, RuntimeOptions};
 use temporalio_sdk::workflow_interceptors::WorkflowInterceptorConstructor;
 use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::sync::{oneshot, watch};
@@ -50,6 +50,11 @@ impl Role {
         }
     }
 
+    /// How many activities run at a time. Who holds the lease does not ask for another one.
+    const fn activities(&self) -> usize {
+        if matches!(self, Self::Lease(..)) { 1 } else { ORDERS_AT_A_TIME }
+    }
+
     fn options(&self, endpoint: &Endpoint, metrics: &Metrics) -> anyhow::Result<WorkerOptions> {
         let queue = match self {
             Self::Fleet => endpoint.task_queue.clone(),
@@ -59,7 +64,7 @@ impl Role {
         let slots = FixedSizeSlotSupplier::new;
         let tuner = TunerHolder::builder()
             .workflow_task_slot_supplier(slots(100))
-            .activity_task_slot_supplier(slots(ORDERS_AT_A_TIME))
+            .activity_task_slot_supplier(slots(self.activities()))
             .local_activity_task_slot_supplier(slots(10))
             .nexus_task_slot_supplier(slots(1))
             .build();
@@ -82,9 +87,8 @@ impl Role {
             Self::Host(_, activities) => options.register_activities(activities.clone()).build(),
         };
         (options.workflow_task_poller_behavior, options.activity_task_poller_behavior) = match self {
-            Self::Fleet => (few(2, 10), few(1, 5)),
-            Self::Host(..) => (None, few(1, 20)),
-            Self::Lease(..) => (None, few(1, 1)),
+            Self::Fleet => (polls(2), polls(1)),
+            Self::Host(..) | Self::Lease(..) => (None, polls(1)),
         };
         let metrics = metrics.clone();
         options.activity_inbound_interceptor(ActivityMeter(metrics.clone()));
@@ -95,10 +99,10 @@ impl Role {
     }
 }
 
-/// So many polls at least, while nothing happens: each costs the server a little, and a fleet has many hosts.
-fn few(least: usize, most: usize) -> Option<PollerBehavior> {
-    let scale = AutoscalingOptions::builder().minimum(least).initial(least).maximum(most).build();
-    Some(PollerBehavior::Autoscaling(scale))
+/// So many polls are open at a time. Each costs the server a little, and a fleet has many hosts; one alone takes a task each few
+/// milliseconds. Rejected: as many as there is work for. The SDK's scaler of polls wakes ten times a second, each.
+fn polls(at_a_time: usize) -> Option<PollerBehavior> {
+    Some(PollerBehavior::SimpleMaximum(at_a_time))
 }
 
 /// Runs a worker until `stop` turns true or it fails. The answer comes when it has ended.

@@ -403,7 +403,7 @@ fn every_phase_meets_every_event() {
     policy.restart.settle = Span::from_secs(1);
     policy.restart.backoff = Span::from_secs(10);
     policy.restart.prevent_exit_codes = [42].into();
-    for seed in 0..500 {
+    for seed in 0..900 {
         let mut rng = Rng::new(seed);
         policy.restart.max = u32::try_from(seed % 4).unwrap() * 5;
         policy.start = seed % 3 > 0;

@@ -60,16 +60,18 @@ pub struct ServiceWatchWorkflow {
 impl ServiceWatchWorkflow {
     #[init]
     fn new(view: &WorkflowContextView, input: Wire<WatchInput>) -> Self {
-        let service = input.0.as_ref().ok().and_then(|input| input.state.as_deref().cloned());
+        let Wire(mut input) = input;
+        let service = input.as_mut().ok().and_then(|input| input.state.take()).map(|state| *state);
         let now = view.start_time().map(Time::from).unwrap_or_default();
-        Self { input: input.0, service, desk: Desk::new([]), now, orders: BTreeMap::new() }
+        Self { input, service, desk: Desk::new([]), now, orders: BTreeMap::new() }
     }
 
     /// Supervises until it is cancelled.
     #[run]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
         let ctx = &*ctx;
-        let input = match ctx.state(|flow| flow.input.clone()) {
+        // What was handed over is kept once: a host may have thousands of these open.
+        let input = match ctx.state_mut(|flow| std::mem::replace(&mut flow.input, Err("it has begun".to_owned()))) {
             Ok(input) => input,
             Err(error) => return Err(unreadable(&error)),
         };
@@ -81,8 +83,7 @@ impl ServiceWatchWorkflow {
         let seed = ctx.random();
         let begin = now(ctx);
         ctx.state_mut(|flow| {
-            let fresh = || Service::new(input.spec.clone(), seed, begin).published(input.published);
-            flow.service.get_or_insert_with(fresh);
+            flow.service.get_or_insert_with(|| Service::new(input.spec, seed, begin).published(input.published));
         });
         let mut operations = InFlight::new();
         let mut alarm = Alarm::none();
@@ -103,10 +104,13 @@ impl ServiceWatchWorkflow {
             if over && operations.is_empty() && ctx.all_handlers_finished() {
                 return Ok(());
             }
-            if (quiet || is_long(ctx)) && operations.is_empty() && ctx.all_handlers_finished() {
-                let state = ctx.state(|flow| flow.service.clone()).map(Box::new);
-                let spec = state.as_ref().map_or_else(|| input.spec.clone(), |state| state.spec.clone());
-                let next = WatchInput { spec, state, published: None, ..input };
+            if (quiet || is_long(ctx))
+                && operations.is_empty()
+                && ctx.all_handlers_finished()
+                && let Some(state) = ctx.state(|flow| flow.service.clone())
+            {
+                let (spec, search_attributes) = (state.spec.clone(), settings.search_attributes);
+                let next = WatchInput { spec, search_attributes, published: None, state: Some(Box::new(state)) };
                 ctx.continue_as_new(next.into(), ContinueAsNewOptions::default())?;
             }
             rest(ctx, &mut operations, &mut alarm, moment).await?;
