@@ -16,6 +16,7 @@ pub mod host;
 pub mod id;
 pub mod name;
 pub mod node;
+pub mod note;
 pub mod observation;
 pub mod plan;
 pub mod policy;
@@ -34,6 +35,7 @@ pub use command::{Command, CommandKind};
 pub use failure::FailureKind;
 pub use name::{HostName, NameError, ServiceName, UnitName};
 pub use node::{Motion, NodeProblem, NodeSighting, NodeStanding, Protocol};
+pub use note::{Delivery, Note, NoteKind, NoteMember, Severity};
 pub use observation::{Observation, Verdict};
 pub use policy::{
     DependencyMode, DependencyPolicy, OnDependencyLoss, OnOperatorStop, OnTimeout, Policy, RestartOn, RestartPolicy,
