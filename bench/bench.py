@@ -61,12 +61,12 @@ class Temporal:
 
 
 class Dixmgr:
-    """dixmgr -exec over the units."""
+    """dixmgr -exec over the units: supervision alone, unless more is asked for (bench/senses.py)."""
 
-    def __init__(self, executable, folder, temporal, units):
-        self.executable, self.folder, self.temporal = executable, folder, temporal
+    def __init__(self, executable, folder, temporal, units, each="", flags=("-resource-monitoring=false",)):
+        self.executable, self.folder, self.temporal, self.flags = executable, folder, temporal, flags
         self.conf = os.path.join(folder, "dixmgr.toml")
-        services = [f'[services.{service_of(name)}]\nunit = "{name}"\n' for name in units.names]
+        services = [f'[services.{service_of(name)}]\nunit = "{name}"\n{each}' for name in units.names]
         with open(self.conf, "w") as file:
             file.write('[systemd]\nbus = "session"\n' + "".join(services))
 
@@ -74,7 +74,7 @@ class Dixmgr:
         """Answers when it was started (CLOCK_MONOTONIC)."""
         port = free_port()
         self.admin = f"http://127.0.0.1:{port}"
-        flags = ["-exec", "-conf", self.conf, "-state-dir", os.path.join(self.folder, "state")]
+        flags = ["-exec", *self.flags, "-conf", self.conf, "-state-dir", os.path.join(self.folder, "state")]
         flags += ["-temporal-host", f"127.0.0.1:{self.temporal.port}", "-temporal-namespace", NAMESPACE]
         at = time.monotonic()
         self.process = Process(os.path.join(self.folder, "dixmgr.log"), self.executable, *flags, f"-metrics-port={port}")

@@ -180,3 +180,40 @@ fn a_node_is_asked_whether_it_is_in_sync() {
         assert_eq!((&answers[1]["error"], &answers[2]["error"]), (&json!("NotAllowed"), &json!("NotAllowed")));
     });
 }
+
+#[test]
+fn endpoints_are_checked_by_name_if_a_probe_names_them() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/health.py");
+        let web = format!("ExecStart=python3 {script} 8080 {}", file("sick").display());
+        host.install([("api.service", web.as_str())]);
+        let server = TemporalServer::start();
+        let url = "http://127.0.0.1:8080/health";
+        let _dixmgr = Launch::exec(host, &format!("{API}probes.http = {{ url = \"{url}\" }}\n")).start();
+        let temporal = server.connect();
+        temporal.wait_phase(WF_API, PhaseName::Healthy);
+        let (check, simple) = ("CheckHTTPEndpointActivity", "CheckHTTPEndpointSimpleActivity");
+        // As a workflow in Go writes it.
+        let go = json!({"URL": url, "Method": "GET", "Headers": null, "ExpectedStatus": 0, "Timeout": 2_000_000_000, "ResponseContains": "", "JSONPath": "status"});
+        let answers = call(&temporal, &[(check, go.clone()), (simple, json!(url))]);
+        let well = &answers[0]["ok"];
+        assert_eq!((&well["Healthy"], &well["StatusCode"], &well["Error"]), (&json!(true), &json!(200), &json!("")));
+        assert_eq!(well["ResponseBody"], "{\"status\": \"ok\"}");
+        assert!(well["ResponseTime"].as_i64().is_some_and(|nanos| nanos > 0), "{well}");
+        assert_eq!(answers[1], json!({ "ok": true }));
+        set("sick", true);
+        let asked = [
+            (check, go),
+            (simple, json!(url)),
+            (simple, json!("http://127.0.0.1:8080/other")),
+            (check, json!({"URL": url, "Method": "DELETE"})),
+            (check, json!({"URL": "ftp://127.0.0.1"})),
+        ];
+        let answers = call(&temporal, &asked);
+        let ill = &answers[0]["ok"];
+        assert_eq!((&ill["Healthy"], &ill["StatusCode"]), (&json!(false), &json!(503)));
+        assert_eq!(answers[1], json!({ "ok": false }));
+        let errors: Vec<_> = answers[2..].iter().map(|answer| answer["error"].as_str().unwrap_or_default()).collect();
+        assert_eq!(errors, ["NotAllowed", "NotAllowed", "BadInput"], "{answers:?}");
+    });
+}

@@ -14,6 +14,7 @@ mod dotidx;
 mod go_version;
 mod hosts;
 mod machines;
+mod nodes;
 mod operator;
 mod order;
 mod outage;

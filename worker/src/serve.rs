@@ -1,24 +1,18 @@
 //! A run of dixmgr on a host, from start to the end of its grace.
 
-use crate::resources::{self, Measuring};
 use crate::admin::{self, Admin};
-use crate::agent::{Agent, Handle, Memory, Options};
+use crate::agent::{Agent, Handle, Memory};
 use crate::exit::Failure;
-use crate::settings::{Mode, Settings, is_public};
-use crate::state_dir::{Running, StateDir};
-use crate::temporal::{Session, Slice, Verdict};
 use crate::senses::{self, Runs};
-use crate::{host, notify};
-use dixmgr_bind::{Allowed, HostActivities, Nodes};
-use dixmgr_contract::cluster::{ClusterMode, ClusterSpec};
-use dixmgr_contract::host::{Claim, Holder};
-use dixmgr_contract::plan::{INFRASTRUCTURE_ID, PlannedService};
-use dixmgr_contract::{Dependency, ServiceName};
-use dixmgr_model::{Check, Cluster, Protocol, Service};
-use dixmgr_probe::{Endpoint, NodeChecker};
-use dixmgr_systemd::{Control, ObserveOnly, Observer, UnitControl, UnitFeed};
+use crate::settings::{Settings, is_public};
+use crate::state_dir::StateDir;
+use crate::temporal::{Session, Verdict};
+use crate::{host_watch, notify, parts, resources};
+use dixmgr_contract::plan::INFRASTRUCTURE_ID;
+use dixmgr_model::Service;
+use dixmgr_probe::NodeChecker;
+use dixmgr_systemd::{Observer, UnitFeed};
 use dixmgr_telemetry::Metrics;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -72,17 +66,21 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
     };
     let (observer, feed) = connect_systemd(settings, &services).await?;
     let checker = NodeChecker::new().map_err(anyhow::Error::from)?;
-    let host_activities = activities(settings, &services, &observer, &metrics, &agent, &checker);
+    let host_activities = parts::activities(settings, &services, &observer, &metrics, &agent, &checker);
     if settings.measures {
-        tokio::spawn(resources::measure(measuring(settings, &services, &observer, &metrics)));
+        tokio::spawn(resources::measure(parts::measuring(settings, &services, &observer, &metrics)));
+        let resources = &settings.config.resources;
+        let paths = services.iter().flat_map(|service| &service.paths).chain(&resources.paths).cloned().collect();
+        tokio::spawn(host_watch::measure(resources.sample_interval.duration(), paths, metrics.clone()));
     }
-    let runs = Runs::of(services.len());
-    senses::start(&services, runs.clone(), agent.clone(), metrics.clone());
-    let options = agent_options(settings, services, Arc::clone(&host_activities.allowed), (checker, runs));
+    let runs = Runs::default();
+    let elsewhere = settings.config.services.iter().filter(|one| one.spec.host.as_ref().is_some_and(|host| *host != settings.host));
+    senses::start(&services, elsewhere, runs.clone(), agent.clone(), metrics.clone(), checker);
+    let options = parts::agent_options(settings, services, Arc::clone(&host_activities.allowed), runs);
     let registry = format!("{}{INFRASTRUCTURE_ID}", settings.endpoint.prefix);
     let workflow_ids = options.services.iter().map(|(_, id)| id.clone()).chain([registry]).collect();
-    let slice = slice(settings, &options.services);
-    let claim = claim(settings, &options.epoch);
+    let slice = parts::slice(settings, &options.services);
+    let claim = parts::claim(settings, &options.epoch);
     let (bus, _) = settings.bus();
     tokio::spawn(Agent::new(options, memory, metrics.clone(), bus, ready).run(feed, mailbox));
 
@@ -103,7 +101,7 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
     if let Ok(Verdict::Refused(reason)) = first_verdict.await {
         return Err(Failure::Unavailable(reason));
     }
-    state.announce(&running(settings, admin, ui))?;
+    state.announce(&parts::running(settings, admin, ui))?;
     wait_until_ready(is_ready).await;
     let watched = agent.clone();
     tokio::spawn(notify::watchdog(move || {
@@ -137,143 +135,6 @@ async fn connect_systemd(settings: &Settings, services: &[Service]) -> Result<(O
     dixmgr_systemd::start(options)
         .await
         .map_err(|error| Failure::Unavailable(format!("{:#}", anyhow::Error::from(error))))
-}
-
-/// A dry run is given a control that cannot act: there is no flag to forget.
-fn activities(
-    settings: &Settings,
-    services: &[Service],
-    observer: &Observer,
-    metrics: &Metrics,
-    agent: &Handle,
-    checker: &NodeChecker,
-) -> HostActivities {
-    let control: Arc<dyn UnitControl> = match settings.mode {
-        Mode::Exec => Arc::new(Control::new(observer)),
-        Mode::Watch => Arc::new(ObserveOnly),
-    };
-    let allowed = services.iter().map(|service| (service.spec.unit.clone(), service.spec.name.clone()));
-    let agent = agent.clone();
-    HostActivities {
-        allowed: Arc::new(Allowed::new(allowed)),
-        reader: Arc::new(observer.clone()),
-        control,
-        nodes: Nodes::new(checker.clone(), services.iter().flat_map(endpoints)),
-        metrics: metrics.clone(),
-        recheck: Arc::new(move |service| agent.recheck(service)),
-    }
-}
-
-fn measuring(settings: &Settings, services: &[Service], observer: &Observer, metrics: &Metrics) -> Measuring {
-    let measured = services.iter().filter(|service| service.resources);
-    Measuring {
-        services: measured.map(|service| (service.spec.name.to_string(), service.spec.unit.clone())).collect(),
-        interval: settings.config.resources.sample_interval.duration(),
-        reader: Arc::new(observer.clone()),
-        metrics: metrics.clone(),
-    }
-}
-
-/// Where the nodes of a service listen.
-fn endpoints(service: &Service) -> impl Iterator<Item = Endpoint> {
-    service.probes.values().filter_map(|probe| match &probe.check {
-        Check::Node(node) => Endpoint::parse(node.rpc.expose()).ok(),
-        _ => None,
-    })
-}
-
-fn agent_options(
-    settings: &Settings,
-    services: Vec<Service>,
-    allowed: Arc<Allowed>,
-    (nodes, runs): (NodeChecker, Runs),
-) -> Options {
-    let prefix = &settings.endpoint.prefix;
-    let id_of = |service: &Service| format!("{prefix}{}", service.origin.workflow_id());
-    let here: BTreeSet<_> = services.iter().map(|service| service.spec.name.clone()).collect();
-    let ids: BTreeMap<_, _> = settings.config.services.iter().map(|one| (&one.spec.name, id_of(one))).collect();
-    let standby: BTreeSet<&ServiceName> = settings
-        .config
-        .clusters
-        .iter()
-        .filter(|cluster| cluster.mode == ClusterMode::Standby)
-        .flat_map(|cluster| &cluster.members)
-        .collect();
-    let with_id = |mut service: Service| {
-        // Its cluster says which of them is started.
-        service.spec.policy.start &= !standby.contains(&service.spec.name);
-        let after = service.after.iter().map(|name| Dependency {
-            name: name.clone(),
-            workflow_id: ids.get(name).cloned().unwrap_or_default(),
-            remote: !here.contains(name),
-        });
-        service.spec.after = after.collect();
-        let id = id_of(&service);
-        (service, id)
-    };
-    Options {
-        host: settings.host.clone(),
-        epoch: host::epoch(),
-        boot: host::boot_id(),
-        services: services.into_iter().map(with_id).collect(),
-        nodes,
-        runs,
-        generation: Box::new(move |unit| allowed.generation(unit)),
-    }
-}
-
-/// What the fleet is told of this host.
-fn slice(settings: &Settings, services: &[(Service, String)]) -> Slice {
-    let planned = services.iter().map(|(service, workflow_id)| PlannedService {
-        name: service.spec.name.clone(),
-        workflow_id: workflow_id.clone(),
-        unit: service.spec.unit.clone(),
-        kind: service.spec.kind.clone(),
-        chain: service.spec.chain.clone(),
-        after: service.after.clone(),
-    });
-    let prefix = &settings.endpoint.prefix;
-    let ids: BTreeMap<_, _> =
-        settings.config.services.iter().map(|one| (&one.spec.name, one.origin.workflow_id())).collect();
-    let spec = |cluster: &Cluster| ClusterSpec {
-        mode: cluster.mode,
-        healthy_for: cluster.healthy_for,
-        member_timeout: cluster.member_timeout,
-        workflow_ids: cluster
-            .members
-            .iter()
-            .filter_map(|name| Some((name.clone(), format!("{prefix}{}", ids.get(name)?))))
-            .collect(),
-        ..ClusterSpec::new(cluster.name.clone(), cluster.members.clone(), cluster.quorum)
-    };
-    Slice {
-        host: settings.host.clone(),
-        services: planned.collect(),
-        clusters: settings.config.clusters.iter().map(spec).collect(),
-    }
-}
-
-fn claim(settings: &Settings, epoch: &str) -> Claim {
-    let holder = Holder {
-        machine: host::machine_id(),
-        boot: host::boot_id(),
-        pid: std::process::id(),
-        epoch: epoch.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    Claim { holder, lease_timeout: settings.config.hosts.lease_timeout }
-}
-
-fn running(settings: &Settings, admin: Option<String>, ui: Option<String>) -> Running {
-    Running {
-        pid: std::process::id(),
-        temporal: settings.endpoint.address.clone(),
-        namespace: settings.endpoint.namespace.clone(),
-        task_queue: settings.endpoint.task_queue.clone(),
-        prefix: settings.endpoint.prefix.clone(),
-        admin,
-        ui,
-    }
 }
 
 async fn wait_until_ready(mut ready: watch::Receiver<bool>) {

@@ -6,6 +6,7 @@
 
 mod beat;
 mod call;
+mod endpoints;
 mod fleet;
 mod guard;
 mod lease;
@@ -16,6 +17,7 @@ mod sdk_meter;
 mod unit;
 mod usage;
 
+pub use endpoints::Endpoints;
 pub use fleet::FleetActivities;
 pub use guard::Allowed;
 pub use lease::LeaseActivities;

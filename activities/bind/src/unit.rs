@@ -5,9 +5,11 @@
 
 use crate::beat::beating;
 use crate::call::{Call, NodeCall, UnitCall};
+use crate::endpoints::Endpoints;
 use crate::guard::Allowed;
 use crate::node::Nodes;
 use crate::usage;
+use dixmgr_contract::check::{HttpCheckAnswer, HttpCheckInput};
 use dixmgr_contract::activity::{Report, ResourceUsage, SystemdServiceStatus};
 use dixmgr_contract::{FailureKind, ServiceName, UnitName, Verb};
 use dixmgr_systemd::{ActError, UnitControl, UnitReader};
@@ -38,6 +40,8 @@ pub struct HostActivities {
     pub control: Arc<dyn UnitControl>,
     /// The blockchain nodes that may be asked.
     pub nodes: Nodes,
+    /// The endpoints that may be checked.
+    pub endpoints: Endpoints,
     /// Where events go.
     pub metrics: Metrics,
     /// Asks for a fresh observation of a service.
@@ -102,6 +106,27 @@ impl HostActivities {
     pub async fn check_node(self: Arc<Self>, _ctx: ActivityContext, call: NodeCall) -> Result<bool, ActivityError> {
         let (endpoint, port) = call.read().map_err(failure)?;
         self.nodes.is_in_sync(&endpoint, port).await.map_err(failure)
+    }
+
+    /// One look at an HTTP endpoint that a probe of this host names.
+    #[activity(name = "CheckHTTPEndpointActivity")]
+    pub async fn check_endpoint(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: Call<HttpCheckInput>,
+    ) -> Result<HttpCheckAnswer, ActivityError> {
+        self.endpoints.check(&input.read().map_err(failure)?).await.map_err(failure)
+    }
+
+    /// Whether an HTTP endpoint that a probe of this host names answers `GET` with any 2xx.
+    #[activity(name = "CheckHTTPEndpointSimpleActivity")]
+    pub async fn check_endpoint_simply(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        url: Call<String>,
+    ) -> Result<bool, ActivityError> {
+        let input = HttpCheckInput { url: url.read().map_err(failure)?, ..HttpCheckInput::default() };
+        Ok(self.endpoints.check(&input).await.map_err(failure)?.healthy)
     }
 }
 

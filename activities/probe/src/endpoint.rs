@@ -4,7 +4,10 @@
 //! and struct that holds one.
 
 use reqwest::Url;
-use std::{fmt, net::Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
 
 /// The longest endpoint, in bytes.
 const MAX_BYTES: usize = 2048;
@@ -30,6 +33,19 @@ impl Endpoint {
     /// `scheme://host:port`, for people.
     pub fn place(&self) -> &str {
         &self.place
+    }
+
+    /// True if it stands for whichever host asks: `localhost`, a loopback address, or the one that means all.
+    pub fn is_local(&self) -> bool {
+        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let address = host.parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+    }
+
+    /// True if both ask for the same, whoever asks: all but user, password and fragment.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let parts = |endpoint: &Self| (endpoint.url.path().to_owned(), endpoint.url.query().map(str::to_owned));
+        self.place == other.place && parts(self) == parts(other)
     }
 
     pub(crate) fn url(&self) -> Url {
@@ -167,6 +183,13 @@ fn has_port(text: &str) -> Result<bool, EndpointError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_means_this_host_everywhere_is_known() {
+        let is_local = |text| Endpoint::parse(text).unwrap().is_local();
+        assert!(["localhost:1", "127.0.0.2:1", "[::1]:1", "0.0.0.0:1"].into_iter().all(is_local));
+        assert!(!["10.0.0.1:1", "localhost.example:1", "[fd00::1]:1"].into_iter().any(is_local));
+    }
 
     #[track_caller]
     fn asks(endpoint: &str, port: u16) -> String {

@@ -4,7 +4,7 @@
 //! So the values per service live here, and the callbacks read them: a service that leaves the configuration takes
 //! its series with it. Downtime is computed at the scrape, so that it grows while a service is down without a timer.
 
-use crate::figures::{Figures, Read};
+use crate::figures::{Figures, NodeFigures, Read, ReadNode};
 use crate::label::bounded;
 use opentelemetry::KeyValue;
 use std::{
@@ -35,8 +35,7 @@ struct Row {
     labels: [KeyValue; 2],
     node_labels: [KeyValue; 2],
     figures: Figures,
-    /// Of a blockchain node that answers: whether it is in sync, and how many peers it has.
-    node: Option<(bool, u64)>,
+    node: NodeFigures,
     up: Option<bool>,
     restarts: u64,
     downtime: Duration,
@@ -74,7 +73,7 @@ impl ServiceBoard {
                     labels: labels_of_counters,
                     node_labels,
                     figures: Figures::default(),
-                    node: None,
+                    node: NodeFigures::default(),
                     up: None,
                     restarts: 0,
                     downtime: Duration::ZERO,
@@ -96,8 +95,8 @@ impl ServiceBoard {
         self.set_health_at(service, up, Instant::now());
     }
 
-    /// How a blockchain node stands: in sync or not, and how many peers. `None`: it does not answer.
-    pub fn set_node(&self, service: &str, node: Option<(bool, u64)>) {
+    /// How the service stands as a blockchain node. Nothing for an unknown service.
+    pub fn set_node(&self, service: &str, node: NodeFigures) {
         if let Some(row) = self.rows().get_mut(service) {
             row.node = node;
         }
@@ -152,18 +151,10 @@ impl ServiceBoard {
         }
     }
 
-    pub(crate) fn each_sync(&self, mut see: impl FnMut(u64, &[KeyValue])) {
+    pub(crate) fn each_node(&self, read: ReadNode, mut see: impl FnMut(f64, &[KeyValue])) {
         for row in self.rows().values() {
-            if let Some((in_sync, _)) = row.node {
-                see(u64::from(in_sync), &row.node_labels);
-            }
-        }
-    }
-
-    pub(crate) fn each_peers(&self, mut see: impl FnMut(u64, &[KeyValue])) {
-        for row in self.rows().values() {
-            if let Some((_, peers)) = row.node {
-                see(peers, &row.node_labels);
+            if let Some(figure) = read(&row.node) {
+                see(figure, &row.node_labels);
             }
         }
     }

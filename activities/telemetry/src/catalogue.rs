@@ -143,6 +143,18 @@ pub const CATALOGUE: &[Metric] = &[
         "How long the certificate is valid that the probe saw last.",
     ),
     gauge("probe_breaker_open", &["service", "probe"], "1 while the probe's endpoint is left alone after failures, else 0."),
+    // The host.
+    gauge("host_cpu_percent", &[], "Busy share of all cores of the host."),
+    gauge("host_memory_bytes", &[], "Memory of the host."),
+    gauge("host_memory_available_bytes", &[], "Memory of the host that is available without swapping."),
+    gauge("host_load1", &[], "Tasks that ran or waited for a disk, on average over a minute."),
+    gauge("host_load5", &[], "The same over 5 minutes."),
+    gauge("host_load15", &[], "The same over 15 minutes."),
+    gauge("host_clock_synchronized", &[], "1 if systemd-timesyncd has set the clock, else 0; absent where it does not run."),
+    gauge("host_filesystem_bytes", &["path"], "Size of the file system that holds the path."),
+    gauge("host_filesystem_available_bytes", &["path"], "What may still be written there without privileges."),
+    gauge("host_filesystem_inodes", &["path"], "Files that it can hold; absent where there is no fixed number."),
+    gauge("host_filesystem_inodes_available", &["path"], "Files that may still be made there."),
     // Workflows and activities.
     counter(
         "workflow_executions_total",
@@ -169,6 +181,19 @@ pub const CATALOGUE: &[Metric] = &[
     // Blockchain nodes.
     gauge("node_sync_status", &["node", "chain"], "1 if the node is in sync with its chain, else 0."),
     gauge("node_peer_count", &["node", "chain"], "Peers of the node."),
+    gauge("node_best_block_height", &["node", "chain"], "Height of the node's best block, in blocks or slots."),
+    gauge("node_finalized_block_height", &["node", "chain"], "Height of the node's last final block, in blocks or slots."),
+    gauge(
+        "node_lag_blocks",
+        &["node", "chain"],
+        "Blocks or slots that the node is behind the median of its chain's other nodes, or of what it is to reach.",
+    ),
+    gauge("node_last_block_age_seconds", &["node", "chain"], "How long the node has had no new best block."),
+    gauge(
+        "chain_stalled",
+        &["chain", "protocol", "height"],
+        "1 while all nodes of the chain that are known here stand still, else 0; height is best or finalized.",
+    ),
     // Dependencies.
     histogram(
         "dependency_wait_time_seconds",

@@ -51,6 +51,55 @@ impl Event for ProbeFailed<'_> {
     }
 }
 
+/// A probe that had failed is content again.
+#[derive(Debug)]
+pub struct ProbeRecovered<'a> {
+    /// The service.
+    pub service: &'a ServiceName,
+    /// The probe.
+    pub probe: &'a str,
+}
+
+impl Event for ProbeRecovered<'_> {
+    fn emit(self, _metrics: &Metrics) {
+        info!(service = %self.service, probe = self.probe, "probe is content again");
+    }
+}
+
+/// All nodes of a chain stand still: nobody's node is at fault, and no restart helps.
+#[derive(Debug)]
+pub struct ChainStalled<'a> {
+    /// The chain.
+    pub chain: &'a str,
+    /// `best` or `finalized`.
+    pub which: &'a str,
+    /// The height that it stands at.
+    pub at: u64,
+    /// How many nodes stand there.
+    pub nodes: usize,
+}
+
+impl Event for ChainStalled<'_> {
+    fn emit(self, _metrics: &Metrics) {
+        error!(chain = self.chain, height = self.which, at = self.at, nodes = self.nodes, "chain stalled");
+    }
+}
+
+/// A chain that stood still moves again.
+#[derive(Debug)]
+pub struct ChainMoves<'a> {
+    /// The chain.
+    pub chain: &'a str,
+    /// `best` or `finalized`.
+    pub which: &'a str,
+}
+
+impl Event for ChainMoves<'_> {
+    fn emit(self, _metrics: &Metrics) {
+        info!(chain = self.chain, height = self.which, "chain moves again");
+    }
+}
+
 /// A service is up.
 #[derive(Debug)]
 pub struct ServiceUp<'a> {

@@ -1,6 +1,7 @@
-//! What a service uses, as it is shown: one gauge a figure.
+//! What a service uses, and how it stands as a blockchain node, as it is shown: one gauge a figure.
 
 use crate::catalogue::{Metric, find};
+use std::time::Duration;
 
 /// What a service uses at the moment. Absent is what cannot be told, and then it has no series.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -40,6 +41,36 @@ pub(crate) const GAUGES: [(&Metric, Read); 8] = [
     (find("service_open_files_percent"), |one| one.open_files_percent),
     (find("service_context_switches_per_second"), |one| one.context_switches_per_second),
     (find("service_oom_kills"), |one| one.oom_kills.map(float)),
+];
+
+/// How a blockchain node stands. Absent is what is not known, and then it has no series.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct NodeFigures {
+    /// Whether it is in sync.
+    pub in_sync: Option<bool>,
+    /// How many peers it has.
+    pub peers: Option<u64>,
+    /// The height of its best block, in blocks or slots.
+    pub best: Option<u64>,
+    /// The height of its last final block, in blocks or slots.
+    pub finalized: Option<u64>,
+    /// How far it is behind, in blocks or slots.
+    pub lag: Option<u64>,
+    /// How long there was no new best block.
+    pub since_best: Option<Duration>,
+}
+
+/// A figure of a node, as a gauge shows it.
+pub(crate) type ReadNode = fn(&NodeFigures) -> Option<f64>;
+
+/// The gauges with one series a node.
+pub(crate) const NODE_GAUGES: [(&Metric, ReadNode); 6] = [
+    (find("node_sync_status"), |one| one.in_sync.map(f64::from)),
+    (find("node_peer_count"), |one| one.peers.map(float)),
+    (find("node_best_block_height"), |one| one.best.map(float)),
+    (find("node_finalized_block_height"), |one| one.finalized.map(float)),
+    (find("node_lag_blocks"), |one| one.lag.map(float)),
+    (find("node_last_block_age_seconds"), |one| one.since_best.map(|since| since.as_secs_f64())),
 ];
 
 /// Exact up to 2^53, which is more than any of these.

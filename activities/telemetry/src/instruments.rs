@@ -4,7 +4,8 @@
 
 use crate::board::ServiceBoard;
 use crate::catalogue::{Metric, find};
-use crate::figures::GAUGES;
+use crate::figures::{GAUGES, NODE_GAUGES};
+use crate::host::{FILE_SYSTEM_GAUGES, HOST_GAUGES, HostBoard};
 use crate::probes::{PROBE_GAUGES, ProbeBoard};
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 use std::time::Instant;
@@ -69,21 +70,16 @@ impl Builder {
             .with_callback(move |see| see.observe(u64::try_from(rows.len()).unwrap_or(u64::MAX), &[]))
             .build();
     }
+
     fn nodes(&self, board: &ServiceBoard) {
-        let metric = const { find("node_sync_status") };
-        let rows = board.clone();
-        self.meter
-            .u64_observable_gauge(self.name(metric))
-            .with_description(metric.help)
-            .with_callback(move |see| rows.each_sync(|value, labels| see.observe(value, labels)))
-            .build();
-        let metric = const { find("node_peer_count") };
-        let rows = board.clone();
-        self.meter
-            .u64_observable_gauge(self.name(metric))
-            .with_description(metric.help)
-            .with_callback(move |see| rows.each_peers(|value, labels| see.observe(value, labels)))
-            .build();
+        for (metric, read) in NODE_GAUGES {
+            let rows = board.clone();
+            self.meter
+                .f64_observable_gauge(self.name(metric))
+                .with_description(metric.help)
+                .with_callback(move |see| rows.each_node(read, |value, labels| see.observe(value, labels)))
+                .build();
+        }
     }
 
     fn figures(&self, board: &ServiceBoard) {
@@ -111,6 +107,25 @@ impl Builder {
                 .f64_observable_gauge(self.name(metric))
                 .with_description(metric.help)
                 .with_callback(move |see| rows.each(read, |value, labels| see.observe(value, labels)))
+                .build();
+        }
+    }
+
+    pub(crate) fn host(&self, board: &HostBoard) {
+        for (metric, read) in HOST_GAUGES {
+            let host = board.clone();
+            self.meter
+                .f64_observable_gauge(self.name(metric))
+                .with_description(metric.help)
+                .with_callback(move |see| host.see(read, |value, labels| see.observe(value, labels)))
+                .build();
+        }
+        for (metric, read) in FILE_SYSTEM_GAUGES {
+            let host = board.clone();
+            self.meter
+                .f64_observable_gauge(self.name(metric))
+                .with_description(metric.help)
+                .with_callback(move |see| host.each_file_system(read, |value, labels| see.observe(value, labels)))
                 .build();
         }
     }

@@ -11,6 +11,7 @@ mod board;
 pub mod catalogue;
 pub mod events;
 mod figures;
+mod host;
 mod instruments;
 mod label;
 pub mod log;
@@ -22,7 +23,8 @@ mod testing;
 
 pub use board::{ServiceBoard, ServiceLabels};
 pub use events::Event;
-pub use figures::Figures;
+pub use figures::{Figures, NodeFigures};
+pub use host::{FileSystemFigures, HostBoard, HostFigures};
 pub use metrics::{Metrics, MetricsError};
 pub use probes::{ProbeBoard, ProbeFigures};
 pub use outcome::{ActivityOutcome, DeliveryOutcome, WorkflowOutcome};

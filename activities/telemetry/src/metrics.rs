@@ -6,11 +6,13 @@
 use crate::{
     board::ServiceBoard,
     catalogue::{CATALOGUE, Metric, find},
+    host::HostBoard,
     instruments::Builder,
     probes::ProbeBoard,
     label::bounded,
     outcome::{ActivityOutcome, DeliveryOutcome, Peer, WorkflowOutcome},
 };
+use dixmgr_contract::Protocol;
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Gauge, Histogram, Meter, MeterProvider},
@@ -66,6 +68,7 @@ struct Inner {
     registry: Registry,
     board: ServiceBoard,
     probes: ProbeBoard,
+    host: HostBoard,
     workflow_executions: Counter<u64>,
     workflow_duration: Histogram<f64>,
     activity_executions: Counter<u64>,
@@ -82,6 +85,7 @@ struct Inner {
     actions_refused: Counter<u64>,
     dependency_wait: Histogram<f64>,
     dependency_timeouts: Counter<u64>,
+    chain_stalled: Gauge<u64>,
 }
 
 impl Metrics {
@@ -100,6 +104,8 @@ impl Metrics {
         build.board(&board);
         let probes = ProbeBoard::default();
         build.probes(&probes);
+        let host = HostBoard::default();
+        build.host(&host);
         build.gauge(const { find("build_info") }).record(1, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
         let inner = Inner {
             workflow_executions: build.counter(const { find("workflow_executions_total") }),
@@ -117,10 +123,12 @@ impl Metrics {
             actions_refused: build.counter(const { find("actions_refused_total") }),
             dependency_wait: build.histogram(const { find("dependency_wait_time_seconds") }),
             dependency_timeouts: build.counter(const { find("dependency_timeouts_total") }),
+            chain_stalled: build.gauge(const { find("chain_stalled") }),
             provider,
             registry,
             board,
             probes,
+            host,
         };
         for gauge in [&inner.temporal_connected, &inner.systemd_connected, &inner.outbox_depth] {
             gauge.record(0, &[]);
@@ -150,6 +158,11 @@ impl Metrics {
     /// What probes say.
     pub fn probes(&self) -> &ProbeBoard {
         &self.0.probes
+    }
+
+    /// How the host is.
+    pub fn host(&self) -> &HostBoard {
+        &self.0.host
     }
 
     /// A run of a workflow began. Not to be called on replay.
@@ -215,6 +228,16 @@ impl Metrics {
 
     pub(crate) fn dependency_timeout(&self, service: &str, dependency: &str) {
         self.0.dependency_timeouts.add(1, &dependency_labels(service, dependency));
+    }
+
+    /// Whether a height of a chain stands still. `height` is `best` or `finalized`.
+    pub fn chain_stalled(&self, chain: &str, protocol: Protocol, height: &'static str, stalled: bool) {
+        let labels = [
+            KeyValue::new("chain", bounded(chain)),
+            KeyValue::new("protocol", protocol.name()),
+            KeyValue::new("height", height),
+        ];
+        self.0.chain_stalled.record(u64::from(stalled), &labels);
     }
 
     pub(crate) fn action_refused(&self, reason: &'static str) {

@@ -54,13 +54,15 @@ impl Parts<'_> {
         let mut services = plan(&Base { layers, operation_timeout, places: self.places }, &items, &mut self.problems);
         let probes = services.iter_mut().flat_map(|service| service.probes.values_mut());
         probes.for_each(|probe| probe.check.resolve(base));
+        services.iter_mut().flat_map(|service| &mut service.paths).for_each(|path| *path = base.join(&*path));
         let given = self.root.remove("clusters").unwrap_or_default();
         let clusters = clusters(&given, &items, self.places, &mut self.problems);
         if items.is_empty() && self.problems.is_empty() {
             let hint = "add a [services.NAME] section with a unit, or dotidx's [parachains.RELAY.CHAIN]";
             self.problems.add("", None, Complaint::new("supervises nothing").hint(hint));
         }
-        let (systemd, metrics, hosts, resources) = (systemd?, metrics?, hosts?, resources?);
+        let (systemd, metrics, hosts, mut resources) = (systemd?, metrics?, hosts?, resources?);
+        resources.paths.iter_mut().for_each(|path| *path = base.join(&*path));
         let source = source.to_owned();
         Some(Config {
             source,

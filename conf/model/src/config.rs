@@ -133,6 +133,8 @@ pub struct Hosts {
 pub struct Resources {
     /// How often CPU, memory and disk are read.
     pub sample_interval: Span,
+    /// A path in each file system that is measured beside that of `/`.
+    pub paths: Vec<PathBuf>,
 }
 
 /// A service with everything its host needs to know of it.
@@ -146,6 +148,8 @@ pub struct Service {
     pub after: Vec<ServiceName>,
     /// Whether its CPU, memory and disk are measured.
     pub resources: bool,
+    /// Where it keeps its data.
+    pub paths: Vec<PathBuf>,
     /// Its probes, by name.
     pub probes: BTreeMap<String, Probe>,
 }

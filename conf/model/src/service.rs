@@ -12,7 +12,7 @@ use dixmgr_contract::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 const DEFAULTS: &str = "defaults";
 
@@ -59,6 +59,7 @@ struct Raw {
 #[derive(Deserialize)]
 struct Measured {
     enabled: bool,
+    paths: Vec<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +110,7 @@ impl Base<'_> {
             origin: item.origin.clone(),
             after: self.once(raw.after, item, problems),
             resources: raw.resources.enabled,
+            paths: raw.resources.paths,
             probes,
         })
     }

@@ -8,9 +8,8 @@ use super::tracked::Tracked;
 use super::{Message, Options};
 use dixmgr_contract::OnDependencyLoss;
 use dixmgr_contract::{ServiceName, UnitName, UnitState, Verdict};
-use dixmgr_probe::NodeHealth;
 use dixmgr_systemd::{FeedEvent, UnitChange, UnitFeed};
-use dixmgr_telemetry::events::{BusConnected, BusLost, ProbeFailed, ServiceAbsent, ServiceDown, ServiceUp};
+use dixmgr_telemetry::events::{BusConnected, BusLost, ProbeFailed, ProbeRecovered, ServiceAbsent, ServiceDown, ServiceUp};
 use dixmgr_telemetry::{DeliveryOutcome, Event, Metrics, ServiceLabels};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,14 +26,6 @@ struct Delivered {
     result: Result<(), DeliveryError>,
 }
 
-/// What a node has answered.
-struct Answered {
-    index: usize,
-    /// The run that was asked.
-    run: Option<String>,
-    answer: Result<NodeHealth, String>,
-}
-
 /// Owns everything that this host knows.
 pub(crate) struct Agent {
     options: Options,
@@ -44,14 +35,11 @@ pub(crate) struct Agent {
     tracked: Vec<Tracked>,
     by_unit: BTreeMap<UnitName, usize>,
     by_name: BTreeMap<ServiceName, usize>,
-    /// The services that are blockchain nodes.
-    nodes: Vec<usize>,
     /// Who lists this service in its `after`.
     dependants: Vec<Vec<usize>>,
     outbox: Outbox,
     courier: Option<Arc<dyn Courier>>,
     deliveries: JoinSet<Delivered>,
-    questions: JoinSet<Answered>,
     /// All states are known.
     synced: bool,
     /// The machine shuts down: whatever stops now is nobody's failure.
@@ -97,7 +85,6 @@ impl Agent {
             by_unit: tracked.iter().enumerate().map(|(index, one)| (one.spec.unit.clone(), index)).collect(),
             by_name: tracked.iter().enumerate().map(|(index, one)| (one.spec.name.clone(), index)).collect(),
             outbox: Outbox::new(tracked.len()),
-            nodes: (0..tracked.len()).filter(|index| tracked[*index].node.is_some()).collect(),
             options,
             metrics,
             memory,
@@ -106,7 +93,6 @@ impl Agent {
             dependants,
             courier: None,
             deliveries: JoinSet::new(),
-            questions: JoinSet::new(),
             synced: false,
             stopping: false,
             ready,
@@ -117,9 +103,7 @@ impl Agent {
     pub(crate) async fn run(mut self, mut feed: UnitFeed, mut mailbox: mpsc::Receiver<Message>) {
         loop {
             self.dispatch();
-            self.ask_nodes();
-            let due = self.nodes.iter().filter_map(|index| self.tracked[*index].node.as_ref()?.due()).min();
-            let wake = [self.wake_at(), due.filter(|_| self.synced)].into_iter().flatten().min();
+            let wake = self.wake_at();
             tokio::select! {
                 event = feed.next() => self.hear(event),
                 message = mailbox.recv() => match message {
@@ -129,11 +113,6 @@ impl Agent {
                 Some(delivered) = self.deliveries.join_next() => {
                     if let Ok(delivered) = delivered {
                         self.delivered(delivered);
-                    }
-                }
-                Some(answered) = self.questions.join_next() => {
-                    if let Ok(answered) = answered {
-                        self.answered(answered);
                     }
                 }
                 () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => {}
@@ -199,11 +178,9 @@ impl Agent {
         let moved = was_up != Some(is_up) || !same_run;
         if moved {
             one.sensed = None;
-            let run = one.unit.as_ref().and_then(|unit| unit.invocation.clone());
-            self.options.runs.set(index, is_up.then_some(run));
-            let is_node = one.node.as_mut().map(|node| node.restart(is_up, Instant::now())).is_some();
-            if is_node {
-                self.metrics.services().set_node(one.spec.name.as_str(), None);
+            if one.has_probes() {
+                let run = one.unit.as_ref().and_then(|unit| unit.invocation.clone());
+                self.options.runs.set(index, is_up.then_some(run));
             }
         }
         if self.synced {
@@ -223,38 +200,6 @@ impl Agent {
         }
     }
 
-    /// Asks the nodes that are due.
-    fn ask_nodes(&mut self) {
-        let now = Instant::now();
-        for &index in self.nodes.iter().filter(|_| self.synced) {
-            let one = &mut self.tracked[index];
-            let Some(node) = &mut one.node else { continue };
-            if node.ask(now) {
-                let (checker, endpoint, timeout) = (self.options.nodes.clone(), node.endpoint.clone(), node.timeout);
-                let run = one.unit.as_ref().and_then(|unit| unit.invocation.clone());
-                self.questions.spawn(async move {
-                    let answer = checker.substrate_health(&endpoint, timeout).await;
-                    Answered { index, run, answer: answer.map_err(|error| error.to_string()) }
-                });
-            }
-        }
-    }
-
-    /// An answer of another run than the present one means nothing.
-    fn answered(&mut self, answered: Answered) {
-        let Answered { index, run, answer } = answered;
-        let one = &mut self.tracked[index];
-        let is_current = one.unit.as_ref().is_some_and(|unit| unit.is_up() && unit.invocation == run);
-        let Some(node) = one.node.as_mut().filter(|_| is_current) else { return };
-        let peers = answer.as_ref().ok().map(|health| health.peers);
-        let moved = node.hear(answer, Instant::now());
-        let shown = peers.map(|peers| (node.is_in_sync(), peers));
-        self.metrics.services().set_node(one.spec.name.as_str(), shown);
-        if moved {
-            self.reconsider(index, true);
-        }
-    }
-
     /// What probes say of another run than the present one means nothing.
     fn sensed(&mut self, index: usize, run: &Option<String>, verdicts: Vec<Verdict>) {
         let one = &mut self.tracked[index];
@@ -262,10 +207,12 @@ impl Agent {
         if !is_current || one.sensed.as_ref() == Some(&verdicts) {
             return;
         }
-        for verdict in verdicts.iter().filter(|verdict| !verdict.healthy) {
-            let known = one.sensed.iter().flatten().any(|before| before.rule == verdict.rule && !before.healthy);
-            if !known {
-                ProbeFailed { service: one.name(), probe: &verdict.rule, reason: &verdict.detail }.emit(&self.metrics);
+        for verdict in &verdicts {
+            let (service, probe, reason) = (one.name(), verdict.rule.as_str(), verdict.detail.as_str());
+            match (one.opinion(probe), verdict.healthy) {
+                (None | Some(true), false) => ProbeFailed { service, probe, reason }.emit(&self.metrics),
+                (Some(false), true) => ProbeRecovered { service, probe }.emit(&self.metrics),
+                _ => {}
             }
         }
         one.sensed = Some(verdicts);

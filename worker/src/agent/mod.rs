@@ -5,12 +5,11 @@
 //! the [`outbox`], one slot per service: ten thousand flapping services keep ten thousand slots full, and no more.
 //!
 //! The files: `sketch` (what of a state matters), `tracked` (one service), `outbox` (who is told next), `memory` (what
-//! was accepted, on disk), `node` (whether one is in sync), `core` (the events), `courier` (the way to Temporal).
+//! was accepted, on disk), `core` (the events), `courier` (the way to Temporal).
 
 mod core;
 mod courier;
 mod memory;
-mod node;
 mod outbox;
 mod sketch;
 #[cfg(test)]
@@ -24,7 +23,6 @@ pub(crate) use memory::Memory;
 use crate::senses::Runs;
 use dixmgr_contract::{HostName, ServiceName, UnitState, Verdict};
 use dixmgr_model::Service;
-use dixmgr_probe::NodeChecker;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -42,8 +40,6 @@ pub(crate) struct Options {
     pub(crate) boot: String,
     /// The services of this host with their workflow ids.
     pub(crate) services: Vec<(Service, String)>,
-    /// Asks blockchain nodes.
-    pub(crate) nodes: NodeChecker,
     /// Where the senses see what runs.
     pub(crate) runs: Runs,
     /// The newest generation acted on for a unit.

@@ -82,7 +82,6 @@ impl Bench {
             epoch: epoch.into(),
             boot: "boot".into(),
             services,
-            nodes: dixmgr_probe::NodeChecker::new().unwrap(),
             runs: Runs::default(),
             generation: Box::new(|_| 0),
         };

@@ -1,13 +1,16 @@
 //! One service, as the agent follows it.
 
 use super::memory::Accepted;
-use super::node::Node;
 use super::sketch::{self, Digest};
 use super::{Options, ServiceView};
+use dixmgr_contract::observation::RULE_SYNC;
 use dixmgr_contract::{Observation, ServiceName, ServiceSpec, Time, UnitState, Verdict};
 use dixmgr_model::{Check, Service};
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
+
+/// What a probe has seen that was not asked.
+const NOT_ASKED: &str = "not asked yet";
 
 /// A service and what has been told of it.
 pub(super) struct Tracked {
@@ -22,11 +25,10 @@ pub(super) struct Tracked {
     pub(super) at: Instant,
     /// When it went down, while it is.
     pub(super) down_since: Option<Instant>,
-    /// The blockchain node that it is.
-    pub(super) node: Option<Node>,
     /// What its probes say; absent until they have said something of this run.
     pub(super) sensed: Option<Vec<Verdict>>,
-    has_probes: bool,
+    /// What is told of them until then.
+    unasked: Vec<Verdict>,
     pub(super) waiting_for: Vec<ServiceName>,
     /// The runs of the dependencies that it follows.
     pub(super) runs: BTreeMap<ServiceName, String>,
@@ -45,9 +47,8 @@ impl Tracked {
         let spec = ServiceSpec { host: Some(options.host.clone()), ..service.spec.clone() };
         let text = serde_json::to_string(&spec).unwrap_or_default();
         Self {
-            node: Node::of(&service),
             sensed: None,
-            has_probes: service.probes.values().any(|probe| !matches!(probe.check, Check::Node(_))),
+            unasked: service.probes.iter().map(|(name, probe)| unasked(name, &probe.check)).collect(),
             service,
             workflow_id,
             spec,
@@ -73,38 +74,40 @@ impl Tracked {
         self.unit.as_ref().is_some_and(UnitState::is_up)
     }
 
-    /// It is up, and a node is in sync: those that depend on it may start.
-    pub(super) fn is_ready(&self) -> bool {
-        self.is_up() && self.node.as_ref().is_none_or(Node::is_in_sync) && self.is_well()
+    /// Something is to be asked of it while it runs.
+    pub(super) const fn has_probes(&self) -> bool {
+        !self.unasked.is_empty()
     }
 
-    /// None of its probes holds it back.
-    fn is_well(&self) -> bool {
-        match &self.sensed {
-            Some(verdicts) => !verdicts.iter().any(Verdict::holds_back),
-            None => !self.has_probes,
-        }
+    /// It is up, and none of its probes holds back those that depend on it.
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_up() && !self.said().iter().any(Verdict::holds_back)
     }
 
     /// It is on its way to another state, which is worth a moment's patience.
     pub(super) fn is_passing(&self) -> bool {
-        let unasked = self.node.as_ref().is_some_and(Node::is_unasked) || (self.has_probes && self.sensed.is_none());
+        let unasked = self.has_probes() && self.sensed.is_none();
         (self.is_up() && unasked) || self.unit.as_ref().is_some_and(sketch::is_passing)
     }
 
+    /// Whether a probe was content last.
+    pub(super) fn opinion(&self, probe: &str) -> Option<bool> {
+        self.sensed.iter().flatten().find(|verdict| verdict.rule == probe).map(|verdict| verdict.healthy)
+    }
+
+    fn said(&self) -> &[Verdict] {
+        self.sensed.as_ref().unwrap_or(&self.unasked)
+    }
+
     fn verdicts(&self) -> Vec<Verdict> {
-        if self.is_up() {
-            self.node.iter().map(Node::verdict).chain(self.sensed.iter().flatten().cloned()).collect()
-        } else {
-            Vec::new()
-        }
+        if self.is_up() { self.said().to_vec() } else { Vec::new() }
     }
 
     /// The fingerprint of what would be told now.
     pub(super) fn digest(&self) -> Option<Digest> {
         let not_ready = self.is_up() && !self.is_ready();
         // What a probe saw in words changes with each look; what it means does not.
-        let said = self.sensed.iter().flatten().filter(|verdict| !verdict.healthy);
+        let said = self.said().iter().filter(|verdict| self.is_up() && !verdict.healthy);
         let said: Vec<_> = said.map(|verdict| (verdict.rule.as_str(), verdict.failed)).collect();
         let context = (&self.waiting_for, &self.runs, not_ready, self.spec_digest, said);
         self.unit.as_ref().map(|unit| sketch::digest(unit, context))
@@ -151,5 +154,13 @@ impl Tracked {
             revision: self.revision,
             accepted: self.digest().is_some() && self.digest() == self.accepted,
         }
+    }
+}
+
+/// What is told of a probe before it was asked: nobody is to rely on it yet.
+fn unasked(name: &str, check: &Check) -> Verdict {
+    match check {
+        Check::Node(_) => Verdict::new(RULE_SYNC, false, NOT_ASKED.to_owned()),
+        _ => Verdict { unready: true, ..Verdict::new(name, true, NOT_ASKED.to_owned()) },
     }
 }

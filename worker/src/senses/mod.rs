@@ -1,104 +1,109 @@
 //! The senses: asks the services' probes, and tells the agent what is to be believed.
 //!
 //! On a thread of its own: a thousand checks, and their hostile answers, must not hold up the news of a failure. It is told which
-//! services run, in which run, and tells the state of all probes of a service whenever one of them has changed. Both ways carry
+//! services run, in which run, and tells the state of all probes of a service whenever it means something else. Both ways carry
 //! whole states, so losing or repeating one harms nothing. Whether, when and what to believe is decided in `decide`
-//! (`check`, `breaker`); here is who waits for whom.
+//! (`check`, `node`, `breaker`); here is who waits for whom.
+//!
+//! The files: `slot` (one probe: when it is asked), `subject` (what it asks, and what is believed), `chains` (the nodes
+//! compared), `spec` (from the configuration), `runs` (what the agent says).
 //!
 //! Rejected: one task a check. Ten thousand timers wake the host ten thousand times; schedules share their moments.
 
+mod chains;
+mod runs;
 mod slot;
 mod spec;
+mod subject;
+
+pub(crate) use runs::{Run, Runs};
 
 use crate::agent::{Handle, Message};
-use dixmgr_contract::{CheckResult, Span, Time};
+use chains::Chains;
+use dixmgr_contract::{Span, Time};
 use dixmgr_decide::rng::Rng;
 use dixmgr_model::Service;
-use dixmgr_probe::{Check, Prober};
+use dixmgr_probe::{NodeChecker, Prober};
 use dixmgr_telemetry::Metrics;
 use slot::Slot;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::Notify;
+use subject::{Seen, Subject};
 use tokio::task::JoinSet;
 
-/// Checks that run at a time; those beyond wait for their turn.
+/// Looks at a time; those beyond wait for their turn.
 const AT_A_TIME: usize = 256;
+/// Services that are seen to run at the same moment are looked at one after the other, this far apart.
+const APART: Span = Span::from_millis(2);
 
-/// What the agent knows of a service's run: `None` while it does not run, its `InvocationID` otherwise.
-type Run = Option<Option<String>>;
-
-/// What runs, as the agent says it. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Runs(Arc<Shared>);
-
-#[derive(Debug, Default)]
-struct Shared {
-    runs: Mutex<Vec<Run>>,
-    changed: Notify,
-}
-
-impl Runs {
-    /// That many services, none of which runs.
-    pub(crate) fn of(services: usize) -> Self {
-        Self(Arc::new(Shared { runs: Mutex::new(vec![None; services]), changed: Notify::new() }))
-    }
-
-    /// A service runs, or does not.
-    pub(crate) fn set(&self, index: usize, run: Run) {
-        if let Some(slot) = self.0.runs.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
-            *slot = run;
-        }
-        self.0.changed.notify_one();
-    }
-
-    fn all(&self) -> Vec<Run> {
-        self.0.runs.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// A run of a check that has ended.
+/// A look that has ended.
 struct Ended {
     index: usize,
-    check: Check,
-    result: CheckResult,
+    seen: Seen,
+    took: Duration,
 }
 
-/// All checks of this host.
+/// All probes of this host.
 struct Senses {
+    /// Those of this host's services first.
     slots: Vec<Slot>,
-    /// The checks of each service.
+    /// The probes of each service.
     of: Vec<Vec<usize>>,
+    /// Whose each of them is.
+    owners: Vec<usize>,
     runs: Runs,
     known: Vec<Run>,
     due: BTreeSet<(Time, usize)>,
-    running: JoinSet<Ended>,
+    looks: JoinSet<Ended>,
+    chains: Chains,
     agent: Handle,
     metrics: Metrics,
 }
 
-/// Starts the thread, if there is anything to check. It ends with the program.
-pub(crate) fn start(services: &[Service], runs: Runs, agent: Handle, metrics: Metrics) {
-    let prober = Prober::new();
-    let (now, mut rng) = (now(), Rng::new(seed()));
+/// Starts the thread, if there is anything to ask. It ends with the program.
+///
+/// `here` are the services of this host in the order in which `runs` counts them; `elsewhere` are those of the other hosts:
+/// nodes among them are asked for comparison, where they can be reached from here.
+pub(crate) fn start<'a>(
+    here: &[Service],
+    elsewhere: impl Iterator<Item = &'a Service>,
+    runs: Runs,
+    agent: Handle,
+    metrics: Metrics,
+    nodes: NodeChecker,
+) {
+    let began = now();
+    let mut maker = spec::Maker { prober: Prober::new(), nodes, rng: Rng::new(seed()), now: began };
     let mut slots = Vec::new();
-    let mut of = vec![Vec::new(); services.len()];
-    for (service, own) in services.iter().zip(&mut of) {
-        for (name, probe) in &service.probes {
-            if let Some(spec) = spec::check_spec(probe) {
-                own.push(slots.len());
-                let service = service.spec.name.to_string();
-                slots.push(Slot::new(service, name.clone(), probe, prober.check(spec), &mut rng, now));
-            }
-        }
+    let (mut of, mut owners) = (Vec::new(), Vec::new());
+    for (owner, service) in here.iter().enumerate() {
+        let first = slots.len();
+        slots.extend(service.probes.iter().filter_map(|(name, probe)| maker.slot(service, name, probe)));
+        of.push((first..slots.len()).collect());
+        owners.resize(slots.len(), owner);
+    }
+    let compared: BTreeSet<_> = slots.iter().filter_map(Slot::chain).collect();
+    for service in elsewhere {
+        let probes = service.probes.iter().filter(|(_, probe)| spec::is_comparable(service, probe, &compared));
+        slots.extend(probes.filter_map(|(name, probe)| maker.slot(service, name, probe)));
     }
     if slots.is_empty() {
         return;
     }
-    let known = vec![None; services.len()];
-    let senses =
-        Senses { slots, of, runs, known, due: BTreeSet::new(), running: JoinSet::new(), agent, metrics };
+    let mut senses = Senses {
+        known: vec![None; of.len()],
+        slots,
+        of,
+        owners,
+        runs,
+        due: BTreeSet::new(),
+        looks: JoinSet::new(),
+        chains: Chains::new(metrics.clone()),
+        agent,
+        metrics,
+    };
+    senses.begin_elsewhere(began);
     let started = std::thread::Builder::new().name("senses".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(tokio) => tokio.block_on(senses.run()),
@@ -115,83 +120,97 @@ impl Senses {
         loop {
             self.begin_due(now());
             let wake = self.due.first().map(|(at, _)| at.since(now()).duration());
-            let wake = wake.filter(|_| self.running.len() < AT_A_TIME);
+            let wake = wake.filter(|_| self.looks.len() < AT_A_TIME);
             tokio::select! {
-                () = self.runs.0.changed.notified() => self.follow().await,
-                Some(ended) = self.running.join_next() => if let Ok(ended) = ended { self.ended(ended).await },
+                changed = self.runs.changed() => self.follow(changed),
+                Some(ended) = self.looks.join_next() => if let Ok(ended) = ended { self.ended(ended).await },
                 () = tokio::time::sleep(wake.unwrap_or(Duration::MAX)), if wake.is_some() => {}
             }
         }
     }
 
-    /// Another run, or none: what was seen of the last one is no longer its own.
-    async fn follow(&mut self) {
-        for (service, run) in self.runs.all().into_iter().enumerate() {
-            if self.known[service] == run {
-                continue;
-            }
-            self.known[service].clone_from(&run);
-            if let Some(index) = self.of[service].first() {
-                self.metrics.probes().forget(self.slots[*index].service());
-            }
-            for &index in &self.of[service] {
-                self.slots[index].follow(run.is_some(), now());
-                if let Some(at) = self.slots[index].wake_at() {
-                    self.due.insert((at, index));
-                }
-            }
-            self.tell(service).await;
+    /// Whether a node of another host runs, only its answers can tell.
+    fn begin_elsewhere(&mut self, now: Time) {
+        for index in self.owners.len()..self.slots.len() {
+            self.slots[index].follow(true, now, now);
+            self.plan(index);
         }
     }
 
+    /// Another run, or none: what was seen of the last one is no longer its own.
+    fn follow(&mut self, changed: Vec<(usize, Run)>) {
+        let now = now();
+        let mut first = now;
+        for (service, run) in changed {
+            if self.known[service] == run {
+                continue;
+            }
+            let runs = run.is_some();
+            self.known[service] = run;
+            for index in self.of[service].clone() {
+                let slot = &mut self.slots[index];
+                slot.follow(runs, first, now);
+                self.metrics.probes().forget(slot.service());
+                self.chains.forget(slot);
+                self.plan(index);
+                first = first.after(APART);
+            }
+        }
+    }
+
+    fn plan(&mut self, index: usize) {
+        self.due.extend(self.slots[index].wake_at().map(|at| (at, index)));
+    }
+
     fn begin_due(&mut self, now: Time) {
-        while self.running.len() < AT_A_TIME {
+        while self.looks.len() < AT_A_TIME {
             let Some((at, index)) = self.due.first().copied().filter(|(at, _)| *at <= now) else { return };
             self.due.remove(&(at, index));
-            let slot = &mut self.slots[index];
-            match slot.begin(now) {
-                Some(mut check) => {
-                    self.running.spawn(async move {
-                        let result = check.run().await;
-                        Ended { index, check, result }
+            match self.slots[index].begin(now) {
+                Some(look) => {
+                    self.looks.spawn(async move {
+                        let began = Instant::now();
+                        let seen = look.run(now).await;
+                        Ended { index, seen, took: began.elapsed() }
                     });
                 }
-                None => self.due.extend(slot.wake_at().map(|at| (at, index))),
+                None => self.plan(index),
             }
         }
     }
 
     async fn ended(&mut self, ended: Ended) {
-        let Ended { index, check, result } = ended;
-        let slot = &mut self.slots[index];
-        let changed = slot.end(check, &result, now());
-        self.metrics.probes().set(slot.shown(&result));
-        self.due.extend(slot.wake_at().map(|at| (at, index)));
-        if changed {
-            let service = self.of.iter().position(|own| own.contains(&index));
-            if let Some(service) = service {
-                self.tell(service).await;
-            }
+        let Ended { index, seen, took } = ended;
+        let (slot, now) = (&mut self.slots[index], now());
+        let means = slot.verdicts();
+        let first = slot.end(seen, &mut self.chains, now);
+        let means_otherwise = !Subject::mean_the_same(&means, &slot.verdicts());
+        self.plan(index);
+        let Some(&owner) = self.owners.get(index) else { return };
+        if let Some(figures) = self.slots[index].shown(took) {
+            self.metrics.probes().set(figures);
+        }
+        if first || means_otherwise {
+            self.tell(owner).await;
         }
     }
 
+    /// Tells what all probes of a service say.
     async fn tell(&self, service: usize) {
         let Some(run) = &self.known[service] else { return };
-        let verdicts = self.of[service].iter().map(|index| self.slots[*index].verdict()).collect::<Vec<_>>();
-        if !verdicts.is_empty() {
-            self.agent.say(Message::Sensed { index: service, run: run.clone(), verdicts }).await;
-        }
+        let verdicts = self.of[service].iter().flat_map(|index| self.slots[*index].verdicts()).collect();
+        self.agent.say(Message::Sensed { index: service, run: run.clone(), verdicts }).await;
     }
 }
 
-/// The clock of the checks goes on evenly, whatever is done to that of the host.
+/// The clock of the probes goes on evenly, whatever is done to that of the host.
 fn now() -> Time {
     static BEGAN: OnceLock<(Time, Instant)> = OnceLock::new();
     let (at, began) = BEGAN.get_or_init(|| (Time::from(SystemTime::now()), Instant::now()));
     at.after(Span::from(began.elapsed()))
 }
 
-/// Where the first checks fall within their intervals need not be a secret, only different from host to host.
+/// Where the first looks fall within their intervals need not be a secret, only different from host to host.
 fn seed() -> u64 {
     let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map(|since| since.subsec_nanos());
     u64::from(nanos.unwrap_or_default()) ^ (u64::from(std::process::id()) << 32)

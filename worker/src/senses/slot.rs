@@ -1,42 +1,50 @@
-//! One check with what decides about it: when it is due, what is believed, and whether its endpoint is left alone.
+//! One probe: when it is asked, and whether its endpoint is left alone.
 
-use dixmgr_contract::{CheckResult, CheckState, Time, Verdict};
+use super::chains::{ChainKey, Chains};
+use super::subject::{Look, Seen, Subject};
+use dixmgr_contract::{Span, Time, Verdict};
 use dixmgr_decide::breaker::{Breaker, BreakerPolicy, BreakerState, Event};
-use dixmgr_decide::check::{CheckMachine, Schedule, Thresholds};
+use dixmgr_decide::check::{Schedule, patience};
 use dixmgr_decide::rng::Rng;
-use dixmgr_model::Probe;
-use dixmgr_probe::Check;
 use dixmgr_telemetry::ProbeFigures;
+use std::time::Duration;
+
+/// A breaker stays open for at most this many intervals of its probe: one that is asked each second is not to be found
+/// well a minute late.
+const INTERVALS_OPEN: u64 = 6;
 
 pub(super) struct Slot {
     service: String,
     probe: String,
-    /// Absent while it runs.
-    check: Option<Check>,
+    subject: Subject,
     schedule: Schedule,
-    machine: CheckMachine,
-    thresholds: Thresholds,
     breaker: Breaker,
+    policy: BreakerPolicy,
     /// The service runs.
     active: bool,
+    /// Since when it runs, or does not.
+    since: Time,
     /// It runs in another run than the one that is being asked.
     outdated: bool,
-    reason: String,
+    /// Something came back in this run.
+    heard: bool,
 }
 
 impl Slot {
-    pub(super) fn new(service: String, probe: String, of: &Probe, check: Check, rng: &mut Rng, now: Time) -> Self {
+    pub(super) fn new(service: String, probe: String, interval: Span, subject: Subject, rng: &mut Rng, now: Time) -> Self {
+        let open_for = Span::from_millis(interval.as_millis().saturating_mul(INTERVALS_OPEN));
+        let policy = BreakerPolicy::default();
         Self {
             service,
             probe,
-            check: Some(check),
-            schedule: Schedule::new(of.interval, rng, now),
-            machine: CheckMachine::new(now),
-            thresholds: of.thresholds(),
+            subject,
+            schedule: Schedule::new(interval, rng, now),
             breaker: Breaker::default(),
+            policy: BreakerPolicy { open_for: open_for.min(policy.open_for), ..policy },
             active: false,
+            since: now,
             outdated: false,
-            reason: String::new(),
+            heard: false,
         }
     }
 
@@ -44,16 +52,26 @@ impl Slot {
         &self.service
     }
 
-    /// The service runs anew, or not any more.
-    pub(super) fn follow(&mut self, runs: bool, now: Time) {
+    /// The chain whose node it asks.
+    pub(super) fn chain(&self) -> Option<ChainKey> {
+        self.subject.chain()
+    }
+
+    pub(super) const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The service runs anew, or not any more. It is asked from `first` on.
+    pub(super) fn follow(&mut self, runs: bool, first: Time, now: Time) {
         self.active = runs;
-        self.outdated = self.check.is_none();
+        self.since = now;
+        self.outdated = self.schedule.wake_at().is_none();
+        self.heard = false;
         self.breaker = Breaker::default();
-        self.reason.clear();
-        self.machine.started(now);
+        self.subject.start(now);
         if runs {
             // Those who wait for it wait for its first good answer.
-            self.schedule.hurry(now);
+            self.schedule.hurry(first);
         }
     }
 
@@ -62,68 +80,51 @@ impl Slot {
         self.schedule.wake_at().filter(|_| self.active)
     }
 
-    /// The check, to be run now; nothing if it is not due after all, or its endpoint is left alone.
-    pub(super) fn begin(&mut self, now: Time) -> Option<Check> {
+    /// The look that is to be made now; nothing if it is not due after all, or its endpoint is left alone.
+    pub(super) fn begin(&mut self, now: Time) -> Option<Look> {
         if !self.active || !self.schedule.begin(now) {
             return None;
         }
-        if self.breaker.step(Event::Ask, &BreakerPolicy::default(), now) {
-            return self.check.take();
+        if self.breaker.step(Event::Ask, &self.policy, now) {
+            return self.subject.look();
         }
         self.schedule.end(now);
         None
     }
 
-    /// Takes in the end of a run; true if something else is believed now.
-    pub(super) fn end(&mut self, check: Check, result: &CheckResult, now: Time) -> bool {
-        self.check = Some(check);
+    /// Takes in the end of a look; true for the first one of a run.
+    pub(super) fn end(&mut self, seen: Seen, chains: &mut Chains, now: Time) -> bool {
         self.schedule.end(now);
         if std::mem::take(&mut self.outdated) {
+            self.subject.put_back(seen);
             self.schedule.hurry(now);
             return false;
         }
-        let event = match result.state {
-            CheckState::Unhealthy => Event::Failed,
-            CheckState::Unknown => Event::Abandoned,
-            CheckState::Healthy | CheckState::Degraded => Event::Succeeded,
-        };
-        self.breaker.step(event, &BreakerPolicy::default(), now);
-        self.reason.clone_from(&result.reason);
-        let changed = self.machine.step(result.state, &self.thresholds, now).is_some();
-        if self.machine.state() == CheckState::Unknown && self.active {
-            // It was just started: it is asked more often until it answers.
-            self.schedule.hurry(now.after(EAGER));
+        let event = seen.event();
+        self.subject.hear(seen, chains, now);
+        if self.subject.is_awaited() {
+            // Its port opens only a while after its start: no reason to leave it alone.
+            self.schedule.hurry(now.after(patience(now.since(self.since))));
+        } else {
+            self.breaker.step(event, &self.policy, now);
         }
-        changed
+        !std::mem::replace(&mut self.heard, true)
     }
 
     /// What its service's workflow is told.
-    pub(super) fn verdict(&self) -> Verdict {
-        let state = self.machine.state();
-        Verdict {
-            rule: self.probe.clone(),
-            healthy: matches!(state, CheckState::Healthy | CheckState::Unknown),
-            detail: if state == CheckState::Healthy { String::new() } else { self.reason.clone() },
-            unready: matches!(state, CheckState::Unhealthy | CheckState::Unknown),
-            failed: state == CheckState::Unhealthy,
-        }
+    pub(super) fn verdicts(&self) -> Vec<Verdict> {
+        self.subject.verdicts(&self.probe)
     }
 
     /// What is shown of it.
-    pub(super) fn shown(&self, result: &CheckResult) -> ProbeFigures<'_> {
-        ProbeFigures {
+    pub(super) fn shown(&self, took: Duration) -> Option<ProbeFigures<'_>> {
+        self.active.then_some(ProbeFigures {
             service: &self.service,
             probe: &self.probe,
-            healthy: match self.machine.state() {
-                CheckState::Unknown => None,
-                state => Some(state != CheckState::Unhealthy),
-            },
-            duration: result.duration.duration(),
-            certificate_expires_in: result.certificate_expires_in.map(|span| span.duration()),
+            healthy: self.subject.is_healthy(),
+            duration: took,
+            certificate_expires_in: self.subject.certificate_expires_in(),
             is_open: !matches!(self.breaker.state(), BreakerState::Closed { .. }),
-        }
+        })
     }
 }
-
-/// How soon one is asked again that has not answered since its start.
-const EAGER: dixmgr_contract::Span = dixmgr_contract::Span::from_millis(500);

@@ -1,12 +1,85 @@
-//! From a probe of the configuration to a check. What could be wrong with it was said when the file was read.
+//! From a probe of the configuration to what is asked. What could be wrong with it was said when the file was read.
 
-use dixmgr_contract::Span;
-use dixmgr_model::{self as model, Probe};
+use super::chains::ChainKey;
+use super::slot::Slot;
+use super::subject::{EndpointSubject, NodeLook, NodeSubject, Subject};
+use dixmgr_contract::{CheckResult, Span, Time};
+use dixmgr_decide::check::CheckMachine;
+use dixmgr_decide::node::{NodePolicy, NodeVerdict, NodeWatch};
+use dixmgr_decide::rng::Rng;
+use dixmgr_model::{self as model, Probe, Service};
 use dixmgr_probe::check::{Address, Ask, HttpAsk, TlsOptions};
-use dixmgr_probe::{CheckSpec, Endpoint};
+use dixmgr_probe::{CheckSpec, Endpoint, NodeChecker, Prober};
+use std::collections::BTreeSet;
+
+/// A look at a node is news for so many of its intervals, of which some may fail.
+const INTERVALS_VALID: u64 = 4;
+
+/// Makes slots.
+pub(super) struct Maker {
+    pub(super) prober: Prober,
+    pub(super) nodes: NodeChecker,
+    pub(super) rng: Rng,
+    pub(super) now: Time,
+}
+
+impl Maker {
+    pub(super) fn slot(&mut self, service: &Service, name: &str, probe: &Probe) -> Option<Slot> {
+        let subject = match &probe.check {
+            model::Check::Node(check) => Subject::Node(Box::new(self.node(service, probe, check)?)),
+            _ => Subject::Endpoint(Box::new(EndpointSubject {
+                check: Some(self.prober.check(check_spec(probe)?)),
+                machine: CheckMachine::new(self.now),
+                thresholds: probe.thresholds(),
+                last: CheckResult::default(),
+                ready: false,
+            })),
+        };
+        let service = service.spec.name.to_string();
+        Some(Slot::new(service, name.to_owned(), probe.interval, subject, &mut self.rng, self.now))
+    }
+
+    fn node(&self, service: &Service, probe: &Probe, check: &model::NodeCheck) -> Option<NodeSubject> {
+        Some(NodeSubject {
+            service: service.spec.name.clone(),
+            chain: chain_of(service, check),
+            ask: NodeLook {
+                nodes: self.nodes.clone(),
+                protocol: check.protocol,
+                endpoint: Endpoint::parse(check.rpc.expose()).ok()?,
+                timeout: probe.timeout.duration(),
+            },
+            policy: NodePolicy {
+                protocol: check.protocol,
+                min_peers: check.min_peers,
+                stall_warning: check.stall_warning,
+                stall_critical: check.stall_critical,
+                max_lag: check.max_lag,
+                failures: probe.failures,
+                grace: probe.start_grace,
+                valid_for: Span::from_millis(probe.interval.as_millis().saturating_mul(INTERVALS_VALID)),
+            },
+            watch: NodeWatch::default(),
+            verdict: NodeVerdict::default(),
+        })
+    }
+}
+
+/// A node without a chain is compared with none.
+fn chain_of(service: &Service, check: &model::NodeCheck) -> ChainKey {
+    let chain = if service.spec.chain.is_empty() { service.spec.name.as_str() } else { &service.spec.chain };
+    (chain.to_owned(), check.protocol)
+}
+
+/// True if the node of another host can be compared with one of ours, and its address means the same here as there.
+pub(super) fn is_comparable(service: &Service, probe: &Probe, chains: &BTreeSet<ChainKey>) -> bool {
+    let model::Check::Node(check) = &probe.check else { return false };
+    let endpoint = Endpoint::parse(check.rpc.expose());
+    endpoint.is_ok_and(|endpoint| !endpoint.is_local()) && chains.contains(&chain_of(service, check))
+}
 
 /// The check of a probe; nothing for a blockchain node, which is asked otherwise.
-pub(super) fn check_spec(probe: &Probe) -> Option<CheckSpec> {
+fn check_spec(probe: &Probe) -> Option<CheckSpec> {
     let budget = probe.budget();
     let ask = match &probe.check {
         model::Check::Http(check) => Ask::Http(Box::new(http(probe, check)?)),

@@ -87,9 +87,16 @@ const HOSTS: Section = Section::new(
         .or(Literal::Text("15s"))],
 );
 
+/// File systems.
+pub(super) const PATHS: Kind = Kind::ListOf(&Kind::Text(Form::Path));
+
 const RESOURCES: Section = Section::new(
     "Sampling of CPU, memory and disk.",
-    &[key("sample_interval", seconds(SECOND, HOUR), "How often they are read.").or(Literal::Text("5s"))],
+    &[
+        key("sample_interval", seconds(SECOND, HOUR), "How often they are read.").or(Literal::Text("5s")),
+        key("paths", PATHS, "File systems that are measured beside that of `/`, by a path in each.")
+            .or(Literal::EmptyList),
+    ],
 );
 
 const HISTORY: Section = Section::new(

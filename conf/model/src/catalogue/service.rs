@@ -1,6 +1,7 @@
 //! The keys of a service.
 
 use super::{DAY, HOUR, Key, Kind, Literal, MINUTE, SECOND, Section, integer, key, seconds};
+use super::root::PATHS;
 use crate::form::Form;
 use dixmgr_contract::{Protocol, Span};
 
@@ -211,5 +212,9 @@ const PROBE: Section = Section::new(
 
 const RESOURCES: Section = Section::new(
     "Measuring a service.",
-    &[key("enabled", Kind::Bool, "Whether its CPU, memory and disk are measured.").or(Literal::Bool(true))],
+    &[
+        key("enabled", Kind::Bool, "Whether its CPU, memory and disk are measured.").or(Literal::Bool(true)),
+        key("paths", PATHS, "Where it keeps its data: how full these file systems are is measured.")
+            .or(Literal::EmptyList),
+    ],
 );

@@ -12,4 +12,4 @@ pub mod schedule;
 pub use json_path::{JsonPath, JsonPathError};
 pub use judge::{Answer, Budget, Expectation};
 pub use machine::{Change, CheckMachine, Thresholds};
-pub use schedule::Schedule;
+pub use schedule::{Schedule, patience};

@@ -1,8 +1,8 @@
 //! When a check is due: at its interval, from a place within it that is drawn, and never while it runs.
 //!
 //! A thousand checks that begin together fire apart. A run that takes longer than the interval costs the runs in between;
-//! what was missed is not made up for, and the place within the interval stays. Places are tenths of a second of the clock,
-//! so that those who share one wake the host once.
+//! what was missed is not made up for, and the place within the interval stays, also if somebody is in a hurry meanwhile.
+//! Places are tenths of a second of the clock, so that those who share one wake the host once.
 
 use crate::rng::Rng;
 use dixmgr_contract::{Span, Time};
@@ -11,11 +11,24 @@ use serde::{Deserialize, Serialize};
 /// What places are whole multiples of, in milliseconds.
 const GRAIN: u64 = 100;
 
+/// What others wait for is looked at this often at first.
+const EAGER: Span = Span::from_millis(200);
+
+/// How soon to look again at what others wait for, `waited` for so far: often at first, and the longer it takes, the rarer:
+/// a 64th of the wait is soon enough, and a node that needs a week is not asked five times a second.
+pub fn patience(waited: Span) -> Span {
+    Span::from_millis(waited.as_millis() / 64).max(EAGER)
+}
+
 /// The times of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {
     interval: Span,
+    /// The next place of the series.
     next: Time,
+    /// Somebody wants to know earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hurried: Option<Time>,
     /// It runs now. Not kept: whoever reads this back runs nothing.
     #[serde(skip)]
     is_running: bool,
@@ -29,18 +42,18 @@ impl Schedule {
         let drawn = now.after(Span::from_millis(rng.between(0, millis - 1)));
         let past_grain = drawn.since(Time::default()).as_millis() % GRAIN;
         let next = drawn.after(Span::from_millis((GRAIN - past_grain) % GRAIN));
-        Self { interval: Span::from_millis(millis), next, is_running: false }
+        Self { interval: Span::from_millis(millis), next, hurried: None, is_running: false }
     }
 
     /// When it is due next; nothing while it runs.
     pub fn wake_at(&self) -> Option<Time> {
-        (!self.is_running).then_some(self.next)
+        (!self.is_running).then(|| self.due())
     }
 
     /// Whether a run begins now: it is due and does not run. Whoever gets `true` runs it and says so with
     /// [`Schedule::end`].
     pub fn begin(&mut self, now: Time) -> bool {
-        let begins = !self.is_running && self.next <= now;
+        let begins = !self.is_running && self.due() <= now;
         self.is_running |= begins;
         begins
     }
@@ -48,15 +61,22 @@ impl Schedule {
     /// The run is over. The next one is due at the first place of the series after `now`.
     pub fn end(&mut self, now: Time) {
         if std::mem::take(&mut self.is_running) {
-            let interval = self.interval.as_millis();
-            let passed = now.since(self.next).as_millis() / interval;
-            self.next = self.next.after(Span::from_millis((passed + 1).saturating_mul(interval)));
+            self.hurried = None;
+            if self.next <= now {
+                let interval = self.interval.as_millis();
+                let passed = now.since(self.next).as_millis() / interval;
+                self.next = self.next.after(Span::from_millis((passed + 1).saturating_mul(interval)));
+            }
         }
     }
 
-    /// It is due at once, whatever the series says: somebody wants to know.
-    pub fn hurry(&mut self, now: Time) {
-        self.next = self.next.min(now);
+    /// It is due at that moment at the latest, whatever the series says: somebody wants to know.
+    pub fn hurry(&mut self, at: Time) {
+        self.hurried = Some(self.hurried.map_or(at, |before| before.min(at)));
+    }
+
+    fn due(&self) -> Time {
+        self.hurried.map_or(self.next, |hurried| hurried.min(self.next))
     }
 }
 
@@ -94,6 +114,14 @@ mod tests {
         assert_eq!(schedule.wake_at(), Some(first.after(Span::from_secs(30))));
         schedule.hurry(first.after(Span::from_secs(26)));
         assert!(schedule.begin(first.after(Span::from_secs(26))));
+        schedule.end(first.after(Span::from_secs(27)));
+        assert_eq!(schedule.wake_at(), Some(first.after(Span::from_secs(30))), "it was in a hurry once");
+    }
+
+    #[test]
+    fn patience_grows_with_the_wait() {
+        let after = |seconds| patience(Span::from_secs(seconds)).as_millis();
+        assert_eq!([after(0), after(10), after(64), after(86_400)], [200, 200, 1_000, 1_350_000]);
     }
 
     proptest! {

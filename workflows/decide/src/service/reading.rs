@@ -80,7 +80,7 @@ impl Seen {
             ActiveState::Activating => Reading::Coming,
             ActiveState::Deactivating => Reading::Going,
             ActiveState::Inactive | ActiveState::Failed => self.reading_at_rest(),
-            _ if self.verdicts.iter().all(|verdict| verdict.healthy) => Reading::Up,
+            _ if self.complaints().next().is_none() => Reading::Up,
             _ => Reading::Impaired,
         }
     }
@@ -100,7 +100,11 @@ impl Seen {
 
     /// The first rule that is not content, in words.
     pub fn complaint(&self) -> Option<String> {
-        let verdict = self.verdicts.iter().find(|verdict| !verdict.healthy)?;
+        let verdict = self.complaints().next()?;
         Some(format!("{}: {}", verdict.rule, verdict.detail))
+    }
+
+    fn complaints(&self) -> impl Iterator<Item = &Verdict> {
+        self.verdicts.iter().filter(|verdict| !verdict.healthy || verdict.holds_back())
     }
 }

@@ -1,0 +1,89 @@
+//! The series of the host itself.
+
+use crate::catalogue::{Metric, find};
+use crate::label::bounded;
+use opentelemetry::KeyValue;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How the host is. Absent is what cannot be told, and then it has no series.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostFigures {
+    /// The busy share of all cores, 0 to 100.
+    pub cpu_percent: Option<f64>,
+    /// All memory, and what is available of it.
+    pub memory: Option<(u64, u64)>,
+    /// Tasks that ran or waited, on average over 1, 5 and 15 minutes.
+    pub load: Option<[f64; 3]>,
+    /// Whether the clock is synchronised.
+    pub clock_synchronized: Option<bool>,
+    /// The file systems.
+    pub file_systems: Vec<FileSystemFigures>,
+}
+
+/// How full a file system is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSystemFigures {
+    /// A path in it, as the configuration names it.
+    pub path: String,
+    /// Bytes.
+    pub total: u64,
+    /// Bytes that may still be written without privileges.
+    pub available: u64,
+    /// Files that it can hold.
+    pub inodes: Option<u64>,
+    /// Files that may still be made.
+    pub inodes_available: Option<u64>,
+}
+
+/// A cheap handle on how the host is.
+#[derive(Clone, Debug, Default)]
+pub struct HostBoard(Arc<Mutex<HostFigures>>);
+
+/// A figure of the host, as a gauge shows it.
+pub(crate) type ReadHost = fn(&HostFigures) -> Option<f64>;
+/// The same of a file system.
+pub(crate) type ReadFileSystem = fn(&FileSystemFigures) -> Option<f64>;
+
+/// The gauges with one series.
+pub(crate) const HOST_GAUGES: [(&Metric, ReadHost); 7] = [
+    (find("host_cpu_percent"), |host| host.cpu_percent),
+    (find("host_memory_bytes"), |host| host.memory.map(|(total, _)| total as f64)),
+    (find("host_memory_available_bytes"), |host| host.memory.map(|(_, available)| available as f64)),
+    (find("host_load1"), |host| host.load.map(|[load, ..]| load)),
+    (find("host_load5"), |host| host.load.map(|[_, load, _]| load)),
+    (find("host_load15"), |host| host.load.map(|[.., load]| load)),
+    (find("host_clock_synchronized"), |host| host.clock_synchronized.map(f64::from)),
+];
+
+/// The gauges with one series a file system.
+pub(crate) const FILE_SYSTEM_GAUGES: [(&Metric, ReadFileSystem); 4] = [
+    (find("host_filesystem_bytes"), |one| Some(one.total as f64)),
+    (find("host_filesystem_available_bytes"), |one| Some(one.available as f64)),
+    (find("host_filesystem_inodes"), |one| one.inodes.map(|inodes| inodes as f64)),
+    (find("host_filesystem_inodes_available"), |one| one.inodes_available.map(|inodes| inodes as f64)),
+];
+
+impl HostBoard {
+    /// How the host is now.
+    pub fn set(&self, figures: HostFigures) {
+        *self.figures() = figures;
+    }
+
+    pub(crate) fn see(&self, read: ReadHost, mut see: impl FnMut(f64, &[KeyValue])) {
+        if let Some(figure) = read(&self.figures()) {
+            see(figure, &[]);
+        }
+    }
+
+    pub(crate) fn each_file_system(&self, read: ReadFileSystem, mut see: impl FnMut(f64, &[KeyValue])) {
+        for one in &self.figures().file_systems {
+            if let Some(figure) = read(one) {
+                see(figure, &[KeyValue::new("path", bounded(&one.path))]);
+            }
+        }
+    }
+
+    fn figures(&self) -> MutexGuard<'_, HostFigures> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,84 @@
+//! Blockchain nodes: in sync or not, moving or not, alone or among the others of their chain.
+
+use super::{file, set};
+use dixmgr_contract::PhaseName;
+use dixmgr_tests::{Host, Launch, Sandbox, TemporalServer, in_sandbox, wait_until};
+
+/// Stand-ins for nodes of one chain, each behind a switch of its name.
+fn install(host: &Host, nodes: &[(&str, u16)]) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/node.py");
+    let mut config = String::new();
+    for (name, port) in nodes {
+        let unit = format!("ExecStart=python3 {script} {port} {}", file(name).display());
+        host.install([(format!("{name}.service").as_str(), unit.as_str())]);
+        let probe = format!("rpc = \"http://127.0.0.1:{port}\", interval = \"1s\", stall_warning = \"3s\", stall_critical = \"6s\"");
+        config += &format!(
+            "[services.{name}]\nunit = \"{name}.service\"\nchain = \"test\"\n\
+             restart = {{ restart_on = [\"exit\", \"probe\"] }}\nprobes.rpc = {{ {probe}, start_grace = \"0s\" }}\n"
+        );
+    }
+    config
+}
+
+#[test]
+fn a_node_that_stands_while_others_move_is_told_and_restarted_where_its_owner_says_so() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        let nodes = install(host, &[("one", 9944), ("two", 9945)]);
+        let server = TemporalServer::start();
+        let dixmgr = Launch::exec(host, &nodes).start();
+        let temporal = server.connect();
+        for node in ["wf.svc.one", "wf.svc.two"] {
+            temporal.wait_phase(node, PhaseName::Healthy);
+        }
+        let shown = |name: &str| dixmgr.metric(name, &[("node", "one"), ("chain", "test")]);
+        assert!(shown("dixmgr_node_best_block_height") > shown("dixmgr_node_finalized_block_height"));
+        let run = host.invocation("one");
+        set("one.stalled", true);
+        wait_until("it stands", || shown("dixmgr_node_last_block_age_seconds").is_some_and(|seconds| seconds >= 2.0));
+        dixmgr.wait_logged(&["probe has failed", "service=one", "no new block for"]);
+        assert!(shown("dixmgr_node_lag_blocks").is_some_and(|blocks| blocks > 20.0));
+        // Critical, and its own fault: a restart may help.
+        host.runs_anew("one", &run);
+        set("one.stalled", false);
+        temporal.wait_phase("wf.svc.one", PhaseName::Healthy);
+        let status = temporal.status("wf.svc.one").unwrap();
+        assert!(status.last_failure.is_some_and(|failure| failure.reason.contains("probe rpc has failed")));
+        assert_eq!(temporal.status("wf.svc.two").unwrap().restarts.total, 0);
+    });
+}
+
+#[test]
+fn a_chain_that_stands_still_is_told_once_and_nobody_is_restarted() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        let nodes = install(host, &[("one", 9944), ("two", 9945)]);
+        let server = TemporalServer::start();
+        let dixmgr = Launch::exec(host, &nodes).start();
+        let temporal = server.connect();
+        for node in ["wf.svc.one", "wf.svc.two"] {
+            temporal.wait_phase(node, PhaseName::Healthy);
+        }
+        let runs = ["one", "two"].map(|node| host.invocation(node));
+        // Both stop at the same height, as the nodes of a chain do that halts.
+        let height = dixmgr.metric("dixmgr_node_best_block_height", &[("node", "two"), ("chain", "test")]);
+        let height = height.map(|height| (height as u64 + 1_000).to_string()).unwrap_or_default();
+        for node in ["one", "two"] {
+            std::fs::write(file(&format!("{node}.stalled")), &height).unwrap();
+        }
+        let stalled = |which| {
+            dixmgr.metric("dixmgr_chain_stalled", &[("chain", "test"), ("protocol", "substrate"), ("height", which)])
+        };
+        wait_until("the chain stands", || stalled("best") == Some(1.0));
+        // Long past critical.
+        wait_until("it has stood for long", || {
+            let age = dixmgr.metric("dixmgr_node_last_block_age_seconds", &[("node", "one"), ("chain", "test")]);
+            age.is_some_and(|seconds| seconds >= 12.0)
+        });
+        assert_eq!(["one", "two"].map(|node| host.invocation(node)), runs, "no restart helps");
+        assert_eq!(dixmgr.logged(&["chain stalled"]), 1);
+        for node in ["one", "two"] {
+            std::fs::write(file(&format!("{node}.stalled")), (height.parse::<u64>().unwrap() + 5).to_string()).unwrap();
+        }
+        dixmgr.wait_logged(&["chain moves again"]);
+        wait_until("it moves", || stalled("best") == Some(0.0));
+    });
+}

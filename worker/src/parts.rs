@@ -1,0 +1,166 @@
+//! From the settings to the parts of a run: what each of them is given, and no more.
+
+use crate::agent::Options;
+use crate::agent::Handle;
+use crate::host;
+use crate::resources::Measuring;
+use crate::senses::Runs;
+use crate::settings::{Mode, Settings};
+use crate::state_dir::Running;
+use crate::temporal::Slice;
+use dixmgr_bind::{Allowed, Endpoints, HostActivities, Nodes};
+use dixmgr_contract::cluster::{ClusterMode, ClusterSpec};
+use dixmgr_contract::host::{Claim, Holder};
+use dixmgr_contract::plan::PlannedService;
+use dixmgr_contract::{Dependency, ServiceName};
+use dixmgr_model::{Check, Cluster, Service};
+use dixmgr_probe::{Endpoint, NodeChecker};
+use dixmgr_systemd::{Control, ObserveOnly, Observer, UnitControl};
+use dixmgr_telemetry::Metrics;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A dry run is given a control that cannot act: there is no flag to forget.
+pub(crate) fn activities(
+    settings: &Settings,
+    services: &[Service],
+    observer: &Observer,
+    metrics: &Metrics,
+    agent: &Handle,
+    checker: &NodeChecker,
+) -> HostActivities {
+    let control: Arc<dyn UnitControl> = match settings.mode {
+        Mode::Exec => Arc::new(Control::new(observer)),
+        Mode::Watch => Arc::new(ObserveOnly),
+    };
+    let allowed = services.iter().map(|service| (service.spec.unit.clone(), service.spec.name.clone()));
+    let agent = agent.clone();
+    HostActivities {
+        allowed: Arc::new(Allowed::new(allowed)),
+        reader: Arc::new(observer.clone()),
+        control,
+        nodes: Nodes::new(checker.clone(), services.iter().flat_map(nodes)),
+        endpoints: Endpoints::new(services.iter().flat_map(endpoints)),
+        metrics: metrics.clone(),
+        recheck: Arc::new(move |service| agent.recheck(service)),
+    }
+}
+
+pub(crate) fn measuring(settings: &Settings, services: &[Service], observer: &Observer, metrics: &Metrics) -> Measuring {
+    let measured = services.iter().filter(|service| service.resources);
+    Measuring {
+        services: measured.map(|service| (service.spec.name.to_string(), service.spec.unit.clone())).collect(),
+        interval: settings.config.resources.sample_interval.duration(),
+        reader: Arc::new(observer.clone()),
+        metrics: metrics.clone(),
+    }
+}
+
+/// Where the nodes of a service listen.
+fn nodes(service: &Service) -> impl Iterator<Item = Endpoint> {
+    service.probes.values().filter_map(|probe| match &probe.check {
+        Check::Node(node) => Endpoint::parse(node.rpc.expose()).ok(),
+        _ => None,
+    })
+}
+
+/// What a service's probes ask over HTTP, and with which method.
+fn endpoints(service: &Service) -> impl Iterator<Item = (Endpoint, String)> {
+    service.probes.values().filter_map(|probe| match &probe.check {
+        Check::Http(check) => Some((Endpoint::parse(check.url.expose()).ok()?, check.method.clone())),
+        _ => None,
+    })
+}
+
+pub(crate) fn agent_options(
+    settings: &Settings,
+    services: Vec<Service>,
+    allowed: Arc<Allowed>,
+    runs: Runs,
+) -> Options {
+    let prefix = &settings.endpoint.prefix;
+    let id_of = |service: &Service| format!("{prefix}{}", service.origin.workflow_id());
+    let here: BTreeSet<_> = services.iter().map(|service| service.spec.name.clone()).collect();
+    let ids: BTreeMap<_, _> = settings.config.services.iter().map(|one| (&one.spec.name, id_of(one))).collect();
+    let standby: BTreeSet<&ServiceName> = settings
+        .config
+        .clusters
+        .iter()
+        .filter(|cluster| cluster.mode == ClusterMode::Standby)
+        .flat_map(|cluster| &cluster.members)
+        .collect();
+    let with_id = |mut service: Service| {
+        // Its cluster says which of them is started.
+        service.spec.policy.start &= !standby.contains(&service.spec.name);
+        let after = service.after.iter().map(|name| Dependency {
+            name: name.clone(),
+            workflow_id: ids.get(name).cloned().unwrap_or_default(),
+            remote: !here.contains(name),
+        });
+        service.spec.after = after.collect();
+        let id = id_of(&service);
+        (service, id)
+    };
+    Options {
+        host: settings.host.clone(),
+        epoch: host::epoch(),
+        boot: host::boot_id(),
+        services: services.into_iter().map(with_id).collect(),
+        runs,
+        generation: Box::new(move |unit| allowed.generation(unit)),
+    }
+}
+
+/// What the fleet is told of this host.
+pub(crate) fn slice(settings: &Settings, services: &[(Service, String)]) -> Slice {
+    let planned = services.iter().map(|(service, workflow_id)| PlannedService {
+        name: service.spec.name.clone(),
+        workflow_id: workflow_id.clone(),
+        unit: service.spec.unit.clone(),
+        kind: service.spec.kind.clone(),
+        chain: service.spec.chain.clone(),
+        after: service.after.clone(),
+    });
+    let prefix = &settings.endpoint.prefix;
+    let ids: BTreeMap<_, _> =
+        settings.config.services.iter().map(|one| (&one.spec.name, one.origin.workflow_id())).collect();
+    let spec = |cluster: &Cluster| ClusterSpec {
+        mode: cluster.mode,
+        healthy_for: cluster.healthy_for,
+        member_timeout: cluster.member_timeout,
+        workflow_ids: cluster
+            .members
+            .iter()
+            .filter_map(|name| Some((name.clone(), format!("{prefix}{}", ids.get(name)?))))
+            .collect(),
+        ..ClusterSpec::new(cluster.name.clone(), cluster.members.clone(), cluster.quorum)
+    };
+    Slice {
+        host: settings.host.clone(),
+        services: planned.collect(),
+        clusters: settings.config.clusters.iter().map(spec).collect(),
+    }
+}
+
+pub(crate) fn claim(settings: &Settings, epoch: &str) -> Claim {
+    let holder = Holder {
+        machine: host::machine_id(),
+        boot: host::boot_id(),
+        pid: std::process::id(),
+        epoch: epoch.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    Claim { holder, lease_timeout: settings.config.hosts.lease_timeout }
+}
+
+pub(crate) fn running(settings: &Settings, admin: Option<String>, ui: Option<String>) -> Running {
+    Running {
+        pid: std::process::id(),
+        temporal: settings.endpoint.address.clone(),
+        namespace: settings.endpoint.namespace.clone(),
+        task_queue: settings.endpoint.task_queue.clone(),
+        prefix: settings.endpoint.prefix.clone(),
+        admin,
+        ui,
+    }
+}

@@ -1,0 +1,79 @@
+//! The nodes of this host's chains, compared: a node that hears of the others can tell its own fault from the chain's.
+
+use super::slot::Slot;
+use super::subject::{NodeSubject, Subject};
+use dixmgr_contract::{NodeSighting, Protocol, Time};
+use dixmgr_decide::node::{Chain, ChainNote, Height};
+use dixmgr_telemetry::events::{ChainMoves, ChainStalled};
+use dixmgr_telemetry::{Event, Metrics, NodeFigures};
+use std::collections::BTreeMap;
+
+/// Which nodes are compared: those with one chain and one protocol.
+pub(super) type ChainKey = (String, Protocol);
+
+pub(super) struct Chains {
+    chains: BTreeMap<ChainKey, Chain>,
+    metrics: Metrics,
+}
+
+impl Chains {
+    pub(super) const fn new(metrics: Metrics) -> Self {
+        Self { chains: BTreeMap::new(), metrics }
+    }
+
+    /// Takes in a look at a node, judges it among the others, and says what is to be said of the chain.
+    pub(super) fn hear(&mut self, node: &mut NodeSubject, look: Result<NodeSighting, String>, now: Time) {
+        let chain = self.chains.entry(node.chain.clone()).or_default();
+        let others = chain.others(&node.service, now);
+        node.watch.hear(look, &node.policy, &others, now);
+        chain.tell(&node.service, node.watch.standing(&node.policy, now), now);
+        let notes = chain.step(&node.policy, now);
+        node.verdict = node.watch.judge(&node.policy, &chain.others(&node.service, now), now);
+        let stalled = [Height::Best, Height::Finalized].map(|which| (which, chain.is_stalled(which)));
+        for note in notes {
+            self.say(&node.chain.0, note);
+        }
+        let (chain, protocol) = (&node.chain.0, node.chain.1);
+        for (which, stalled) in stalled {
+            self.metrics.chain_stalled(chain, protocol, height(which), stalled);
+        }
+        self.metrics.services().set_node(node.service.as_str(), figures(node));
+    }
+
+    /// A node does not run, or runs anew.
+    pub(super) fn forget(&mut self, slot: &Slot) {
+        let Subject::Node(node) = slot.subject() else { return };
+        if let Some(chain) = self.chains.get_mut(&node.chain) {
+            chain.forget(&node.service);
+        }
+        self.metrics.services().set_node(node.service.as_str(), NodeFigures::default());
+    }
+
+    fn say(&self, chain: &str, note: ChainNote) {
+        match note {
+            ChainNote::Stalled { which, height: at, nodes } => {
+                ChainStalled { chain, which: height(which), at, nodes }.emit(&self.metrics);
+            }
+            ChainNote::Moves { which } => ChainMoves { chain, which: height(which) }.emit(&self.metrics),
+        }
+    }
+}
+
+const fn height(which: Height) -> &'static str {
+    match which {
+        Height::Best => "best",
+        Height::Finalized => "finalized",
+    }
+}
+
+fn figures(node: &NodeSubject) -> NodeFigures {
+    let facts = &node.verdict.facts;
+    NodeFigures {
+        in_sync: facts.in_sync,
+        peers: facts.peers,
+        best: facts.best,
+        finalized: facts.finalized,
+        lag: facts.lag,
+        since_best: facts.since_best.map(|span| span.duration()),
+    }
+}
