@@ -9,6 +9,23 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
+/// Options that know every workflow.
+macro_rules! with_all_workflows {
+    ($options:expr) => {
+        $options
+            .register_workflow::<dixmgr_flows::ServiceWatchWorkflow>()
+            .unwrap()
+            .register_workflow::<dixmgr_flows::DependencyWaitWorkflow>()
+            .unwrap()
+            .register_workflow::<dixmgr_flows::ClusterWorkflow>()
+            .unwrap()
+            .register_workflow::<dixmgr_flows::HostWorkflow>()
+            .unwrap()
+            .register_workflow::<dixmgr_flows::InfrastructureWorkflow>()
+            .unwrap()
+    };
+}
+
 mod fleet;
 mod flows;
 #[expect(dead_code, reason = "the macro makes a constant of each activity, for callers that know the type")]
@@ -17,9 +34,6 @@ mod mutated;
 mod newer;
 mod stage;
 
-use dixmgr_flows::{
-    ClusterWorkflow, DependencyWaitWorkflow, HostWorkflow, InfrastructureWorkflow, ServiceWatchWorkflow,
-};
 use flows::Flow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -65,18 +79,7 @@ async fn every_history_replays() {
 }
 
 fn all_workflows() -> WorkflowReplayerOptions {
-    WorkflowReplayerOptions::new()
-        .register_workflow::<ServiceWatchWorkflow>()
-        .unwrap()
-        .register_workflow::<DependencyWaitWorkflow>()
-        .unwrap()
-        .register_workflow::<ClusterWorkflow>()
-        .unwrap()
-        .register_workflow::<HostWorkflow>()
-        .unwrap()
-        .register_workflow::<InfrastructureWorkflow>()
-        .unwrap()
-        .build()
+    with_all_workflows!(WorkflowReplayerOptions::new()).build()
 }
 
 #[tokio::test]

@@ -4,9 +4,6 @@ use crate::flows::{Actor, Flow};
 use crate::host::{MockFleet, MockHost};
 use dixmgr_contract::host::lease_queue;
 use dixmgr_contract::id::host_queue;
-use dixmgr_flows::{
-    ClusterWorkflow, DependencyWaitWorkflow, HostWorkflow, InfrastructureWorkflow, ServiceWatchWorkflow,
-};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -68,17 +65,8 @@ async fn one(flow: Flow, client: Client, mode: Mode) {
     let cached = if matches!(mode, Mode::ReplayEachTask) { 0 } else { 100 };
     let watch = WorkerOptions::new(queue.clone())
         .max_cached_workflows(cached)
-        .graceful_shutdown_period(Duration::ZERO)
-        .register_workflow::<ServiceWatchWorkflow>()
-        .unwrap()
-        .register_workflow::<DependencyWaitWorkflow>()
-        .unwrap()
-        .register_workflow::<ClusterWorkflow>()
-        .unwrap()
-        .register_workflow::<HostWorkflow>()
-        .unwrap()
-        .register_workflow::<InfrastructureWorkflow>()
-        .unwrap()
+        .graceful_shutdown_period(Duration::ZERO);
+    let watch = with_all_workflows!(watch)
         .register_activities(MockFleet(host.clone()))
         .build();
     let lease = WorkerOptions::new(lease_queue(&queue, &"alpha".parse().unwrap()))

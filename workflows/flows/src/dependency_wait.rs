@@ -25,7 +25,7 @@ use temporalio_workflow::{
 };
 
 /// Signals waiting for the machine; beyond it the newest replaces the last one.
-const INBOX_LIMIT: usize = 4_096;
+const READINESS_LIMIT: usize = 4_096;
 
 /// The input of the workflow. Minimal: `{"service":"api","dependencies":["db"]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +101,7 @@ impl DependencyWaitWorkflow {
     #[signal]
     pub fn readiness(&mut self, _ctx: &mut SyncWorkflowContext<Self>, readiness: Wire<Readiness>) {
         if let Ok(readiness) = readiness.0 {
-            self.desk.inbox.truncate(INBOX_LIMIT - 1);
+            self.desk.inbox.truncate(READINESS_LIMIT - 1);
             self.desk.inbox.push_back(Event::Heard(readiness));
         }
     }
