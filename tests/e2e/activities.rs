@@ -189,7 +189,7 @@ fn endpoints_are_checked_by_name_if_a_probe_names_them() {
         host.install([("api.service", web.as_str())]);
         let server = TemporalServer::start();
         let url = "http://127.0.0.1:8080/health";
-        let _dixmgr = Launch::exec(host, &format!("{API}probes.http = {{ url = \"{url}\" }}\n")).start();
+        let _dixmgr = Launch::exec(host, &format!("{API}\nprobes.http = {{ url = \"{url}\" }}\n")).start();
         let temporal = server.connect();
         temporal.wait_phase(WF_API, PhaseName::Healthy);
         let (check, simple) = ("CheckHTTPEndpointActivity", "CheckHTTPEndpointSimpleActivity");

@@ -11,7 +11,9 @@ fn install(host: &Host, nodes: &[(&str, u16)]) -> String {
     for (name, port) in nodes {
         let unit = format!("ExecStart=python3 {script} {port} {}", file(name).display());
         host.install([(format!("{name}.service").as_str(), unit.as_str())]);
-        let probe = format!("rpc = \"http://127.0.0.1:{port}\", interval = \"1s\", stall_warning = \"3s\", stall_critical = \"6s\"");
+        let probe = format!(
+            "rpc = \"http://127.0.0.1:{port}\", interval = \"1s\", stall_warning = \"3s\", stall_critical = \"6s\""
+        );
         config += &format!(
             "[services.{name}]\nunit = \"{name}.service\"\nchain = \"test\"\n\
              restart = {{ restart_on = [\"exit\", \"probe\"] }}\nprobes.rpc = {{ {probe}, start_grace = \"0s\" }}\n"

@@ -50,7 +50,8 @@ fn what_does_not_work_is_restarted_where_its_owner_says_so() {
         install(host, &format!("ExecStartPre=rm -f {}", file("sick").display()));
         let server = TemporalServer::start();
         let restart = "restart = { restart_on = [\"exit\", \"probe\"] }";
-        let follows = services(restart).replace("after = [\"web\"]", "after = [\"web\"]\non_dependency_loss = \"restart\"");
+        let follows =
+            services(restart).replace("after = [\"web\"]", "after = [\"web\"]\non_dependency_loss = \"restart\"");
         let dixmgr = Launch::exec(host, &follows).start();
         let temporal = server.connect();
         temporal.wait_phase("wf.svc.app", PhaseName::Healthy);

@@ -26,7 +26,9 @@ fn what_a_service_uses_is_shown_with_all_of_its_processes() {
         assert!(dixmgr.metric("dixmgr_host_memory_bytes", &[]).is_some_and(|bytes| bytes > 64e6));
         let root = dixmgr.metric("dixmgr_host_filesystem_available_bytes", &[("path", "/")]);
         assert!(root.is_some_and(|bytes| bytes > 0.0), "how full the disk is");
-        wait_until("how busy the host is", || dixmgr.metric("dixmgr_host_cpu_percent", &[]).is_some_and(|busy| busy > 1.0));
+        wait_until("how busy the host is", || {
+            dixmgr.metric("dixmgr_host_cpu_percent", &[]).is_some_and(|busy| busy > 1.0)
+        });
         wait_until("what does not run has no figures", || busy("dixmgr_service_cpu_percent").is_none());
     });
 }

@@ -63,12 +63,8 @@ async fn one(flow: Flow, client: Client, mode: Mode) {
     let host = MockHost::default();
     let runtime = Runtime::from_current_tokio(temporalio_sdk::runtime::RuntimeOptions::default()).unwrap();
     let cached = if matches!(mode, Mode::ReplayEachTask) { 0 } else { 100 };
-    let watch = WorkerOptions::new(queue.clone())
-        .max_cached_workflows(cached)
-        .graceful_shutdown_period(Duration::ZERO);
-    let watch = with_all_workflows!(watch)
-        .register_activities(MockFleet(host.clone()))
-        .build();
+    let watch = WorkerOptions::new(queue.clone()).max_cached_workflows(cached).graceful_shutdown_period(Duration::ZERO);
+    let watch = with_all_workflows!(watch).register_activities(MockFleet(host.clone())).build();
     let lease = WorkerOptions::new(lease_queue(&queue, &"alpha".parse().unwrap()))
         .graceful_shutdown_period(Duration::ZERO)
         .register_activities(MockFleet(host.clone()))

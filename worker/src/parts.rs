@@ -1,7 +1,7 @@
 //! From the settings to the parts of a run: what each of them is given, and no more.
 
-use crate::agent::Options;
 use crate::agent::Handle;
+use crate::agent::Options;
 use crate::host;
 use crate::resources::Measuring;
 use crate::senses::Runs;
@@ -16,9 +16,15 @@ use dixmgr_contract::{Dependency, ServiceName};
 use dixmgr_model::{Check, Cluster, Service};
 use dixmgr_probe::{Endpoint, NodeChecker};
 use dixmgr_systemd::{Control, ObserveOnly, Observer, UnitControl};
-use dixmgr_telemetry::Metrics;
+use dixmgr_telemetry::{Metrics, Room};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// How many series there will be.
+pub(crate) fn room(settings: &Settings, services: &[Service]) -> Room {
+    let measured = services.iter().filter(|service| settings.measures && service.resources).count();
+    Room { services: services.len(), measured, probes: services.iter().map(|service| service.probes.len()).sum() }
+}
 
 /// A dry run is given a control that cannot act: there is no flag to forget.
 pub(crate) fn activities(
@@ -46,7 +52,12 @@ pub(crate) fn activities(
     }
 }
 
-pub(crate) fn measuring(settings: &Settings, services: &[Service], observer: &Observer, metrics: &Metrics) -> Measuring {
+pub(crate) fn measuring(
+    settings: &Settings,
+    services: &[Service],
+    observer: &Observer,
+    metrics: &Metrics,
+) -> Measuring {
     let measured = services.iter().filter(|service| service.resources);
     Measuring {
         services: measured.map(|service| (service.spec.name.to_string(), service.spec.unit.clone())).collect(),
@@ -72,12 +83,7 @@ fn endpoints(service: &Service) -> impl Iterator<Item = (Endpoint, String)> {
     })
 }
 
-pub(crate) fn agent_options(
-    settings: &Settings,
-    services: Vec<Service>,
-    allowed: Arc<Allowed>,
-    runs: Runs,
-) -> Options {
+pub(crate) fn agent_options(settings: &Settings, services: Vec<Service>, allowed: Arc<Allowed>, runs: Runs) -> Options {
     let prefix = &settings.endpoint.prefix;
     let id_of = |service: &Service| format!("{prefix}{}", service.origin.workflow_id());
     let here: BTreeSet<_> = services.iter().map(|service| service.spec.name.clone()).collect();

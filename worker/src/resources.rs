@@ -3,10 +3,10 @@
 //! Apart from the agent, which owns what is known of services: a sample reads thousands of files, and must not hold up the news
 //! of a failure. Where a unit's processes are is asked of systemd once it is up, and again whenever nothing was found there.
 
-use dixmgr_procfs::{Options, Roots, Sampler, Usage};
+use dixmgr_contract::UnitName;
+use dixmgr_procfs::{Roots, Sampler, Usage};
 use dixmgr_systemd::UnitReader;
 use dixmgr_telemetry::{Figures, Metrics};
-use dixmgr_contract::UnitName;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

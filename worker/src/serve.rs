@@ -57,7 +57,8 @@ impl Started {
 async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Result<Started, Failure> {
     let memory = Memory::open(&state.file("agent.db"))?;
     let services: Vec<_> = settings.config.services_of(&settings.host).cloned().collect();
-    let metrics = Metrics::new(&settings.config.metrics.namespace, services.len()).map_err(anyhow::Error::from)?;
+    let metrics = Metrics::new(&settings.config.metrics.namespace, parts::room(settings, &services))
+        .map_err(anyhow::Error::from)?;
     let (agent, mailbox) = Handle::new();
     let (ready, is_ready) = watch::channel(false);
     let admin = match settings.admin {
@@ -74,7 +75,8 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
         tokio::spawn(host_watch::measure(resources.sample_interval.duration(), paths, metrics.clone()));
     }
     let runs = Runs::default();
-    let elsewhere = settings.config.services.iter().filter(|one| one.spec.host.as_ref().is_some_and(|host| *host != settings.host));
+    let elsewhere =
+        settings.config.services.iter().filter(|one| one.spec.host.as_ref().is_some_and(|host| *host != settings.host));
     senses::start(&services, elsewhere, runs.clone(), agent.clone(), metrics.clone(), checker);
     let options = parts::agent_options(settings, services, Arc::clone(&host_activities.allowed), runs);
     let registry = format!("{}{INFRASTRUCTURE_ID}", settings.endpoint.prefix);

@@ -45,14 +45,15 @@ impl Endpoints {
         let same = || self.known.iter().filter(|(known, _)| known.is_same(&ask.endpoint));
         if same().next().is_none() {
             let place = &ask.endpoint;
-            let text = format!("no such URL at {place} is in this host's configuration; give a service a probe with `url`");
+            let text =
+                format!("no such URL at {place} is in this host's configuration; give a service a probe with `url`");
             return Err(refused(text));
         }
         let reads = ask.method.is_safe();
         let known = same().find(|(_, method)| reads || method.eq_ignore_ascii_case(ask.method.as_str()));
-        known.map(|(endpoint, _)| endpoint).ok_or_else(|| {
-            refused(format!("no probe of this host's configuration asks that URL with {}", ask.method))
-        })
+        known
+            .map(|(endpoint, _)| endpoint)
+            .ok_or_else(|| refused(format!("no probe of this host's configuration asks that URL with {}", ask.method)))
     }
 }
 

@@ -135,14 +135,22 @@ pub const CATALOGUE: &[Metric] = &[
         "Processes of the service killed for want of memory since it was started.",
     ),
     // Probes.
-    gauge("probe_healthy", &["service", "probe"], "1 if the probe is content, 0 if it has failed; absent while that is not known."),
+    gauge(
+        "probe_healthy",
+        &["service", "probe"],
+        "1 if the probe is content, 0 if it has failed; absent while that is not known.",
+    ),
     gauge("probe_duration_seconds", &["service", "probe"], "How long the probe's last look took."),
     gauge(
         "probe_certificate_expiry_seconds",
         &["service", "probe"],
         "How long the certificate is valid that the probe saw last.",
     ),
-    gauge("probe_breaker_open", &["service", "probe"], "1 while the probe's endpoint is left alone after failures, else 0."),
+    gauge(
+        "probe_breaker_open",
+        &["service", "probe"],
+        "1 while the probe's endpoint is left alone after failures, else 0.",
+    ),
     // The host.
     gauge("host_cpu_percent", &[], "Busy share of all cores of the host."),
     gauge("host_memory_bytes", &[], "Memory of the host."),
@@ -150,7 +158,11 @@ pub const CATALOGUE: &[Metric] = &[
     gauge("host_load1", &[], "Tasks that ran or waited for a disk, on average over a minute."),
     gauge("host_load5", &[], "The same over 5 minutes."),
     gauge("host_load15", &[], "The same over 15 minutes."),
-    gauge("host_clock_synchronized", &[], "1 if systemd-timesyncd has set the clock, else 0; absent where it does not run."),
+    gauge(
+        "host_clock_synchronized",
+        &[],
+        "1 if systemd-timesyncd has set the clock, else 0; absent where it does not run.",
+    ),
     gauge("host_filesystem_bytes", &["path"], "Size of the file system that holds the path."),
     gauge("host_filesystem_available_bytes", &["path"], "What may still be written there without privileges."),
     gauge("host_filesystem_inodes", &["path"], "Files that it can hold; absent where there is no fixed number."),
@@ -182,7 +194,11 @@ pub const CATALOGUE: &[Metric] = &[
     gauge("node_sync_status", &["node", "chain"], "1 if the node is in sync with its chain, else 0."),
     gauge("node_peer_count", &["node", "chain"], "Peers of the node."),
     gauge("node_best_block_height", &["node", "chain"], "Height of the node's best block, in blocks or slots."),
-    gauge("node_finalized_block_height", &["node", "chain"], "Height of the node's last final block, in blocks or slots."),
+    gauge(
+        "node_finalized_block_height",
+        &["node", "chain"],
+        "Height of the node's last final block, in blocks or slots.",
+    ),
     gauge(
         "node_lag_blocks",
         &["node", "chain"],

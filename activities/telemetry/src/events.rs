@@ -352,11 +352,11 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{board::ServiceLabels, testing::Lines};
+    use crate::{board::ServiceLabels, metrics::Room, testing::Lines};
 
     /// What the event wrote, and the metrics after it.
     fn told(event: impl Event) -> (String, String) {
-        let metrics = Metrics::new("dixmgr", 1).unwrap();
+        let metrics = Metrics::new("dixmgr", Room::of(1)).unwrap();
         metrics.services().put(ServiceLabels { service: "api".into(), kind: "app".into(), chain: String::new() });
         let lines = Lines::default();
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(lines.clone()).finish();

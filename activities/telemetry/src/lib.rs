@@ -25,6 +25,6 @@ pub use board::{ServiceBoard, ServiceLabels};
 pub use events::Event;
 pub use figures::{Figures, NodeFigures};
 pub use host::{FileSystemFigures, HostBoard, HostFigures};
-pub use metrics::{Metrics, MetricsError};
-pub use probes::{ProbeBoard, ProbeFigures};
+pub use metrics::{Metrics, MetricsError, Room};
 pub use outcome::{ActivityOutcome, DeliveryOutcome, WorkflowOutcome};
+pub use probes::{ProbeBoard, ProbeFigures};

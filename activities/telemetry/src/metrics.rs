@@ -8,9 +8,9 @@ use crate::{
     catalogue::{CATALOGUE, Metric, find},
     host::HostBoard,
     instruments::Builder,
-    probes::ProbeBoard,
     label::bounded,
     outcome::{ActivityOutcome, DeliveryOutcome, Peer, WorkflowOutcome},
+    probes::ProbeBoard,
 };
 use dixmgr_contract::Protocol;
 use opentelemetry::{
@@ -39,6 +39,24 @@ const MAX_SERIES: usize = 400;
 
 /// The most series of one service, on the average, where its dependencies or alerts are told apart.
 const MAX_OTHERS: usize = 4;
+
+/// What there is to make room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Services.
+    pub services: usize,
+    /// Services that are measured.
+    pub measured: usize,
+    /// Probes of all services.
+    pub probes: usize,
+}
+
+impl Room {
+    /// Room for so many services without probes.
+    pub const fn of(services: usize) -> Self {
+        Self { services, measured: services, probes: 0 }
+    }
+}
 
 /// The longest namespace, in characters.
 const MAX_NAMESPACE: usize = 64;
@@ -89,16 +107,15 @@ struct Inner {
 }
 
 impl Metrics {
-    /// Sets up the instruments, with room for the series of that many services; our own names begin with `namespace`
-    /// and `_`.
+    /// Sets up the instruments, with room for the series of what there is; our own names begin with `namespace` and `_`.
     ///
     /// # Errors
     ///
     /// If the namespace cannot begin a metric's name, or the exporter cannot be set up.
-    pub fn new(namespace: &str, services: usize) -> Result<Self, MetricsError> {
+    pub fn new(namespace: &str, room: Room) -> Result<Self, MetricsError> {
         let prefix = prefix(namespace)?;
         let registry = Registry::new();
-        let provider = provider(&prefix, &registry, services)?;
+        let provider = provider(&prefix, &registry, room)?;
         let build = Builder { meter: provider.meter("dixmgr"), prefix };
         let board = ServiceBoard::default();
         build.board(&board);
@@ -268,7 +285,7 @@ fn prefix(namespace: &str) -> Result<String, MetricsError> {
     if valid { Ok(format!("{namespace}_")) } else { Err(MetricsError::Namespace(bounded(namespace))) }
 }
 
-fn provider(prefix: &str, registry: &Registry, services: usize) -> Result<SdkMeterProvider, MetricsError> {
+fn provider(prefix: &str, registry: &Registry, room: Room) -> Result<SdkMeterProvider, MetricsError> {
     let exporter = opentelemetry_prometheus::exporter()
         .with_registry(registry.clone())
         .without_units()
@@ -278,7 +295,7 @@ fn provider(prefix: &str, registry: &Registry, services: usize) -> Result<SdkMet
         .build()
         .map_err(MetricsError::Exporter)?;
     let room: BTreeMap<String, usize> =
-        CATALOGUE.iter().map(|metric| (format!("{prefix}{}", metric.name), series(metric, services))).collect();
+        CATALOGUE.iter().map(|metric| (format!("{prefix}{}", metric.name), series(metric, room))).collect();
     let limited = move |instrument: &Instrument| {
         let room = room.get(instrument.name()).copied().unwrap_or(MAX_SERIES);
         Stream::builder().with_cardinality_limit(room).build().ok()
@@ -290,14 +307,23 @@ fn provider(prefix: &str, registry: &Registry, services: usize) -> Result<SdkMet
         .build())
 }
 
-/// How many series of a metric to make room for.
-fn series(metric: &Metric, services: usize) -> usize {
+/// How many series of a metric to make room for, that of what is too much among them. A quarter more than there are
+/// services: some come and go.
+fn series(metric: &Metric, room: Room) -> usize {
     let has = |labels: &[&str]| metric.labels.iter().any(|label| labels.contains(label));
-    let a_service = match metric.is_per_service() {
-        false => 0,
-        true if has(&["dependency", "alert_type", "probe"]) => MAX_OTHERS,
-        true if has(&["direction"]) => 2,
-        true => 1,
-    };
-    MAX_SERIES.max(services * a_service + services / 4)
+    let is_figure = metric.name.starts_with("service_") && !is_always_there(metric);
+    let with_spare = |count: usize| count + count / 4;
+    match metric.labels {
+        [] => 2,
+        _ if has(&["probe", "node"]) => with_spare(room.probes) + 2,
+        _ if is_figure && has(&["direction"]) => with_spare(2 * room.measured) + 2,
+        _ if is_figure => with_spare(room.measured) + 2,
+        _ if has(&["dependency", "alert_type"]) => MAX_SERIES.max(with_spare(room.services * MAX_OTHERS)),
+        _ if has(&["service"]) => MAX_SERIES.max(with_spare(room.services)),
+        _ => MAX_SERIES,
+    }
+}
+
+fn is_always_there(metric: &Metric) -> bool {
+    ["service_health", "service_restarts_total", "service_downtime_seconds_total"].contains(&metric.name)
 }

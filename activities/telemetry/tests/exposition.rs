@@ -4,7 +4,7 @@
 mod common;
 
 use common::{CATALOGUE, fed_metrics, series};
-use dixmgr_telemetry::{Metrics, ServiceLabels, catalogue::Kind};
+use dixmgr_telemetry::{Metrics, Room, ServiceLabels, catalogue::Kind};
 use opentelemetry::KeyValue;
 use std::{
     collections::BTreeMap,
@@ -72,7 +72,7 @@ fn activities_go_by_their_type_without_the_ending() {
 
 #[test]
 fn a_metric_of_the_sdk_keeps_its_name() {
-    let metrics = Metrics::new("fleet", 1).unwrap();
+    let metrics = Metrics::new("fleet", Room::of(1)).unwrap();
     metrics.sdk_meter().u64_counter("temporal_request").build().add(3, &[KeyValue::new("operation", "Poll")]);
     metrics.sdk_meter().f64_histogram("temporal_request_latency").with_unit("s").build().record(0.5, &[]);
     let text = metrics.render().unwrap();
@@ -84,13 +84,16 @@ fn a_metric_of_the_sdk_keeps_its_name() {
 #[test]
 fn a_namespace_that_cannot_begin_a_name_is_refused() {
     for bad in ["", "9lives", "_x", "dix-mgr", "dix mgr", "dixmgr\n", &"x".repeat(65)] {
-        assert!(Metrics::new(bad, 1).unwrap_err().to_string().contains("cannot be the namespace of metrics"), "{bad}");
+        assert!(
+            Metrics::new(bad, Room::of(1)).unwrap_err().to_string().contains("cannot be the namespace of metrics"),
+            "{bad}"
+        );
     }
 }
 
 #[test]
 fn a_removed_service_takes_its_series_with_it() {
-    let metrics = Metrics::new("dixmgr", 1).unwrap();
+    let metrics = Metrics::new("dixmgr", Room::of(1)).unwrap();
     for service in ["stays", "leaves"] {
         metrics.services().put(labels(service));
         metrics.services().set_health(service, Some(true));
@@ -106,7 +109,7 @@ fn a_removed_service_takes_its_series_with_it() {
 
 #[test]
 fn a_hostile_label_cannot_break_the_text() {
-    let metrics = Metrics::new("dixmgr", 1).unwrap();
+    let metrics = Metrics::new("dixmgr", Room::of(1)).unwrap();
     metrics.services().put(labels(&format!("a\"}} 1\nfake_metric 1\n{}", "x".repeat(5000))));
     let text = metrics.render().unwrap();
     assert!(!text.lines().any(|l| l.starts_with("fake_metric")), "{text}");
@@ -117,7 +120,7 @@ fn a_hostile_label_cannot_break_the_text() {
 #[test]
 fn ten_thousand_services_fit() {
     const SERVICES: usize = 10_000;
-    let metrics = Metrics::new("dixmgr", SERVICES).unwrap();
+    let metrics = Metrics::new("dixmgr", Room::of(SERVICES)).unwrap();
     for i in 0..SERVICES {
         let service = format!("para-node-polkadot-{i:05}");
         metrics.services().put(labels(&service));

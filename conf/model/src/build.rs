@@ -4,6 +4,7 @@ use crate::{
     Config, ConfigErrors, Service, Temporal,
     catalogue::ROOT,
     cluster::clusters,
+    config::Resources,
     dotidx,
     graph::levels,
     problem::{Complaint, Problems},
@@ -61,7 +62,7 @@ impl Parts<'_> {
             let hint = "add a [services.NAME] section with a unit, or dotidx's [parachains.RELAY.CHAIN]";
             self.problems.add("", None, Complaint::new("supervises nothing").hint(hint));
         }
-        let (systemd, metrics, hosts, mut resources) = (systemd?, metrics?, hosts?, resources?);
+        let (systemd, metrics, hosts, mut resources): (_, _, _, Resources) = (systemd?, metrics?, hosts?, resources?);
         resources.paths.iter_mut().for_each(|path| *path = base.join(&*path));
         let source = source.to_owned();
         Some(Config {

@@ -9,7 +9,9 @@ use super::{Message, Options};
 use dixmgr_contract::OnDependencyLoss;
 use dixmgr_contract::{ServiceName, UnitName, UnitState, Verdict};
 use dixmgr_systemd::{FeedEvent, UnitChange, UnitFeed};
-use dixmgr_telemetry::events::{BusConnected, BusLost, ProbeFailed, ProbeRecovered, ServiceAbsent, ServiceDown, ServiceUp};
+use dixmgr_telemetry::events::{
+    BusConnected, BusLost, ProbeFailed, ProbeRecovered, ServiceAbsent, ServiceDown, ServiceUp,
+};
 use dixmgr_telemetry::{DeliveryOutcome, Event, Metrics, ServiceLabels};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

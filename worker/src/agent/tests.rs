@@ -1,9 +1,10 @@
 //! The agent against a fake systemd and a fake courier: what is told, how often, in which order.
 
 use super::{Agent, Courier, DeliveryError, Handle, Memory, Message, Options, Parcel};
+use crate::senses::Runs;
 use dixmgr_contract::{ActiveState, LoadState, Observation, UnitName, UnitState};
 use dixmgr_systemd::FakeSystemd;
-use dixmgr_telemetry::Metrics;
+use dixmgr_telemetry::{Metrics, Room};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
@@ -76,7 +77,7 @@ impl Bench {
         let folder = std::env::temp_dir().join(format!("dixmgr-agent-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let memory = Memory::open(&folder.join("agent.db")).unwrap();
-        let metrics = Metrics::new("dixmgr", 10_000).unwrap();
+        let metrics = Metrics::new("dixmgr", Room::of(10_000)).unwrap();
         let options = Options {
             host: "alpha".parse().unwrap(),
             epoch: epoch.into(),

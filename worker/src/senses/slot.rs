@@ -31,7 +31,14 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(service: String, probe: String, interval: Span, subject: Subject, rng: &mut Rng, now: Time) -> Self {
+    pub(super) fn new(
+        service: String,
+        probe: String,
+        interval: Span,
+        subject: Subject,
+        rng: &mut Rng,
+        now: Time,
+    ) -> Self {
         let open_for = Span::from_millis(interval.as_millis().saturating_mul(INTERVALS_OPEN));
         let policy = BreakerPolicy::default();
         Self {

@@ -83,7 +83,9 @@ fn check_spec(probe: &Probe) -> Option<CheckSpec> {
     let budget = probe.budget();
     let ask = match &probe.check {
         model::Check::Http(check) => Ask::Http(Box::new(http(probe, check)?)),
-        model::Check::Tcp(check) => Ask::Tcp { address: Address::parse(&check.tcp)?, tls: tls_if_on(&check.tls), budget },
+        model::Check::Tcp(check) => {
+            Ask::Tcp { address: Address::parse(&check.tcp)?, tls: tls_if_on(&check.tls), budget }
+        }
         model::Check::Dns(check) => Ask::Dns { name: check.dns.clone(), expect: check.dns_expect.clone(), budget },
         model::Check::Grpc(check) => Ask::Grpc {
             address: Address::parse(&check.grpc)?,

@@ -64,9 +64,7 @@ impl Look {
                 let result = check.run().await;
                 Seen::Endpoint(check, result)
             }
-            Self::Node(look) => {
-                Seen::Node(look.nodes.look(look.protocol, &look.endpoint, now, look.timeout).await)
-            }
+            Self::Node(look) => Seen::Node(look.nodes.look(look.protocol, &look.endpoint, now, look.timeout).await),
         }
     }
 }

@@ -1,7 +1,9 @@
+//! What is told of what was seen.
+
 use super::*;
 use dixmgr_decide::node::{Level, Stall, Whose};
 use dixmgr_probe::{CheckSpec, Prober, check::Ask};
-use dixmgr_telemetry::Metrics;
+use dixmgr_telemetry::{Metrics, Room};
 
 fn endpoint() -> Subject {
     let ask = Ask::Dns { name: "localhost".into(), expect: Vec::new(), budget: Default::default() };
@@ -16,7 +18,7 @@ fn endpoint() -> Subject {
 
 /// What is told after these results.
 fn after(states: &[CheckState]) -> Verdict {
-    let (mut subject, mut chains) = (endpoint(), Chains::new(Metrics::new("dixmgr", 1).unwrap()));
+    let (mut subject, mut chains) = (endpoint(), Chains::new(Metrics::new("dixmgr", Room::of(1)).unwrap()));
     for state in states {
         let Some(Look::Endpoint(check)) = subject.look() else { panic!("it runs") };
         assert!(subject.look().is_none(), "never twice at a time");

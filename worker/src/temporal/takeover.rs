@@ -7,10 +7,16 @@ use super::SessionError;
 use super::connect::Endpoint;
 use dixmgr_contract::id::MEMO_MARK;
 use dixmgr_flows::WatchInput;
-use futures_util::StreamExt;
 use std::collections::BTreeSet;
-use temporalio_client::{Client, UntypedWorkflow, WorkflowListOptions, WorkflowTerminateOptions};
+use temporalio_client::tonic::IntoRequest;
+use temporalio_client::{Client, UntypedWorkflow, WorkflowTerminateOptions};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse,
+};
+
+/// Workflows that are asked for at a time.
+const PAGE: i32 = 100;
 
 /// The workflows that are open under our ids, once it is sure that all of them are ours.
 pub(super) async fn open_workflows(
@@ -21,18 +27,24 @@ pub(super) async fn open_workflows(
     let mut open = BTreeSet::new();
     let mut foreign = Vec::new();
     let query = format!("ExecutionStatus = 'Running' AND WorkflowId STARTS_WITH '{}wf.'", endpoint.prefix);
-    let mut list = client.list_workflows(query, WorkflowListOptions::builder().build());
-    while let Some(workflow) = list.next().await {
-        let workflow = workflow.map_err(|error| SessionError::Unreachable(error.to_string()))?;
-        let id = workflow.id().to_owned();
-        if !ours.contains(&id) {
-            continue;
+    let mut page = Vec::new();
+    loop {
+        let answer = list(client, endpoint, &query, page).await?;
+        for workflow in answer.executions {
+            let id = workflow.execution.map(|execution| execution.workflow_id).unwrap_or_default();
+            if !ours.contains(&id) {
+                continue;
+            }
+            let marked = workflow.memo.is_some_and(|memo| memo.fields.contains_key(MEMO_MARK));
+            if marked || has_our_input(client, &id).await? {
+                open.insert(id);
+            } else {
+                foreign.push(id);
+            }
         }
-        let marked = matches!(workflow.memo().get::<String>(MEMO_MARK), Ok(Some(_)));
-        if marked || has_our_input(client, &id).await? {
-            open.insert(id);
-        } else {
-            foreign.push(id);
+        page = answer.next_page_token;
+        if page.is_empty() {
+            break;
         }
     }
     if foreign.is_empty() {
@@ -58,6 +70,23 @@ fn refusal(foreign: &[String]) -> String {
         "workflows of another program, probably the Go version of dixmgr, run under our ids: {shown}{more}; stop that program, then start \
          dixmgr once with -take-over, which terminates them, or terminate them yourself"
     )
+}
+
+/// One page. The client's own list asks for a thousand workflows at a time, some megabytes that the heap never gives back.
+async fn list(
+    client: &Client,
+    endpoint: &Endpoint,
+    query: &str,
+    page: Vec<u8>,
+) -> Result<ListWorkflowExecutionsResponse, SessionError> {
+    let request = ListWorkflowExecutionsRequest {
+        namespace: endpoint.namespace.clone(),
+        page_size: PAGE,
+        next_page_token: page,
+        query: query.to_owned(),
+    };
+    let answer = client.connection().workflow_service().list_workflow_executions(request.into_request()).await;
+    Ok(answer.map_err(|status| SessionError::Unreachable(status.to_string()))?.into_inner())
 }
 
 /// A workflow that a person started by hand has no mark, but an input that we can read.

@@ -2,21 +2,22 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
 use dixmgr_contract::activity::ReportKind;
-use dixmgr_contract::{FailureKind, ServiceName};
+use dixmgr_contract::{FailureKind, Protocol, ServiceName};
 pub use dixmgr_telemetry::catalogue::CATALOGUE;
 use dixmgr_telemetry::{
-    ActivityOutcome, DeliveryOutcome, Event, Metrics, ServiceLabels, WorkflowOutcome,
+    ActivityOutcome, DeliveryOutcome, Event, Figures, FileSystemFigures, HostFigures, Metrics, NodeFigures,
+    ProbeFigures, Room, ServiceLabels, WorkflowOutcome,
     events::{ActionRefused, Report, TemporalConnected, TemporalLost},
 };
 use std::time::Duration;
 
 /// Metrics in which every fed metric has at least one series.
 pub fn fed_metrics() -> Metrics {
-    let metrics = Metrics::new("dixmgr", 10).unwrap();
+    let metrics = Metrics::new("dixmgr", Room { probes: 1, ..Room::of(10) }).unwrap();
     let service: ServiceName = "api".parse().unwrap();
     metrics.services().put(ServiceLabels { service: "api".into(), kind: "app".into(), chain: String::new() });
     metrics.services().set_health("api", Some(true));
-    metrics.services().set_node("api", Some((true, 5)));
+    feed_senses(&metrics);
     metrics.workflow_started("ServiceWatchWorkflow");
     metrics.workflow_closed("ServiceWatchWorkflow", WorkflowOutcome::Continued, Duration::from_secs(3));
     let took = Duration::from_millis(2);
@@ -33,6 +34,54 @@ pub fn fed_metrics() -> Metrics {
     ActionRefused { service: &service, kind: FailureKind::Stale, message: "generation 3 is older than 4" }
         .emit(&metrics);
     metrics
+}
+
+/// What is measured and seen of a service, which is a node, and of the host.
+fn feed_senses(metrics: &Metrics) {
+    let some = Some(5);
+    metrics.services().set_node(
+        "api",
+        NodeFigures {
+            in_sync: Some(true),
+            peers: some,
+            best: some,
+            finalized: some,
+            lag: some,
+            since_best: Some(Duration::from_secs(6)),
+        },
+    );
+    metrics.services().set_figures(
+        "api",
+        Figures {
+            cpu_percent: Some(12.5),
+            memory_bytes: some,
+            disk_read_bps: Some(0.0),
+            disk_write_bps: Some(1e6),
+            processes: some,
+            threads: some,
+            open_files: some,
+            open_files_percent: Some(0.5),
+            context_switches_per_second: Some(7.0),
+            oom_kills: some,
+        },
+    );
+    metrics.probes().set(ProbeFigures {
+        service: "api",
+        probe: "http",
+        healthy: Some(true),
+        duration: Duration::from_millis(3),
+        certificate_expires_in: Some(Duration::from_secs(86_400)),
+        is_open: false,
+    });
+    metrics.chain_stalled("polkadot", Protocol::Substrate, "best", false);
+    let disk = FileSystemFigures { path: "/".into(), total: 9, available: 5, inodes: some, inodes_available: some };
+    metrics.host().set(HostFigures {
+        cpu_percent: Some(3.0),
+        memory: Some((9, 5)),
+        load: Some([0.1, 0.2, 0.3]),
+        clock_synchronized: Some(true),
+        file_systems: vec![disk],
+    });
 }
 
 /// A series' labels and value.

@@ -1,7 +1,7 @@
 //! The keys of a service.
 
-use super::{DAY, HOUR, Key, Kind, Literal, MINUTE, SECOND, Section, integer, key, seconds};
 use super::root::PATHS;
+use super::{DAY, HOUR, Key, Kind, Literal, MINUTE, SECOND, Section, integer, key, seconds};
 use crate::form::Form;
 use dixmgr_contract::{Protocol, Span};
 

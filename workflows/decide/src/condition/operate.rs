@@ -33,10 +33,7 @@ impl<'a> Run<'a> {
             (Val::Span(a), Val::Span(b)) if matches!(how, Arithmetic::Add | Arithmetic::Subtract) => {
                 whole(how, a, b).map(Val::Span)
             }
-            (Val::List(a), Val::List(b)) if how == Arithmetic::Add => {
-                self.spend(a.len().saturating_add(b.len()))?;
-                Ok(Val::List(Arc::new(a.iter().chain(b.iter()).cloned().collect())))
-            }
+            (a, b) if how == Arithmetic::Add && elements(&a).is_some() && elements(&b).is_some() => self.join(&a, &b),
             (a, b) => match (number(&a), number(&b), a.as_text(), b.as_text()) {
                 (Some(a), Some(b), ..) => fraction(how, a, b).map(Val::Double),
                 (.., Some(a), Some(b)) if how == Arithmetic::Add => {
@@ -47,6 +44,14 @@ impl<'a> Run<'a> {
                 _ => fault(format!("{} cannot be calculated with {}", b.noun(), a.noun())),
             },
         }
+    }
+
+    /// A list after another one, of JSON or made here.
+    fn join(&mut self, a: &Val<'a>, b: &Val<'a>) -> Outcome<Val<'a>> {
+        let counts = [a, b].map(|list| elements(list).unwrap_or(0));
+        self.spend(counts[0].saturating_add(counts[1]))?;
+        let all = |list, count| (0..count).filter_map(move |at| element(list, at));
+        Ok(Val::List(Arc::new(all(a, counts[0]).chain(all(b, counts[1])).collect())))
     }
 
     pub(super) fn compare(&mut self, how: Compare, a: &Val<'_>, b: &Val<'_>) -> Outcome<bool> {
