@@ -68,3 +68,30 @@ fn what_does_not_work_is_restarted_where_its_owner_says_so() {
         temporal.wait_phase("wf.svc.app", PhaseName::Healthy);
     });
 }
+
+/// What is asked of endpoints that do not answer is little, and nothing more for the others.
+#[test]
+fn an_endpoint_that_does_not_answer_is_left_alone_for_a_while() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        install(host, "");
+        host.install([("dead.service", SLEEP)]);
+        let server = TemporalServer::start();
+        let dead = "[services.dead]\nunit = \"dead.service\"\n\
+                    probes.port = { tcp = \"127.0.0.1:9\", interval = \"1s\", failures = 2, start_grace = \"0s\" }\n";
+        let dixmgr = Launch::exec(host, &format!("{}{dead}", services(""))).start();
+        let temporal = server.connect();
+        let dead = temporal.wait_phase("wf.svc.dead", PhaseName::Degraded);
+        assert!(dead.detail.contains("port"), "{}", dead.detail);
+        let open = |service, probe| {
+            dixmgr.metric("dixmgr_probe_breaker_open", &[("service", service), ("probe", probe)])
+        };
+        wait_until("it is left alone", || open("dead", "port") == Some(1.0));
+        assert_eq!(open("web", "http"), Some(0.0));
+        temporal.wait_phase("wf.svc.web", PhaseName::Healthy);
+        // A new run of it is asked at once.
+        let run = host.invocation("dead");
+        host.systemctl(&["restart", "dead.service"]);
+        host.runs_anew("dead", &run);
+        wait_until("it is asked again", || open("dead", "port") == Some(0.0));
+    });
+}

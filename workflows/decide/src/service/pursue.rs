@@ -35,7 +35,7 @@ impl Service {
         }
         if cause == Cause::Failure {
             if let Err(spent) = self.budget.ask(&self.spec.policy.restart, now) {
-                return self.exhaust(spent, now, actions);
+                return self.exhaust(spent, seen, now, actions);
             }
             let not_before = self.not_before(now);
             if not_before > now {
@@ -70,7 +70,7 @@ impl Service {
             return self.enter(Phase::Degraded, now);
         }
         if let Err(spent) = self.budget.ask(&self.spec.policy.restart, now) {
-            return self.exhaust(spent, now, actions);
+            return self.exhaust(spent, seen, now, actions);
         }
         let not_before = self.not_before(now);
         if not_before > now {
@@ -89,7 +89,7 @@ impl Service {
         }
     }
 
-    fn exhaust(&mut self, spent: Spent, now: Time, actions: &mut Vec<Action>) {
+    fn exhaust(&mut self, spent: Spent, seen: &Seen, now: Time, actions: &mut Vec<Action>) {
         self.enter(Phase::Exhausted { until: spent.until }, now);
         if let (Some(pending), Some(until)) = (&mut self.pending, spent.until) {
             // The window is wait enough.
@@ -97,12 +97,13 @@ impl Service {
         }
         if spent.first {
             let (name, policy) = (&self.spec.name, &self.spec.policy.restart);
+            let state = if seen.unit.is_up() { "does not work" } else { "is down" };
             let text = match spent.until {
                 Some(until) => {
                     let (max, window) = (policy.max, policy.window);
-                    format!("{name} is down and its restart budget of {max} in {window} is spent; next try: {until}")
+                    format!("{name} {state} and its restart budget of {max} in {window} is spent; next try: {until}")
                 }
-                None => format!("{name} is down and is never restarted (`restart.max` is 0)"),
+                None => format!("{name} {state} and is never restarted (`restart.max` is 0)"),
             };
             actions.push(self.report(ReportKind::Exhausted, text));
         }
