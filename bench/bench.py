@@ -13,13 +13,12 @@ import platform
 import shutil
 import statistics
 import sys
-import tempfile
 import time
 import urllib.parse
 
 import monit
 from host import Process, Units, cpu_seconds, free_port, get, get_json, progress, rss_mb, say, wait_until
-from report import table
+from report import folder_of_a_run, keep, table
 
 NAMESPACE = "bench"
 # What `dixmgr up` gives its server: a write-ahead log, one partition a queue for one host, and no brake on the queues of
@@ -250,20 +249,13 @@ def main():
     options = parser.parse_args()
     if not options.temporal:
         sys.exit("bench: no temporal on the PATH; name it with --temporal")
-    folder = tempfile.mkdtemp(prefix="dixmgr-bench.")
-    try:
+    with folder_of_a_run() as folder:
         sizes = [measure(options, count, os.path.join(folder, str(count))) for count in options.services]
-        shutil.rmtree(folder)
-    except BaseException:
-        say(f"\nbench: what dixmgr and Temporal said is in {folder}")
-        raise
     result = {"machine": f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}", "sizes": sizes}
     text = table(result)
     if options.results:
-        os.makedirs(options.results, exist_ok=True)
-        for name, content in (("bench.json", json.dumps(result, indent=2)), ("bench.txt", text)):
-            with open(os.path.join(options.results, name), "w") as file:
-                file.write(content + "\n")
+        keep(options.results, bench=result)
+        keep(options.results, bench=text)
         say(f"\nwritten to {options.results}")
     print(json.dumps(result, indent=2) if options.json else text)
 

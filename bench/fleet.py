@@ -10,13 +10,11 @@ import json
 import os
 import shutil
 import statistics
-import sys
-import tempfile
 import time
 
 from bench import NAMESPACE, Temporal, cpu_over
 from host import Process, free_port, get, progress, say, systemctl, wait_until
-from report import aimed, row
+from report import aimed, folder_of_a_run, keep, row
 
 HOSTS = 100
 PAIRS = 50
@@ -193,11 +191,10 @@ def main():
     parser.add_argument("--idle", type=int, default=int(os.environ.get("BENCH_IDLE", "60")), metavar="SECONDS")
     parser.add_argument("--results", metavar="FOLDER", help="where fleet.json is written")
     options = parser.parse_args()
-    folder = tempfile.mkdtemp(prefix="dixmgr-bench.")
-    bench = Bench(options, folder)
-    try:
-        say("\nfleets")
-        figures = {}
+    say("\nfleets")
+    figures = {}
+    with folder_of_a_run() as folder:
+        bench = Bench(options, folder)
         for name, measure in (
             ("chain", lambda: bench.levels("chain", 5, 1)),
             ("deep", lambda: bench.levels("deep", 10, 100)),
@@ -208,14 +205,7 @@ def main():
         ):
             figures[name] = measure()
             say(f"   {name}: {figures[name]}")
-        shutil.rmtree(folder)
-    except BaseException:
-        say(f"\nbench: what dixmgr and Temporal said is in {folder}")
-        raise
-    if options.results:
-        os.makedirs(options.results, exist_ok=True)
-        with open(os.path.join(options.results, "fleet.json"), "w") as file:
-            json.dump(figures, file, indent=2)
+    keep(options.results, fleet=figures)
     print("\n".join(table(figures)))
 
 

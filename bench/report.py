@@ -1,4 +1,11 @@
-"""The table: what was measured, what is aimed at, what others do."""
+"""The table: what was measured, what is aimed at, what others do. And where it is kept."""
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
 
 # Measured once on a 2-core machine by the means that the peers offer: ratios hold, absolute figures drift.
 PEERS = [
@@ -67,3 +74,26 @@ def table(result):
     lines += ["", "Peers, measured apart from this run on a 2-core machine:", ""]
     lines += [f"| {what:<36} | {figure:<92} |" for what, figure in PEERS]
     return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def folder_of_a_run():
+    """A folder for what the programs say; it is kept if something fails."""
+    folder = tempfile.mkdtemp(prefix="dixmgr-bench.")
+    try:
+        yield folder
+        shutil.rmtree(folder)
+    except BaseException:
+        print(f"\nbench: what dixmgr and Temporal said is in {folder}", file=sys.stderr)
+        raise
+
+
+def keep(results, **files):
+    """Writes the results, if they are wanted: texts as they are, anything else as JSON."""
+    if not results:
+        return
+    os.makedirs(results, exist_ok=True)
+    for name, content in files.items():
+        suffix = "txt" if isinstance(content, str) else "json"
+        with open(os.path.join(results, f"{name}.{suffix}"), "w") as file:
+            file.write((content if isinstance(content, str) else json.dumps(content, indent=2)) + "\n")

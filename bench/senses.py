@@ -11,11 +11,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 
 from bench import Dixmgr, Temporal, cpu_over
 from host import Process, Units, get, rss_mb, say, wait_until
-from report import aimed, row
+from report import aimed, folder_of_a_run, keep, row
 
 SERVICES = 1000
 
@@ -96,10 +95,9 @@ def main():
     parser.add_argument("--results", metavar="FOLDER", help="where senses.json is written")
     options = parser.parse_args()
     cost, check_cost = (os.path.join(options.examples, name) for name in ("cost", "check_cost"))
-    folder = tempfile.mkdtemp(prefix="dixmgr-bench.")
     off = ("-resource-monitoring=false",)
-    try:
-        say("\nsenses")
+    say("\nsenses")
+    with folder_of_a_run() as folder:
         figures = {"sampling": example(cost, "1000", "30", "files"), "checks": example(check_cost)}
         say(f"   alone: {figures}")
         units = Units(SERVICES)
@@ -110,14 +108,7 @@ def main():
         figures["probed"] = whole(options, folder, units, "probed", probe, off, ready=checked)
         server.process.stop()
         units.stop()
-        shutil.rmtree(folder)
-    except BaseException:
-        say(f"\nbench: what dixmgr and Temporal said is in {folder}")
-        raise
-    if options.results:
-        os.makedirs(options.results, exist_ok=True)
-        with open(os.path.join(options.results, "senses.json"), "w") as file:
-            json.dump(figures, file, indent=2)
+    keep(options.results, senses=figures)
     print("\n".join(table(figures)))
 
 

@@ -2,7 +2,20 @@
 
 use super::{file, set};
 use dixmgr_contract::PhaseName;
-use dixmgr_tests::{Host, Launch, Sandbox, TemporalServer, in_sandbox, wait_until};
+use dixmgr_tests::{Dixmgr, Host, Launch, Sandbox, Temporal, TemporalServer, in_sandbox, wait_until};
+
+/// The workflows of the two nodes.
+const BOTH: [&str; 2] = ["wf.svc.one", "wf.svc.two"];
+
+/// Two nodes of one chain that are well.
+fn two_nodes(host: &Host, server: &TemporalServer) -> (Dixmgr, Temporal) {
+    let nodes = install(host, &[("one", 9944), ("two", 9945)]);
+    let (dixmgr, temporal) = (Launch::exec(host, &nodes).start(), server.connect());
+    for node in BOTH {
+        temporal.wait_phase(node, PhaseName::Healthy);
+    }
+    (dixmgr, temporal)
+}
 
 /// Stand-ins for nodes of one chain, each behind a switch of its name.
 fn install(host: &Host, nodes: &[(&str, u16)]) -> String {
@@ -25,13 +38,8 @@ fn install(host: &Host, nodes: &[(&str, u16)]) -> String {
 #[test]
 fn a_node_that_stands_while_others_move_is_told_and_restarted_where_its_owner_says_so() {
     in_sandbox(Sandbox::UserManager, |host| {
-        let nodes = install(host, &[("one", 9944), ("two", 9945)]);
         let server = TemporalServer::start();
-        let dixmgr = Launch::exec(host, &nodes).start();
-        let temporal = server.connect();
-        for node in ["wf.svc.one", "wf.svc.two"] {
-            temporal.wait_phase(node, PhaseName::Healthy);
-        }
+        let (dixmgr, temporal) = two_nodes(host, &server);
         let shown = |name: &str| dixmgr.metric(name, &[("node", "one"), ("chain", "test")]);
         assert!(shown("dixmgr_node_best_block_height") > shown("dixmgr_node_finalized_block_height"));
         let run = host.invocation("one");
@@ -52,13 +60,8 @@ fn a_node_that_stands_while_others_move_is_told_and_restarted_where_its_owner_sa
 #[test]
 fn a_chain_that_stands_still_is_told_once_and_nobody_is_restarted() {
     in_sandbox(Sandbox::UserManager, |host| {
-        let nodes = install(host, &[("one", 9944), ("two", 9945)]);
         let server = TemporalServer::start();
-        let dixmgr = Launch::exec(host, &nodes).start();
-        let temporal = server.connect();
-        for node in ["wf.svc.one", "wf.svc.two"] {
-            temporal.wait_phase(node, PhaseName::Healthy);
-        }
+        let (dixmgr, _temporal) = two_nodes(host, &server);
         let runs = ["one", "two"].map(|node| host.invocation(node));
         // Both stop at the same height, as the nodes of a chain do that halts.
         let height = dixmgr.metric("dixmgr_node_best_block_height", &[("node", "two"), ("chain", "test")]);

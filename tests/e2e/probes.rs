@@ -82,9 +82,8 @@ fn an_endpoint_that_does_not_answer_is_left_alone_for_a_while() {
         let temporal = server.connect();
         let dead = temporal.wait_phase("wf.svc.dead", PhaseName::Degraded);
         assert!(dead.detail.contains("port"), "{}", dead.detail);
-        let open = |service, probe| {
-            dixmgr.metric("dixmgr_probe_breaker_open", &[("service", service), ("probe", probe)])
-        };
+        let open =
+            |service, probe| dixmgr.metric("dixmgr_probe_breaker_open", &[("service", service), ("probe", probe)]);
         wait_until("it is left alone", || open("dead", "port") == Some(1.0));
         assert_eq!(open("web", "http"), Some(0.0));
         temporal.wait_phase("wf.svc.web", PhaseName::Healthy);

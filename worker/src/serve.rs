@@ -28,11 +28,14 @@ const LAST_GRACE: Duration = Duration::from_secs(15);
 /// What keeps dixmgr from starting. Once it runs, nothing ends it but a signal.
 pub(crate) async fn run(settings: Settings, state: StateDir, ui: Option<String>) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    tokio::select! {
-        result = start(&settings, &state, ui) => result?.until(signals.any()).await,
+    let started = tokio::select! {
+        result = start(&settings, &state, ui) => result?,
         // Asked to stop before it had begun.
-        () = signals.any() => {}
-    }
+        () = signals.any() => return Ok(()),
+    };
+    // Whoever needs a part of it has taken it.
+    drop(settings);
+    started.until(signals.any()).await;
     Ok(())
 }
 

@@ -143,10 +143,10 @@ impl ServiceBoard {
         }
     }
 
-    pub(crate) fn each_health(&self, mut see: impl FnMut(u64, &[KeyValue])) {
+    pub(crate) fn each_health(&self, mut see: impl FnMut(f64, &[KeyValue])) {
         for row in self.rows().values() {
             if let Some(up) = row.up {
-                see(u64::from(up), &row.health_labels);
+                see(f64::from(up), &row.health_labels);
             }
         }
     }
@@ -178,8 +178,8 @@ impl ServiceBoard {
         }
     }
 
-    pub(crate) fn each_restarts(&self, mut see: impl FnMut(u64, &[KeyValue])) {
-        self.rows().values().for_each(|row| see(row.restarts, &row.labels));
+    pub(crate) fn each_restarts(&self, mut see: impl FnMut(f64, &[KeyValue])) {
+        self.rows().values().for_each(|row| see(row.restarts as f64, &row.labels));
     }
 
     pub(crate) fn each_downtime(&self, now: Instant, mut see: impl FnMut(f64, &[KeyValue])) {
@@ -232,11 +232,11 @@ mod tests {
             board.each_health(|v, _| seen.push(v));
             seen
         };
-        assert_eq!(health(), Vec::<u64>::new());
+        assert_eq!(health(), Vec::<f64>::new());
         board.set_health("api", Some(false));
-        assert_eq!(health(), [0]);
+        assert_eq!(health(), [0.0]);
         board.set_health("api", None);
-        assert_eq!(health(), Vec::<u64>::new());
+        assert_eq!(health(), Vec::<f64>::new());
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
         board.put(ServiceLabels { service: "api".into(), kind: "nginx".into(), chain: String::new() });
         let mut seen = vec![];
         board.each_restarts(|n, labels| seen.push((n, labels[1].value.to_string())));
-        assert_eq!(seen, [(2, "nginx".to_owned())]);
+        assert_eq!(seen, [(2.0, "nginx".to_owned())]);
 
         board.remove("api");
         board.add_restarts("api", 1);

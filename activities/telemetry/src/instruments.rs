@@ -3,12 +3,16 @@
 //! Those with a series for each service are observable: OpenTelemetry asks the board at each scrape.
 
 use crate::board::ServiceBoard;
-use crate::catalogue::{Metric, find};
+use crate::catalogue::{Kind, Metric, find};
 use crate::figures::{GAUGES, NODE_GAUGES};
 use crate::host::{FILE_SYSTEM_GAUGES, HOST_GAUGES, HostBoard};
 use crate::probes::{PROBE_GAUGES, ProbeBoard};
-use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{AsyncInstrument, Counter, Gauge, Histogram, Meter};
 use std::time::Instant;
+
+/// Takes a value and its labels.
+type See<'a> = &'a mut dyn FnMut(f64, &[KeyValue]);
 
 /// Turns entries of the catalogue into instruments.
 pub(crate) struct Builder {
@@ -37,96 +41,58 @@ impl Builder {
             .build()
     }
 
-    /// The observable instruments. The provider keeps their callbacks; the handles have nothing more to do.
-    pub(crate) fn board(&self, board: &ServiceBoard) {
-        let metric = const { find("service_health") };
-        let rows = board.clone();
-        self.meter
-            .u64_observable_gauge(self.name(metric))
-            .with_description(metric.help)
-            .with_callback(move |see| rows.each_health(|value, labels| see.observe(value, labels)))
-            .build();
-        let metric = const { find("service_restarts_total") };
-        let rows = board.clone();
-        self.meter
-            .u64_observable_counter(self.name(metric))
-            .with_description(metric.help)
-            .with_callback(move |see| rows.each_restarts(|value, labels| see.observe(value, labels)))
-            .build();
-        let metric = const { find("service_downtime_seconds_total") };
-        let rows = board.clone();
-        self.meter
-            .f64_observable_counter(self.name(metric))
-            .with_description(metric.help)
-            .with_callback(move |see| rows.each_downtime(Instant::now(), |value, labels| see.observe(value, labels)))
-            .build();
-        self.nodes(board);
-        self.figures(board);
-        let metric = const { find("services") };
-        let rows = board.clone();
-        self.meter
-            .u64_observable_gauge(self.name(metric))
-            .with_description(metric.help)
-            .with_callback(move |see| see.observe(u64::try_from(rows.len()).unwrap_or(u64::MAX), &[]))
-            .build();
+    /// An instrument that asks `feed` at each scrape. The provider keeps the callback; the handle has nothing more to do.
+    fn observed(&self, metric: &'static Metric, feed: impl Fn(See<'_>) + Send + Sync + 'static) {
+        let see = move |into: &dyn AsyncInstrument<f64>| feed(&mut |value, labels| into.observe(value, labels));
+        let (name, help) = (self.name(metric), metric.help);
+        if metric.kind == Kind::Counter {
+            self.meter.f64_observable_counter(name).with_description(help).with_callback(see).build();
+        } else {
+            self.meter.f64_observable_gauge(name).with_description(help).with_callback(see).build();
+        }
     }
 
-    fn nodes(&self, board: &ServiceBoard) {
+    /// What is shown of each service.
+    pub(crate) fn board(&self, board: &ServiceBoard) {
+        let rows = board.clone();
+        self.observed(const { find("service_health") }, move |see| rows.each_health(see));
+        let rows = board.clone();
+        self.observed(const { find("service_restarts_total") }, move |see| rows.each_restarts(see));
+        let rows = board.clone();
+        self.observed(const { find("service_downtime_seconds_total") }, move |see| {
+            rows.each_downtime(Instant::now(), see);
+        });
+        let rows = board.clone();
+        self.observed(const { find("services") }, move |see| see(rows.len() as f64, &[]));
         for (metric, read) in NODE_GAUGES {
             let rows = board.clone();
-            self.meter
-                .f64_observable_gauge(self.name(metric))
-                .with_description(metric.help)
-                .with_callback(move |see| rows.each_node(read, |value, labels| see.observe(value, labels)))
-                .build();
+            self.observed(metric, move |see| rows.each_node(read, see));
         }
-    }
-
-    fn figures(&self, board: &ServiceBoard) {
         for (metric, read) in GAUGES {
             let rows = board.clone();
-            self.meter
-                .f64_observable_gauge(self.name(metric))
-                .with_description(metric.help)
-                .with_callback(move |see| rows.each_figure(read, |value, labels| see.observe(value, labels)))
-                .build();
+            self.observed(metric, move |see| rows.each_figure(read, see));
         }
-        let metric = const { find("service_disk_io_bytes_per_second") };
         let rows = board.clone();
-        self.meter
-            .f64_observable_gauge(self.name(metric))
-            .with_description(metric.help)
-            .with_callback(move |see| rows.each_disk(|value, labels| see.observe(value, labels)))
-            .build();
+        self.observed(const { find("service_disk_io_bytes_per_second") }, move |see| rows.each_disk(see));
     }
 
+    /// What is shown of each probe.
     pub(crate) fn probes(&self, board: &ProbeBoard) {
         for (metric, read) in PROBE_GAUGES {
             let rows = board.clone();
-            self.meter
-                .f64_observable_gauge(self.name(metric))
-                .with_description(metric.help)
-                .with_callback(move |see| rows.each(read, |value, labels| see.observe(value, labels)))
-                .build();
+            self.observed(metric, move |see| rows.each(read, see));
         }
     }
 
+    /// What is shown of the host.
     pub(crate) fn host(&self, board: &HostBoard) {
         for (metric, read) in HOST_GAUGES {
             let host = board.clone();
-            self.meter
-                .f64_observable_gauge(self.name(metric))
-                .with_description(metric.help)
-                .with_callback(move |see| host.see(read, |value, labels| see.observe(value, labels)))
-                .build();
+            self.observed(metric, move |see| host.see(read, see));
         }
         for (metric, read) in FILE_SYSTEM_GAUGES {
             let host = board.clone();
-            self.meter
-                .f64_observable_gauge(self.name(metric))
-                .with_description(metric.help)
-                .with_callback(move |see| host.each_file_system(read, |value, labels| see.observe(value, labels)))
-                .build();
+            self.observed(metric, move |see| host.each_file_system(read, see));
         }
     }
 }

@@ -35,7 +35,7 @@ use std::{
 /// The most series of an instrument that has none per service, the Temporal SDK's included; beyond it, OpenTelemetry
 /// lumps the rest together as `otel_metric_overflow`. It makes room for all of them in advance, in each of some sixty
 /// instruments: its default of 2,000 costs 6 MB.
-const MAX_SERIES: usize = 400;
+const MAX_SERIES: usize = 200;
 
 /// The most series of one service, on the average, where its dependencies or alerts are told apart.
 const MAX_OTHERS: usize = 4;

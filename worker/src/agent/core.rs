@@ -72,7 +72,7 @@ impl Agent {
         let names = index(|one| one.spec.name.as_str());
         let mut dependants = vec![Vec::new(); tracked.len()];
         for (dependant, one) in tracked.iter().enumerate() {
-            for dependency in one.service.after.iter().filter_map(|name| names.get(name.as_str())) {
+            for dependency in one.after.iter().filter_map(|name| names.get(name.as_str())) {
                 dependants[*dependency].push(dependant);
             }
         }
@@ -249,7 +249,7 @@ impl Agent {
         let one = &self.tracked[index];
         let policy = one.spec.policy.on_dependency_loss;
         let minds = !one.is_up() || policy != OnDependencyLoss::Ignore;
-        let here = || one.service.after.iter().filter(|_| minds).filter_map(|name| self.by_name.get(name));
+        let here = || one.after.iter().filter(|_| minds).filter_map(|name| self.by_name.get(name));
         let missing = here().filter(|at| !self.tracked[**at].is_ready()).map(|at| self.tracked[*at].name().clone());
         let missing = missing.collect();
         let ready = here().filter(|at| policy == OnDependencyLoss::Restart && self.tracked[**at].is_ready());

@@ -14,7 +14,8 @@ const NOT_ASKED: &str = "not asked yet";
 
 /// A service and what has been told of it.
 pub(super) struct Tracked {
-    pub(super) service: Service,
+    /// What it comes after, on whichever host.
+    pub(super) after: Vec<ServiceName>,
     pub(super) workflow_id: String,
     /// What is sent: the service with its host.
     pub(super) spec: ServiceSpec,
@@ -44,12 +45,13 @@ pub(super) struct Tracked {
 
 impl Tracked {
     pub(super) fn new(service: Service, workflow_id: String, options: &Options, accepted: Option<Accepted>) -> Self {
-        let spec = ServiceSpec { host: Some(options.host.clone()), ..service.spec.clone() };
+        let Service { spec, after, probes, .. } = service;
+        let spec = ServiceSpec { host: Some(options.host.clone()), ..spec };
         let text = serde_json::to_string(&spec).unwrap_or_default();
         Self {
             sensed: None,
-            unasked: service.probes.iter().map(|(name, probe)| unasked(name, &probe.check)).collect(),
-            service,
+            unasked: probes.iter().map(|(name, probe)| unasked(name, &probe.check)).collect(),
+            after,
             workflow_id,
             spec,
             spec_digest: sketch::digest_of(&text),
