@@ -29,7 +29,7 @@ fn what_runs_and_does_not_work_is_degraded_and_those_after_it_wait() {
         let temporal = server.connect();
         let web = temporal.wait_phase("wf.svc.web", PhaseName::Degraded);
         assert!(web.detail.contains("http"), "{}", web.detail);
-        dixmgr.wait_logged(&["probe has failed", "service=web", "503"]);
+        dixmgr.wait_logged(&["probe has failed", "service=web", "probe=\"http\""]);
         assert_eq!(temporal.wait_phase("wf.svc.app", PhaseName::Waiting).waiting_for[0].as_str(), "web");
         assert_eq!(dixmgr.metric("dixmgr_probe_healthy", &[("service", "web"), ("probe", "http")]), Some(0.0));
         let run = host.invocation("web");

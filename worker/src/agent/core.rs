@@ -212,6 +212,7 @@ impl Agent {
         for verdict in &verdicts {
             let (service, probe, reason) = (one.name(), verdict.rule.as_str(), verdict.detail.as_str());
             match (one.opinion(probe), verdict.healthy) {
+                (None, false) if !verdict.failed => tracing::info!(%service, probe, reason, "not ready yet"),
                 (None | Some(true), false) => ProbeFailed { service, probe, reason }.emit(&self.metrics),
                 (Some(false), true) => ProbeRecovered { service, probe }.emit(&self.metrics),
                 _ => {}
