@@ -17,6 +17,7 @@ pub(super) struct Slot {
     service: String,
     probe: String,
     subject: Subject,
+    interval: Span,
     schedule: Schedule,
     breaker: Breaker,
     policy: BreakerPolicy,
@@ -45,6 +46,7 @@ impl Slot {
             service,
             probe,
             subject,
+            interval,
             schedule: Schedule::new(interval, rng, now),
             breaker: Breaker::default(),
             policy: BreakerPolicy { open_for: open_for.min(policy.open_for), ..policy },
@@ -109,10 +111,12 @@ impl Slot {
         }
         let event = seen.event();
         self.subject.hear(seen, chains, now);
-        if self.subject.is_awaited() {
-            // Its port opens only a while after its start: no reason to leave it alone.
-            self.schedule.hurry(now.after(patience(now.since(self.since))));
-        } else {
+        let (is_awaited, wait) = (self.subject.is_awaited(), patience(now.since(self.since)));
+        if is_awaited {
+            self.schedule.hurry(now.after(wait));
+        }
+        // Its port opens only a while after its start: at first that is no reason to leave it alone.
+        if !is_awaited || wait >= self.interval {
             self.breaker.step(event, &self.policy, now);
         }
         !std::mem::replace(&mut self.heard, true)
@@ -135,3 +139,7 @@ impl Slot {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "slot_tests.rs"]
+mod tests;

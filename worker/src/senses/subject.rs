@@ -142,7 +142,7 @@ impl Subject {
     pub(super) fn is_awaited(&self) -> bool {
         match self {
             Self::Endpoint(endpoint) => endpoint.machine.state() == CheckState::Unknown,
-            Self::Node(node) => node.verdict.in_sync != Some(true) && node.verdict.reachable != Some(false),
+            Self::Node(node) => node.verdict.in_sync != Some(true),
         }
     }
 
