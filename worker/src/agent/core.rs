@@ -179,7 +179,7 @@ impl Agent {
         let is_up = one.is_up();
         let moved = was_up != Some(is_up) || !same_run;
         if moved {
-            one.sensed = None;
+            (one.sensed, one.found) = (None, was_up.is_none());
             if one.has_probes() {
                 let run = one.unit.as_ref().and_then(|unit| unit.invocation.clone());
                 self.options.runs.set(index, is_up.then_some(run));
@@ -251,8 +251,10 @@ impl Agent {
         let policy = one.spec.policy.on_dependency_loss;
         let minds = !one.is_up() || policy != OnDependencyLoss::Ignore;
         let here = || one.after.iter().filter(|_| minds).filter_map(|name| self.by_name.get(name));
-        let missing = here().filter(|at| !self.tracked[**at].is_ready()).map(|at| self.tracked[*at].name().clone());
-        let missing = missing.collect();
+        // Who runs has lost nothing as long as nobody has looked.
+        let counts_as_ready = |dependency: &Tracked| dependency.is_ready() || (one.is_up() && dependency.is_unasked());
+        let missing = here().map(|at| &self.tracked[*at]).filter(|one| !counts_as_ready(one));
+        let missing = missing.map(|dependency| dependency.name().clone()).collect();
         let ready = here().filter(|at| policy == OnDependencyLoss::Restart && self.tracked[**at].is_ready());
         let run =
             |at: &usize| Some((self.tracked[*at].name().clone(), self.tracked[*at].unit.as_ref()?.invocation.clone()?));
@@ -267,9 +269,8 @@ impl Agent {
         if !one.is_news() {
             return self.outbox.remove(index);
         }
-        let passing = one.is_passing();
         let news = if one.is_up() { News::Well } else { News::Ill };
-        self.outbox.put(index, news, if passing { one.at + sketch::HOLD } else { one.at });
+        self.outbox.put(index, news, one.at + one.patience());
     }
 
     /// Sends whatever is due, as far as there is room.

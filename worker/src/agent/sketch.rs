@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// A state on the way to another one is told only if it lasts this long.
 pub(super) const HOLD: Duration = Duration::from_millis(250);
+/// So long is waited for the probes of what ran before dixmgr did: that nobody has looked yet is not to be told as news.
+pub(super) const ASKING: Duration = Duration::from_secs(10);
 
 /// A fingerprint of everything that matters. Kept on disk: should the hash function change with a new compiler, all
 /// services are told once more, which harms nothing.

@@ -2,7 +2,7 @@
 
 use super::{Agent, Courier, DeliveryError, Handle, Memory, Message, Options, Parcel};
 use crate::senses::Runs;
-use dixmgr_contract::{ActiveState, LoadState, Observation, UnitName, UnitState};
+use dixmgr_contract::{ActiveState, LoadState, Observation, UnitName, UnitState, Verdict};
 use dixmgr_systemd::FakeSystemd;
 use dixmgr_telemetry::{Metrics, Room};
 use futures_util::FutureExt;
@@ -228,6 +228,30 @@ async fn a_service_waits_for_its_dependencies_and_hears_when_they_are_up() {
     bench.systemd.set(&db, unit(ActiveState::Active, "a"));
     wait_for("the news for api", || courier.of("api").len() == 2).await;
     assert!(courier.of("api")[1].waiting_for.is_empty());
+}
+
+#[tokio::test]
+async fn who_runs_has_lost_nothing_while_nobody_has_looked() {
+    let config = "[services.db]\nunit = \"db.service\"\nprobes.port = { tcp = \"127.0.0.1:1\" }\n\
+                  [services.api]\nunit = \"api.service\"\nafter = [\"db\"]\non_dependency_loss = \"stop\"\n";
+    let bench = Bench::start("unasked", config, "e1").await;
+    let courier = FakeCourier::new(100, 0);
+    let db: UnitName = "db.service".parse().unwrap();
+    bench.systemd.set(&db, unit(ActiveState::Active, "a"));
+    bench.systemd.set(&api(), unit(ActiveState::Active, "a"));
+    bench.systemd.sync();
+    bench.link(&courier, &[]).await;
+    wait_for("api is told", || courier.of("api").len() == 1).await;
+    assert!(courier.of("api")[0].waiting_for.is_empty(), "a start of dixmgr is no loss");
+    let run = Some("a".to_owned());
+    let says = |failed| vec![Verdict { unready: failed, failed, ..Verdict::new("port", !failed, String::new()) }];
+    bench.agent.say(Message::Sensed { index: 0, run: run.clone(), verdicts: says(false) }).await;
+    wait_for("db is told", || courier.of("db").len() == 1).await;
+    assert!(courier.of("db")[0].verdicts.iter().all(|verdict| verdict.healthy && !verdict.unready));
+    assert_eq!(courier.of("api").len(), 1);
+    bench.agent.say(Message::Sensed { index: 0, run, verdicts: says(true) }).await;
+    wait_for("the loss", || courier.of("api").len() == 2).await;
+    assert_eq!(courier.of("api")[1].waiting_for, vec!["db".parse().unwrap()]);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use dixmgr_contract::observation::RULE_SYNC;
 use dixmgr_contract::{Observation, ServiceName, ServiceSpec, Time, UnitState, Verdict};
 use dixmgr_model::{Check, Service};
 use std::collections::BTreeMap;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// What a probe has seen that was not asked.
 const NOT_ASKED: &str = "not asked yet";
@@ -26,6 +26,8 @@ pub(super) struct Tracked {
     pub(super) at: Instant,
     /// When it went down, while it is.
     pub(super) down_since: Option<Instant>,
+    /// It is as it was when dixmgr first looked.
+    pub(super) found: bool,
     /// What its probes say; absent until they have said something of this run.
     pub(super) sensed: Option<Vec<Verdict>>,
     /// What is told of them until then.
@@ -49,6 +51,7 @@ impl Tracked {
         let spec = ServiceSpec { host: Some(options.host.clone()), ..spec };
         let text = serde_json::to_string(&spec).unwrap_or_default();
         Self {
+            found: false,
             sensed: None,
             unasked: probes.iter().map(|(name, probe)| unasked(name, &probe.check)).collect(),
             after,
@@ -86,10 +89,20 @@ impl Tracked {
         self.is_up() && !self.said().iter().any(Verdict::holds_back)
     }
 
-    /// It is on its way to another state, which is worth a moment's patience.
-    pub(super) fn is_passing(&self) -> bool {
-        let unasked = self.has_probes() && self.sensed.is_none();
-        (self.is_up() && unasked) || self.unit.as_ref().is_some_and(sketch::is_passing)
+    /// How long its state has to last before it is told: one on its way to another is worth a moment's patience.
+    pub(super) fn patience(&self) -> Duration {
+        if self.is_unasked() && self.found {
+            sketch::ASKING
+        } else if self.is_unasked() || self.unit.as_ref().is_some_and(sketch::is_passing) {
+            sketch::HOLD
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// It runs, and its probes have said nothing of this run yet.
+    pub(super) fn is_unasked(&self) -> bool {
+        self.is_up() && self.has_probes() && self.sensed.is_none()
     }
 
     /// Whether a probe was content last.
