@@ -16,6 +16,7 @@ pub mod host;
 pub mod node;
 pub mod peers;
 pub mod rng;
+pub mod rules;
 pub mod service;
 pub mod wait;
 
