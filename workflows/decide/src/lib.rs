@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod condition;
 pub mod fleet;
 pub mod host;
+pub mod incident;
 pub mod node;
 pub mod peers;
 pub mod rng;
