@@ -4,7 +4,8 @@ use super::{Action, Clock, Incident};
 use dixmgr_contract::incident::IncidentRecord;
 use dixmgr_contract::{Severity, Span, Time};
 
-/// How long a cause that nobody has heard of yet may take to show before what is behind it is told on its own.
+/// How long an incident without members waits for the first: before it closes, and before it says that what is held because of
+/// it need not be.
 const HEARING: Span = Span::from_secs(30);
 
 impl Incident {
@@ -101,14 +102,17 @@ impl Incident {
             return false;
         }
         let quiet = self.calm.filter(|_| self.began.is_none()).unwrap_or(over).max(over);
-        if !clock.due(quiet.after(clock.policy.dedupe_window)) {
+        // What an incident was started for may come a moment after its start.
+        let hearing = if self.members.is_empty() { HEARING } else { Span::ZERO };
+        if !clock.due(quiet.after(clock.policy.dedupe_window.max(hearing))) {
             return false;
         }
-        let mut changed = false;
+        let silences = self.own_silences.len();
+        self.own_silences.retain(|silence| silence.until.is_some_and(|until| until > clock.now));
+        self.cycles.clear();
+        let mut changed = silences != self.own_silences.len();
         if self.began.take().is_some() {
             (self.ack, self.stage, self.stage_at) = (None, 0, None);
-            self.own_silences.retain(|silence| silence.until.is_some_and(|until| until > clock.now));
-            self.cycles.clear();
             self.members.values_mut().for_each(|member| member.heard = false);
             changed = true;
         }

@@ -128,7 +128,8 @@ impl Life {
                 let until = Some(self.world.now.after(spans(rng, &[60, 1_200])));
                 let matchers = vec![Matcher::is("service", pick(rng, &["*", "db"]))];
                 let silence = Silence { id, matchers, by, comment: String::new(), until };
-                Event::Silences(if rng.between(0, 1) == 0 { vec![silence] } else { vec![] })
+                self.world.silences = if rng.between(0, 1) == 0 { vec![silence] } else { vec![] };
+                Event::Silences(self.world.silences.clone())
             }
         }
     }
