@@ -47,7 +47,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
 /// What the pure crates may use from elsewhere; nothing in it reads a clock, opens a file or a socket.
 const PURE: &[(&str, &[&str])] = &[
     ("dixmgr-contract", &["jiff", "serde", "serde_json", "thiserror"]),
-    ("dixmgr-decide", &["cel", "serde", "serde_json", "thiserror"]),
+    ("dixmgr-decide", &["cel", "jiff", "serde", "serde_json", "thiserror"]),
     ("dixmgr-model", &["serde", "serde_json", "strsim", "thiserror", "toml", "toml_parser"]),
     ("dixmgr-flows", &["futures-util", "serde", "serde_json", "thiserror"]),
 ];
