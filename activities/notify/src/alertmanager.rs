@@ -198,6 +198,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn any_note_is_an_alert_that_is_taken(note in any_note(), now in any::<i64>()) {
             let said = Said::of(&note);

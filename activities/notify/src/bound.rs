@@ -106,6 +106,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn any_note_becomes_small_and_stays_so(note in any_note()) {
             let small = bounded(&note);

@@ -2,6 +2,11 @@
 //!
 //! Nothing here tries twice, waits for a turn, or remembers a note: whoever asks does that durably, with the note's id as
 //! the key that makes a second try harmless. A channel keeps only what it may forget: its rate, and who has a mail.
+//!
+//! Which receivers honour the key, so that a try after an answer that was lost is no second message: a webhook by its
+//! `webhook-id`, mail by its `Message-ID`, Matrix by its transaction, Alertmanager and PagerDuty since they know the alert
+//! already, a program if it keeps the note's `id`. Slack, Telegram and Discord have nothing of the kind: there it may be
+//! said twice, and is never said not at all.
 
 use crate::alertmanager::Alertmanager;
 use crate::answer::retry;

@@ -169,6 +169,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn any_note_is_within_the_limit(note in any_note()) {
             let message = message(&Said::of(&note), Some("$first")).to_string();

@@ -125,6 +125,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn any_note_is_within_the_limits(note in any_note()) {
             let event = event(&Said::of(&note));

@@ -174,6 +174,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn any_note_is_within_the_limit_and_is_html(note in any_note()) {
             let message = message(&Said::of(&note), "1", None);

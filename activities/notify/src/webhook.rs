@@ -167,6 +167,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn any_note_is_json_of_a_bounded_length(note in any_note()) {
             let text = body(&Said::of(&note)).to_string();

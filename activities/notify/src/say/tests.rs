@@ -94,6 +94,8 @@ fn what_is_cut_is_cut_before_it_is_escaped() {
 }
 
 proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn the_title_is_one_short_line(note in any_note()) {
         let said = Said::of(&note);

@@ -15,13 +15,16 @@ mod tls;
 
 use dixmgr_contract::{Delivery, HostName, Note, NoteKind, NoteMember, ServiceName, Severity, Span, Time};
 use dixmgr_notify::{Channel, ChannelConfig, Net, Rate, Settings};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
 /// Long enough for whatever does answer.
 const LONG: Duration = Duration::from_secs(20);
 
+/// It reads the authorities of this host, once.
+static NET: LazyLock<Net> = LazyLock::new(|| Net::new().unwrap());
+
 fn channel(settings: Settings) -> Channel {
-    with(settings, &Net::new().unwrap())
+    with(settings, &NET)
 }
 
 fn with(settings: Settings, net: &Net) -> Channel {

@@ -97,6 +97,8 @@ fn quoted_printable_is_read_back() {
 }
 
 proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn any_note_is_a_message_that_mail_can_carry(note in any_note()) {
         let mail = mail(&note);
