@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// Crate, the crates of ours that it may use, and the crates of Temporal's that it may use.
 ///
-/// `contract <- decide <- model, flows` and `contract <- telemetry, systemd, probe, procfs <- bind`; only `dixmgr` and tests see
+/// `contract <- decide <- model, flows` and `contract <- telemetry, notify, systemd, probe, procfs <- bind`; only `dixmgr` and tests see
 /// both columns, and `flows` and `bind` meet in `contract` alone. One edge crosses: `probe` asks `decide` what an answer
 /// means (conditions, JSON paths), which the configuration compiles too. Of the SDK, `flows` knows the workflow half only.
 const ALLOWED: &[(&str, &[&str], &[&str])] = &[
@@ -14,12 +14,20 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("dixmgr-model", &["dixmgr-contract", "dixmgr-decide"], &[]),
     ("dixmgr-flows", &["dixmgr-contract", "dixmgr-decide"], &["temporalio-workflow"]),
     ("dixmgr-telemetry", &["dixmgr-contract"], &[]),
+    ("dixmgr-notify", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
     ("dixmgr-systemd", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
     ("dixmgr-probe", &["dixmgr-contract", "dixmgr-decide", "dixmgr-telemetry"], &[]),
     ("dixmgr-procfs", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
     (
         "dixmgr-bind",
-        &["dixmgr-contract", "dixmgr-probe", "dixmgr-procfs", "dixmgr-systemd", "dixmgr-telemetry"],
+        &[
+            "dixmgr-contract",
+            "dixmgr-notify",
+            "dixmgr-probe",
+            "dixmgr-procfs",
+            "dixmgr-systemd",
+            "dixmgr-telemetry",
+        ],
         &["temporalio-client", "temporalio-common", "temporalio-macros", "temporalio-sdk"],
     ),
     (
@@ -30,6 +38,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
             "dixmgr-decide",
             "dixmgr-flows",
             "dixmgr-model",
+            "dixmgr-notify",
             "dixmgr-probe",
             "dixmgr-procfs",
             "dixmgr-systemd",
