@@ -1,0 +1,104 @@
+//! What the history costs: rows a second, and how large a file is after a day of a fleet's samples.
+//!
+//! `cargo run --release -p dixmgr-history --example history_cost -- [SERVICES] [HOURS]`, by default 1,000 and 24. It plays the
+//! samples of each 5 s as fast as they are written, with the upkeep of each 5 minutes.
+
+use dixmgr_contract::{Span, Time};
+use dixmgr_history::{Options, Record, Restart, State, Target, Transition, Usage, Writer};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+const START: i64 = 1_800_000_000_000 - 1_800_000_000_000 % 3_600_000;
+
+fn number(at: usize, default: i64) -> i64 {
+    std::env::args().nth(at).and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let ticks = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+fn memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> std::io::Result<()> {
+    let (services, hours) = (number(1, 1_000), number(2, 24));
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("history.db");
+    let Ok(host) = "alpha".parse() else { return Ok(()) };
+    let mut options = Options::new(Target::file(&path), host);
+    let clock = Arc::new(AtomicI64::new(START));
+    let hand = Arc::clone(&clock);
+    options.clock = Arc::new(move || Time::from_unix_millis(hand.load(Ordering::SeqCst)));
+    let (recorder, writer) = Writer::start(options);
+
+    let from = Instant::now();
+    for index in 0..100_000 {
+        recorder.record(event(&format!("service-{}", index % services), Time::from_unix_millis(START + index), index));
+        if index % 4_000 == 3_999 {
+            writer.flush().await;
+        }
+    }
+    writer.flush().await;
+    println!("events: {:.0} rows/s", 100_000.0 / from.elapsed().as_secs_f64());
+
+    let names: Vec<_> = (0..services).map(|service| format!("service-{service}")).collect();
+    let (from, busy, before) = (Instant::now(), cpu(), recorder.figures().written);
+    let mut upkeep = Duration::ZERO;
+    for round in 0..hours * 720 {
+        let at = Time::from_unix_millis(START + round * 5_000);
+        clock.store(at.unix_millis(), Ordering::SeqCst);
+        for (index, service) in names.iter().enumerate() {
+            #[expect(clippy::cast_precision_loss, reason = "figures that vary")]
+            let figure = ((round * 31 + index as i64 * 17) % 1_000) as f64;
+            let usage = Usage {
+                cpu_percent: figure / 7.0,
+                memory: 5e8 + figure * 4096.0,
+                disk_read: 0.0,
+                disk_write: figure * 512.0,
+            };
+            recorder.record(Record::Usage { service: service.clone(), at, usage });
+        }
+        writer.flush().await;
+        if round % 60 == 3 {
+            let from = Instant::now();
+            writer.upkeep().await;
+            upkeep += from.elapsed();
+        }
+        if round % 720 == 719 && [1, 2, 3, 6, 12, 24].contains(&((round + 1) / 720)) {
+            writer.upkeep().await;
+            let used = recorder.figures().bytes as f64 / 1e6;
+            let file = std::fs::metadata(&path)?.len() as f64 / 1e6;
+            println!("{:>3} h: {used:.1} MB in use, {file:.1} MB on disk", (round + 1) / 720);
+        }
+    }
+    let (took, busy) = (from.elapsed().as_secs_f64(), cpu() - busy);
+    let rows = recorder.figures().written - before;
+    println!("samples: {rows} rows, {:.0} rows/s with upkeep, CPU {busy:.1} s of {took:.1} s", rows as f64 / took);
+    println!(
+        "upkeep: {:.1} s in {} runs; a real day's CPU share {:.3} %",
+        upkeep.as_secs_f64(),
+        hours * 12,
+        busy / (hours as f64 * 36.0)
+    );
+    println!("{:?}; highest memory {} KiB", recorder.figures(), memory());
+    writer.stop(Duration::from_secs(60)).await;
+    Ok(())
+}
+
+fn event(service: &str, at: Time, index: i64) -> Record {
+    let service = service.to_owned();
+    if index % 2 == 0 {
+        let state = if index % 4 == 0 { State::Down } else { State::Up };
+        return Record::Transition(Transition { service, at, state, phase: "down".into(), reason: "signal 9".into() });
+    }
+    let (reason, result) = ("signal 9".to_owned(), "done".to_owned());
+    Record::Restart(Restart { service, at, reason, result, detail: String::new(), took: Span::from_millis(30) })
+}
