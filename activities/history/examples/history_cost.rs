@@ -4,12 +4,12 @@
 //! samples of each 5 s as fast as they are written, with the upkeep of each 5 minutes.
 
 use dixmgr_contract::{Span, Time};
-use dixmgr_history::{Options, Record, Restart, State, Target, Transition, Usage, Writer};
+use dixmgr_history::{Options, Record, Recorder, Restart, State, Target, Transition, Usage, Writer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-const START: i64 = 1_800_000_000_000 - 1_800_000_000_000 % 3_600_000;
+const START: i64 = 1_800_000_000_000;
 
 fn number(at: usize, default: i64) -> i64 {
     std::env::args().nth(at).and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -38,16 +38,7 @@ async fn main() -> std::io::Result<()> {
     let hand = Arc::clone(&clock);
     options.clock = Arc::new(move || Time::from_unix_millis(hand.load(Ordering::SeqCst)));
     let (recorder, writer) = Writer::start(options);
-
-    let from = Instant::now();
-    for index in 0..100_000 {
-        recorder.record(event(&format!("service-{}", index % services), Time::from_unix_millis(START + index), index));
-        if index % 4_000 == 3_999 {
-            writer.flush().await;
-        }
-    }
-    writer.flush().await;
-    println!("events: {:.0} rows/s", 100_000.0 / from.elapsed().as_secs_f64());
+    events(&recorder, &writer, services).await;
 
     let names: Vec<_> = (0..services).map(|service| format!("service-{service}")).collect();
     let (from, busy, before) = (Instant::now(), cpu(), recorder.figures().written);
@@ -55,25 +46,16 @@ async fn main() -> std::io::Result<()> {
     for round in 0..hours * 720 {
         let at = Time::from_unix_millis(START + round * 5_000);
         clock.store(at.unix_millis(), Ordering::SeqCst);
-        for (index, service) in names.iter().enumerate() {
-            #[expect(clippy::cast_precision_loss, reason = "figures that vary")]
-            let figure = ((round * 31 + index as i64 * 17) % 1_000) as f64;
-            let usage = Usage {
-                cpu_percent: figure / 7.0,
-                memory: 5e8 + figure * 4096.0,
-                disk_read: 0.0,
-                disk_write: figure * 512.0,
-            };
-            recorder.record(Record::Usage { service: service.clone(), at, usage });
-        }
+        (0_i64..)
+            .zip(&names)
+            .for_each(|(index, service)| recorder.record(sample(service, at, round * 31 + index * 17)));
         writer.flush().await;
         if round % 60 == 3 {
             let from = Instant::now();
             writer.upkeep().await;
             upkeep += from.elapsed();
         }
-        if round % 720 == 719 && [1, 2, 3, 6, 12, 24].contains(&((round + 1) / 720)) {
-            writer.upkeep().await;
+        if round % 720 == 719 {
             let used = recorder.figures().bytes as f64 / 1e6;
             let file = std::fs::metadata(&path)?.len() as f64 / 1e6;
             println!("{:>3} h: {used:.1} MB in use, {file:.1} MB on disk", (round + 1) / 720);
@@ -82,15 +64,35 @@ async fn main() -> std::io::Result<()> {
     let (took, busy) = (from.elapsed().as_secs_f64(), cpu() - busy);
     let rows = recorder.figures().written - before;
     println!("samples: {rows} rows, {:.0} rows/s with upkeep, CPU {busy:.1} s of {took:.1} s", rows as f64 / took);
-    println!(
-        "upkeep: {:.1} s in {} runs; a real day's CPU share {:.3} %",
-        upkeep.as_secs_f64(),
-        hours * 12,
-        busy / (hours as f64 * 36.0)
-    );
+    let share = busy / (hours as f64 * 36.0);
+    println!("upkeep: {:.1} s in {} runs; of a real day's CPU {share:.3} %", upkeep.as_secs_f64(), hours * 12);
     println!("{:?}; highest memory {} KiB", recorder.figures(), memory());
     writer.stop(Duration::from_secs(60)).await;
     Ok(())
+}
+
+async fn events(recorder: &Recorder, writer: &Writer, services: i64) {
+    let (from, mut handing_in) = (Instant::now(), Duration::ZERO);
+    for index in 0..100_000 {
+        let record = event(&format!("service-{}", index % services), Time::from_unix_millis(START + index), index);
+        let before = Instant::now();
+        recorder.record(record);
+        handing_in += before.elapsed();
+        if index % 4_000 == 3_999 {
+            writer.flush().await;
+        }
+    }
+    writer.flush().await;
+    let each = handing_in / 100_000;
+    println!("events: {:.0} records/s; to hand one in takes {each:?}", 100_000.0 / from.elapsed().as_secs_f64());
+}
+
+/// Figures that vary.
+fn sample(service: &str, at: Time, seed: i64) -> Record {
+    let figure = (seed % 1_000) as f64;
+    let (cpu_percent, memory) = (figure / 7.0, 5e8 + figure * 4096.0);
+    let usage = Usage { cpu_percent, memory, disk_read: 0.0, disk_write: figure * 512.0 };
+    Record::Usage { service: service.to_owned(), at, usage }
 }
 
 fn event(service: &str, at: Time, index: i64) -> Record {

@@ -16,11 +16,14 @@
 
 mod answer;
 mod aside;
+mod bounds;
 mod db;
 mod desk;
 mod error;
+mod export;
 mod keep;
 mod notice;
+mod question;
 mod read;
 mod record;
 mod recorder;
@@ -39,9 +42,10 @@ pub use answer::{Entry, Line, ProbePoint, ServiceUptime, UsagePoint};
 pub use error::{Error, Trouble};
 pub use keep::Keep;
 pub use notice::{Figures, Notice, Tell};
+pub use question::{MOST, Question};
 pub use record::{Action, Incident, Interval, Record, Restart, State, Told, Transition, Usage};
 pub use recorder::Recorder;
-pub use store::{MOST, Question, Store};
+pub use store::Store;
 pub use target::{FILE_NAME, Target, TargetError};
 pub use uptime::Uptime;
 pub use writer::{Clock, Options, Writer};

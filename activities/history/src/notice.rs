@@ -59,7 +59,7 @@ pub struct Figures {
     pub batches: u64,
     /// Records that were not taken because the queue was full.
     pub dropped: u64,
-    /// Rows that were given up while the store could not be written.
+    /// Records that were given up while the store could not be written.
     pub lost: u64,
     /// Records that the database refuses, or whose figures are none.
     pub rejected: u64,

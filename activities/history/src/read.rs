@@ -16,6 +16,18 @@ pub(crate) struct Table {
     pub(crate) read: fn(&dyn Columns) -> Result<Entry>,
 }
 
+impl Table {
+    /// The column of the host, in a condition.
+    pub(crate) fn host(&self) -> &'static str {
+        if self.has_steps() { "s.host" } else { "host" }
+    }
+
+    /// Whether it is one of samples, in several resolutions.
+    pub(crate) fn has_steps(&self) -> bool {
+        self.at == "u.at"
+    }
+}
+
 pub(crate) const TRANSITIONS: Table = Table {
     select: "SELECT host, service, at, state, phase, reason FROM transitions",
     at: "at",
@@ -80,7 +92,8 @@ pub(crate) const INCIDENTS: Table = Table {
 };
 
 pub(crate) const NOTES: Table = Table {
-    select: "SELECT host, id, incident, sequence, at, channel, why, alert, severity, service, title, outcome, detail, tries FROM notes",
+    select: "SELECT host, id, incident, sequence, at, channel, why, alert, severity, service, title, outcome, detail, tries \
+        FROM notes",
     at: "at",
     service: "service",
     read: |row| {

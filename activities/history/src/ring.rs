@@ -51,7 +51,7 @@ impl Ring {
         self.events.len() + self.samples.len()
     }
 
-    /// Adds a row; true if another one had to be given up for it.
+    /// Adds a row; true if a record had to be given up for it.
     pub(crate) fn push(&mut self, row: Row) -> bool {
         let is_sample = matches!(&row, Row::Record(_, record) if record.is_sample());
         let (rows, most) =
@@ -60,10 +60,13 @@ impl Ring {
         if rows.len() <= most {
             return false;
         }
-        if let Some(Row::Move(lost)) = rows.pop_front() {
-            self.gap = Some(self.gap.map_or(lost.at, |gap| gap.min(lost.at)));
+        match rows.pop_front() {
+            Some(Row::Move(lost)) => {
+                self.gap = Some(self.gap.map_or(lost.at, |gap| gap.min(lost.at)));
+                false
+            }
+            oldest => oldest.is_some(),
         }
-        true
     }
 
     /// The next at most `most` rows: events in their order, then samples in theirs.
@@ -120,7 +123,7 @@ mod tests {
         assert_eq!([row(7), row(8)].map(|row| ring.push(row)), [false, false]);
         let given_up = (0..10).filter(|_| ring.push(sample())).count();
         assert_eq!((given_up, ring.len(), ring.gap()), (7, 5, None));
-        assert!(ring.push(row(9)));
+        assert!(!ring.push(row(9)), "a change that was derived is no record");
         assert_eq!((ring.len(), ring.gap()), (5, Some(Time::from_unix_millis(7))));
     }
 

@@ -8,7 +8,8 @@ use crate::answer::{Entry, Line, ServiceUptime};
 use crate::db::{Db, Value};
 use crate::error::Error;
 use crate::keep::{FIVE_MINUTES, HOUR};
-use crate::read::{ACTIONS, INCIDENTS, INTERVALS, NOTES, PROBES, RESTARTS, TRANSITIONS, Table, USAGE};
+use crate::question::{MOST, Question};
+use crate::read::{ACTIONS, INCIDENTS, NOTES, PROBES, RESTARTS, TRANSITIONS, Table, USAGE};
 use crate::record::Incident;
 use crate::uptime::Meter;
 use crate::write::ALIVE;
@@ -17,52 +18,8 @@ use dixmgr_contract::{Span, Time};
 use sqlx::AssertSqlSafe;
 use std::collections::BTreeMap;
 
-/// At most so many rows are an answer.
-pub const MOST: usize = 10_000;
 /// A mark that is older says that its dixmgr does not run: three times as old as it gets.
 const SILENT: Span = Span::from_secs(180);
-/// What is read in one go of an export.
-const PIECE: i64 = HOUR;
-
-/// What is asked about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Question {
-    /// This service; all if absent.
-    pub service: Option<String>,
-    /// This host; all if absent.
-    pub host: Option<String>,
-    /// From here.
-    pub from: Time,
-    /// To before here.
-    pub to: Time,
-    /// At most so many rows, the newest; 1 to [`MOST`].
-    pub limit: usize,
-}
-
-impl Question {
-    /// Everything from `from` to before `to`.
-    pub fn between(from: Time, to: Time) -> Self {
-        Self { from, to, limit: MOST, ..Self::default() }
-    }
-
-    /// The same about one service.
-    pub fn of(mut self, service: &str) -> Self {
-        self.service = Some(service.to_owned());
-        self
-    }
-
-    /// A condition on a table, and the values in it; the first two are the window.
-    fn condition(&self, service: &str, host: &str) -> (String, Vec<Value>) {
-        let (mut sql, mut values) = (String::new(), vec![self.from.into(), self.to.into()]);
-        for (column, wanted) in [(service, &self.service), (host, &self.host)] {
-            if let Some(wanted) = wanted {
-                values.push(wanted.into());
-                sql += &format!(" AND {column} = ${}", values.len());
-            }
-        }
-        (sql, values)
-    }
-}
 
 /// The history, to be read.
 #[derive(Clone, Debug)]
@@ -70,7 +27,7 @@ pub struct Store {
     target: Target,
 }
 
-type Result<T> = std::result::Result<T, Error>;
+pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 impl Store {
     /// Nothing is opened yet.
@@ -78,7 +35,7 @@ impl Store {
         Self { target }
     }
 
-    async fn open(&self) -> Result<Db> {
+    pub(crate) async fn open(&self) -> Result<Db> {
         if let Some(path) = self.target.path().filter(|path| !path.exists()) {
             return Err(Error::Nothing(path.to_owned()));
         }
@@ -90,7 +47,7 @@ impl Store {
         }
     }
 
-    fn problem(&self, error: &sqlx::Error) -> Error {
+    pub(crate) fn problem(&self, error: &sqlx::Error) -> Error {
         Error::new(&self.target, error)
     }
 
@@ -132,8 +89,8 @@ impl Store {
         Ok(lines.into_iter().filter_map(incident).collect())
     }
 
-    /// Samples of a window, the oldest first, at the resolution that is kept for all of it and answers at most
-    /// [`MOST`] rows a service: usage, then probes.
+    /// Samples of a window, the oldest first: usage, then probes. `step` is rounded up to what is kept: as they came (zero),
+    /// five minutes, an hour. Of each as many as the limit, the newest.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -163,63 +120,6 @@ impl Store {
         db.close().await;
         Ok(found)
     }
-
-    /// Everything of a window as JSON, a line each: `take` gets one line after the other, in the order of the tables and then of
-    /// time. Samples come in all their resolutions. How many lines it were.
-    ///
-    /// # Errors
-    /// The store cannot be read; or what `take` says, which ends it.
-    pub async fn export(&self, question: &Question, mut take: impl FnMut(&str) -> std::io::Result<()>) -> Result<u64> {
-        let mut lines = 0;
-        let tables = [&TRANSITIONS, &INTERVALS, &RESTARTS, &INCIDENTS, &NOTES, &ACTIONS, &USAGE, &PROBES];
-        let mut db = self.open().await?;
-        for table in tables {
-            let step = if table.at == "u.at" { "u.step IN (0, 300000, 3600000) AND " } else { "" };
-            let mut next = question.from;
-            while let Some((from, to)) = piece(&mut db, table, next, question.to).await.map_err(|e| self.problem(&e))? {
-                let part = Question { from, to, ..question.clone() };
-                let (and, values) = part.condition(table.service, host_of(table));
-                let at = table.at;
-                let sql = format!("{} WHERE {step}{at} >= $1 AND {at} < $2{and} ORDER BY {at}", table.select);
-                for line in all(&mut db, table, sql, values).await.map_err(|error| self.problem(&error))? {
-                    let text = serde_json::to_string(&line).map_err(|error| Error::Question(error.to_string()))?;
-                    take(&text).map_err(|error| Error::Question(format!("the export cannot be written: {error}")))?;
-                    lines += 1;
-                }
-                next = to;
-            }
-        }
-        db.close().await;
-        Ok(lines)
-    }
-}
-
-fn host_of(table: &Table) -> &'static str {
-    if table.at == "u.at" { "s.host" } else { "host" }
-}
-
-/// The next piece of a table that has anything in it. In pieces, because a transaction that lasts as long as somebody reads
-/// keeps the write-ahead log from being taken into the file.
-async fn piece(
-    db: &mut Db,
-    table: &Table,
-    from: Time,
-    to: Time,
-) -> std::result::Result<Option<(Time, Time)>, sqlx::Error> {
-    let (_, tables) = table.select.split_once(" FROM ").unwrap_or_default();
-    let mut first: Option<i64> = None;
-    let steps: &[&str] =
-        if table.at == "u.at" { &["u.step = 0 AND ", "u.step = 300000 AND ", "u.step = 3600000 AND "] } else { &[""] };
-    for step in steps {
-        let at = table.at;
-        let sql = format!("SELECT {at} FROM {tables} WHERE {step}{at} >= $1 AND {at} < $2 ORDER BY {at} LIMIT 1");
-        let found = db.number(AssertSqlSafe(sql), vec![from.into(), to.into()]).await?;
-        first = first.into_iter().chain(found).min();
-    }
-    Ok(first.map(Time::from_unix_millis).map(|first| {
-        let end = Time::from_unix_millis(first.unix_millis() + PIECE);
-        (first, end.min(to))
-    }))
 }
 
 async fn newest(
@@ -228,13 +128,13 @@ async fn newest(
     question: &Question,
     before: &str,
 ) -> std::result::Result<Vec<Line>, sqlx::Error> {
-    let (and, values) = question.condition(table.service, host_of(table));
+    let (and, values) = question.condition(table.service, table.host());
     let (at, limit) = (table.at, question.limit.clamp(1, MOST));
     let sql = format!("{} WHERE {before}{at} >= $1 AND {at} < $2{and} ORDER BY {at} DESC LIMIT {limit}", table.select);
     all(db, table, sql, values).await
 }
 
-async fn all(
+pub(crate) async fn all(
     db: &mut Db,
     table: &Table,
     sql: String,

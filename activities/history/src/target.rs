@@ -94,12 +94,13 @@ pub(crate) fn settings(pages: u64) -> String {
     )
 }
 
-/// How a server is asked: nothing on it may hang for ever.
-pub(crate) fn server(options: &PgConnectOptions) -> PgConnectOptions {
+/// How a server is asked: nothing on it may hang for ever, and who only reads can do nothing else.
+pub(crate) fn server(options: &PgConnectOptions, writes: bool) -> PgConnectOptions {
     options
         .clone()
         .application_name("dixmgr")
-        .options([("statement_timeout", "20000"), ("lock_timeout", "5000")])
+        .options([("statement_timeout", "20000"), ("lock_timeout", "5000"), ("client_min_messages", "warning")])
+        .options([("default_transaction_read_only", if writes { "off" } else { "on" })])
         .statement_cache_capacity(40)
         .disable_statement_logging()
 }

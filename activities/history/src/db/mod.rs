@@ -58,7 +58,7 @@ impl Db {
                     }
                 }
             }
-            Kind::Postgres(options) => Ok(Self::Postgres(within(CONNECT, server(options).connect()).await?)),
+            Kind::Postgres(options) => Ok(Self::Postgres(within(CONNECT, server(options, true).connect()).await?)),
         }
     }
 
@@ -66,7 +66,7 @@ impl Db {
     pub(crate) async fn to_read(target: &Target) -> Result<Self> {
         match &target.0 {
             Kind::Sqlite(path) => Ok(Self::Sqlite(within(CONNECT, file(path, false).connect()).await?)),
-            Kind::Postgres(options) => Ok(Self::Postgres(within(CONNECT, server(options).connect()).await?)),
+            Kind::Postgres(options) => Ok(Self::Postgres(within(CONNECT, server(options, false).connect()).await?)),
         }
     }
 
