@@ -21,6 +21,13 @@ fn cpu() -> f64 {
     ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
+/// Bytes that were handed to the disk.
+fn disk() -> f64 {
+    let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let line = io.lines().find(|line| line.starts_with("write_bytes:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|bytes| bytes.parse().ok()).unwrap_or(0.0)
+}
+
 fn memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
@@ -41,7 +48,7 @@ async fn main() -> std::io::Result<()> {
     events(&recorder, &writer, services).await;
 
     let names: Vec<_> = (0..services).map(|service| format!("service-{service}")).collect();
-    let (from, busy, before) = (Instant::now(), cpu(), recorder.figures().written);
+    let (from, busy, disk_before, before) = (Instant::now(), cpu(), disk(), recorder.figures().written);
     let mut upkeep = Duration::ZERO;
     for round in 0..hours * 720 {
         let at = Time::from_unix_millis(START + round * 5_000);
@@ -66,6 +73,7 @@ async fn main() -> std::io::Result<()> {
     println!("samples: {rows} rows, {:.0} rows/s with upkeep, CPU {busy:.1} s of {took:.1} s", rows as f64 / took);
     let share = busy / (hours as f64 * 36.0);
     println!("upkeep: {:.1} s in {} runs; of a real day's CPU {share:.3} %", upkeep.as_secs_f64(), hours * 12);
+    println!("disk: {:.1} GB written a day", (disk() - disk_before) * 24.0 / hours as f64 / 1e9);
     println!("{:?}; highest memory {} KiB", recorder.figures(), memory());
     writer.stop(Duration::from_secs(60)).await;
     Ok(())

@@ -21,7 +21,7 @@ pub enum Trouble {
     Corrupt,
     /// The server does not answer.
     Unreachable,
-    /// The server does not let us in.
+    /// The server does not let us in, or is not the one it should be.
     Refused,
     /// It was made by a newer dixmgr.
     Newer,
@@ -63,7 +63,9 @@ impl Trouble {
             Self::ReadOnly => "it cannot be written: let dixmgr's user write that folder",
             Self::Corrupt => "it is damaged",
             Self::Unreachable => "the server does not answer: look whether it runs, and at the network",
-            Self::Refused => "the server refuses: look at user, password and database of [history] url",
+            Self::Refused => {
+                "no agreement with the server: look at user, password, database and certificate of [history] url"
+            }
             Self::Newer => "a newer dixmgr has made it: run that one, or move it away",
             Self::Broken => "it cannot be used",
         }
@@ -157,9 +159,11 @@ pub(crate) fn trouble(error: &sqlx::Error) -> Trouble {
                 Code::Postgres(state) => of_postgres(state),
             }
         }
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Trouble::Unreachable,
+        // As a handshake of TLS that fails comes.
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Trouble::Refused,
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => Trouble::Unreachable,
+        sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => Trouble::Refused,
         sqlx::Error::Decode(inner) if inner.is::<NewerSchema>() => Trouble::Newer,
-        sqlx::Error::Configuration(_) => Trouble::Refused,
         _ => Trouble::Broken,
     }
 }

@@ -175,7 +175,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn everything_is_summed_up_once_and_in_order(first in 0..HOUR, spans in proptest::collection::vec(1..20 * FIVE_MINUTES, 1..20)) {
+        fn everything_is_summed_up_once_and_in_order(
+            first in 0..HOUR,
+            spans in proptest::collection::vec(1..20 * FIVE_MINUTES, 1..20),
+        ) {
             let (mut rolled, mut now) = (Rolled::default(), first);
             let mut next = None;
             for span in spans {

@@ -106,7 +106,9 @@ proptest! {
     }
 
     #[test]
-    fn any_intervals_are_counted_once(mut wild in proptest::collection::vec((0..4_usize, 0_i64..500, proptest::option::of(0_i64..500)), 0..20)) {
+    fn any_intervals_are_counted_once(
+        mut wild in proptest::collection::vec((0..4_usize, 0_i64..500, proptest::option::of(0_i64..500)), 0..20),
+    ) {
         wild.sort_by_key(|(_, began, _)| *began);
         let intervals: Vec<_> = wild.into_iter().map(|(state, began, ended)| (State::ALL[state], began, ended)).collect();
         prop_assert_eq!(total(&measure(&intervals, 50, 450)), 400_000);

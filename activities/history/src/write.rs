@@ -4,7 +4,7 @@
 //! have numbers, intervals their beginnings, samples their times.
 
 use crate::db::{Db, Value};
-use crate::record::Record;
+use crate::record::{Incident, Record, Told};
 use crate::ring::Row;
 use crate::tracker::Move;
 use dixmgr_contract::Time;
@@ -92,52 +92,35 @@ pub(crate) async fn write(db: &mut Db, host: &str, series: &mut Series, rows: &[
     for row in rows {
         match row {
             Row::Move(it) => go_over(db, host, it).await?,
-            Row::Record(seq, Record::Transition(it)) => many[0].push(vec![
-                host.into(),
-                (*seq).into(),
-                it.at.into(),
-                (&it.service).into(),
-                it.state.as_str().into(),
-                (&it.phase).into(),
-                (&it.reason).into(),
-            ]),
+            Row::Record(seq, Record::Transition(it)) => {
+                let texts = [&it.service, it.state.as_str(), &it.phase, &it.reason];
+                many[0].push(event(host, *seq, it.at, &texts));
+            }
             Row::Record(seq, Record::Restart(it)) => {
-                let mut values = vec![host.into(), (*seq).into(), it.at.into()];
-                values.extend([&it.service, &it.reason, &it.result, &it.detail].map(Value::from));
+                let mut values = event(host, *seq, it.at, &[&it.service, &it.reason, &it.result, &it.detail]);
                 values.push(it.took.as_millis().into());
                 many[1].push(values);
             }
             Row::Record(seq, Record::Action(it)) => {
-                let mut values = vec![host.into(), (*seq).into(), it.at.into()];
-                values.extend([&it.service, &it.who, &it.action, &it.detail, &it.result].map(Value::from));
-                many[2].push(values);
+                let texts = [&it.service, &it.who, &it.action, &it.detail, &it.result].map(String::as_str);
+                many[2].push(event(host, *seq, it.at, &texts));
             }
             Row::Record(_, Record::Usage { service, at, usage }) => {
                 let id = series.number(db, host, service, "").await?;
-                let mut values = vec![Value::Int(0), (*at).into(), id.into(), Value::Int(1)];
-                values.push(Value::Real((usage.cpu_percent * 100.0).round() / 100.0));
-                values.extend([usage.memory, usage.disk_read, usage.disk_write].map(|it| Value::Real(it.round())));
-                many[3].push(values);
+                let cpu = (usage.cpu_percent * 100.0).round() / 100.0;
+                let whole = [usage.memory, usage.disk_read, usage.disk_write].map(f64::round);
+                many[3].push(sample(*at, id, [cpu].into_iter().chain(whole).map(Value::Real)));
             }
             Row::Record(_, Record::Probe { service, probe, at, ok, took }) => {
                 let id = series.number(db, host, service, probe).await?;
-                let failed = Value::Int(i64::from(!*ok));
-                let took = Value::Real((took.duration().as_secs_f64() * 1e6).round() / 1e3);
-                many[4].push(vec![Value::Int(0), (*at).into(), id.into(), Value::Int(1), failed, took]);
+                let millis = (took.duration().as_secs_f64() * 1e6).round() / 1e3;
+                many[4].push(sample(*at, id, [Value::Int(i64::from(!*ok)), Value::Real(millis)].into_iter()));
             }
             Row::Record(_, Record::Incident(it)) => {
-                let mut values =
-                    vec![(&it.id).into(), it.began.into(), it.updated.into(), it.ended.into(), host.into()];
-                values.extend([it.alert.as_str(), it.severity.as_str(), &it.service, &it.title].map(Value::from));
-                values.extend([it.members.into(), (&it.acknowledged_by).into()]);
-                db.run(INCIDENT, values).await?;
+                db.run(INCIDENT, incident(host, it)).await?;
             }
             Row::Record(_, Record::Told(it)) => {
-                let mut values = vec![(&it.id).into(), (&it.incident).into(), it.sequence.into(), it.at.into()];
-                values.extend([host, &it.channel, &it.why, &it.alert, it.severity.as_str()].map(Value::from));
-                values.extend([&it.service, &it.title, &it.outcome, &it.detail].map(Value::from));
-                values.push(it.tries.into());
-                db.run(NOTE, values).await?;
+                db.run(NOTE, note(host, it)).await?;
             }
         }
     }
@@ -145,6 +128,30 @@ pub(crate) async fn write(db: &mut Db, host: &str, series: &mut Series, rows: &[
         insert(db, table, rows).await?;
     }
     Ok(())
+}
+
+fn event(host: &str, seq: i64, at: Time, texts: &[&str]) -> Vec<Value> {
+    [host.into(), seq.into(), at.into()].into_iter().chain(texts.iter().map(|text| Value::from(*text))).collect()
+}
+
+/// As it came: step 0, one sample.
+fn sample(at: Time, series: i64, figures: impl Iterator<Item = Value>) -> Vec<Value> {
+    [Value::Int(0), at.into(), series.into(), Value::Int(1)].into_iter().chain(figures).collect()
+}
+
+fn incident(host: &str, it: &Incident) -> Vec<Value> {
+    let mut values = vec![(&it.id).into(), it.began.into(), it.updated.into(), it.ended.into()];
+    values.extend([host, &it.alert, it.severity.as_str(), &it.service, &it.title].map(Value::from));
+    values.extend([it.members.into(), (&it.acknowledged_by).into()]);
+    values
+}
+
+fn note(host: &str, it: &Told) -> Vec<Value> {
+    let mut values = vec![(&it.id).into(), (&it.incident).into(), it.sequence.into(), it.at.into()];
+    values.extend([host, &it.channel, &it.why, &it.alert, it.severity.as_str()].map(Value::from));
+    values.extend([&it.service, &it.title, &it.outcome, &it.detail].map(Value::from));
+    values.push(it.tries.into());
+    values
 }
 
 async fn go_over(db: &mut Db, host: &str, it: &Move) -> Result<()> {

@@ -3,7 +3,7 @@
 //! The server refuses to run as root; there the test gives it to the user `nobody`.
 
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,6 +16,8 @@ pub(crate) struct Server {
     folder: tempfile::TempDir,
     programs: PathBuf,
     child: Option<Child>,
+    /// Where it listens beside its socket, with TLS.
+    port: Option<u16>,
 }
 
 /// The folder of `postgres`, `initdb` and `psql`: on the PATH, or where Debian has them.
@@ -54,7 +56,7 @@ impl Server {
             let _ = writeln!(std::io::stderr(), "\n*** SKIPPED {test}: it needs {missing} ***");
             return None;
         };
-        let mut server = Self { folder: tempfile::tempdir().unwrap(), programs, child: None };
+        let mut server = Self { folder: tempfile::tempdir().unwrap(), programs, child: None, port: None };
         std::fs::write(server.folder.path().join("password"), PASSWORD).unwrap();
         if is_root() {
             let (user, group) = nobody();
@@ -92,6 +94,32 @@ impl Server {
         command
     }
 
+    /// Listens on a port of the loopback from now on, with this certificate.
+    pub(crate) fn listen(&mut self, certificate: &str, key: &str) -> u16 {
+        self.down();
+        // Free just now.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.folder.path().join("data").join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            if is_root() {
+                let (user, group) = nobody();
+                chown(&path, Some(user), Some(group)).unwrap();
+            }
+        }
+        self.port = Some(port);
+        self.up();
+        port
+    }
+
+    /// A file for the other side.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
     /// Starts it, and waits until it answers.
     pub(crate) fn up(&mut self) {
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
@@ -99,7 +127,13 @@ impl Server {
             .program("postgres")
             .args(["-D", "data", "-k"])
             .arg(self.folder.path())
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB"])
+            .args(["-c", "fsync=off", "-c", "shared_buffers=16MB"])
+            .args(match self.port {
+                None => vec!["-c".to_owned(), "listen_addresses=".into()],
+                Some(port) => ["-c", "listen_addresses=127.0.0.1", "-c", "ssl=on", "-p", &port.to_string()]
+                    .map(str::to_owned)
+                    .into(),
+            })
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

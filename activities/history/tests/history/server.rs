@@ -92,7 +92,31 @@ fn a_wrong_password_is_said_without_it() {
         assert!(!writer.flush().await);
         assert_eq!(recorder.figures().trouble, Some(Trouble::Refused));
         let said = format!("{:?} {}", scene.heard(), scene.store().timeline(&ever()).await.unwrap_err());
-        assert!(said.contains("look at user, password and database") && !said.contains(PASSWORD), "{said}");
+        assert!(said.contains("look at user, password, database") && !said.contains(PASSWORD), "{said}");
         writer.stop(LONG).await;
     });
+}
+
+#[test]
+fn a_server_is_spoken_to_over_tls_and_its_certificate_is_looked_at() {
+    let Some(mut server) = Server::start("a_server_is_spoken_to_over_tls_and_its_certificate_is_looked_at") else {
+        return;
+    };
+    let made = || rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (ours, others) = (made(), made());
+    server.database("history");
+    let port = server.listen(&ours.cert.pem(), &ours.signing_key.serialize_pem());
+    let ask = |name: &str, authority: &str| {
+        let root = server.file(name, authority).replace('/', "%2F");
+        let url =
+            format!("postgres://dixmgr:{PASSWORD}@127.0.0.1:{port}/history?sslmode=verify-full&sslrootcert={root}");
+        let scene = scene(&url, "alpha");
+        run(async {
+            let (recorder, writer) = scene.start();
+            recorder.record(restart("api", 0));
+            (writer.stop(LONG).await, recorder.figures().trouble)
+        })
+    };
+    assert_eq!(ask("others.pem", &others.cert.pem()), (false, Some(Trouble::Refused)));
+    assert_eq!(ask("ours.pem", &ours.cert.pem()), (true, None));
 }
