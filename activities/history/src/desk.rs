@@ -79,6 +79,10 @@ impl Desk {
         self.ring.len()
     }
 
+    pub(crate) fn has_events(&self) -> bool {
+        self.ring.has_events()
+    }
+
     pub(crate) const fn mark_due(&mut self) {
         self.mark_due = true;
     }

@@ -51,6 +51,11 @@ impl Ring {
         self.events.len() + self.samples.len()
     }
 
+    /// True if anything but samples waits.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Adds a row; true if a record had to be given up for it.
     pub(crate) fn push(&mut self, row: Row) -> bool {
         let is_sample = matches!(&row, Row::Record(_, record) if record.is_sample());

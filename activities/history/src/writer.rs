@@ -1,4 +1,4 @@
-//! The one task that writes: it gathers for a quarter of a second, writes batches, sums up, forgets, and lives with a store
+//! The one task that writes: it gathers events for a quarter of a second and samples for half a minute, writes batches, sums up, forgets, and lives with a store
 //! that cannot be written.
 //!
 //! Nothing waits for it. It opens the store in its own time, so that a server that is away or a locked file delays no start;
@@ -16,8 +16,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-/// How long the first record of a batch waits for more.
+/// How long the first event of a batch waits for more.
 const GATHER: Duration = Duration::from_millis(250);
+/// How long samples do, which nobody waits for: each transaction writes some pages, however little is new in them.
+const GATHER_SAMPLES: Duration = Duration::from_secs(30);
 /// So many rows are a batch.
 pub(crate) const BATCH: usize = 500;
 /// How often the mark is written.
@@ -189,7 +191,9 @@ impl Loop {
         self.desk.take(std::iter::from_fn(|| self.events.try_recv().ok()).take(events));
         self.desk.take(std::iter::from_fn(|| self.samples.try_recv().ok()).take(samples));
         if self.desk.waiting() > 0 {
-            self.flush_at.get_or_insert_with(|| Instant::now() + GATHER);
+            let gather = if self.desk.has_events() { GATHER } else { GATHER_SAMPLES };
+            let at = Instant::now() + gather;
+            self.flush_at = Some(self.flush_at.map_or(at, |earlier| earlier.min(at)));
         }
     }
 

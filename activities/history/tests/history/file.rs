@@ -70,6 +70,24 @@ fn everything_is_written_when_the_last_handle_goes() {
 }
 
 #[test]
+fn an_event_is_written_soon_and_takes_the_samples_along() {
+    let (_folder, scene) = scene();
+    run(async {
+        let (recorder, writer) = scene.start();
+        assert!(writer.flush().await);
+        recorder.record(usage("api", 0, 1.0, 1.0));
+        recorder.record(restart("api", 0));
+        let deadline = std::time::Instant::now() + LONG;
+        while recorder.figures().written < 2 {
+            assert!(std::time::Instant::now() < deadline, "{:?}", recorder.figures());
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert_eq!(recorder.figures().batches, 1);
+        assert!(writer.stop(LONG).await);
+    });
+}
+
+#[test]
 fn a_hundred_thousand_writes_are_bounded_and_all_accounted_for() {
     let (folder, scene) = scene();
     run(async {
