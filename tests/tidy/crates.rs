@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 /// Crate, the crates of ours that it may use, and the crates of Temporal's that it may use.
 ///
-/// `contract <- decide <- model, flows` and `contract <- telemetry, notify, systemd, probe, procfs <- bind`; only `dixmgr` and tests see
-/// both columns, and `flows` and `bind` meet in `contract` alone. One edge crosses: `probe` asks `decide` what an answer
-/// means (conditions, JSON paths), which the configuration compiles too. Of the SDK, `flows` knows the workflow half only.
+/// `contract <- decide <- model, flows` and `contract <- telemetry, notify, systemd, probe, procfs, history <- bind`; only
+/// `dixmgr` and tests see both columns, and `flows` and `bind` meet in `contract` alone. One edge crosses: `probe` asks
+/// `decide` what an answer means (conditions, JSON paths), which the configuration compiles too. Of the SDK, `flows` knows the
+/// workflow half only.
 const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("dixmgr-contract", &[], &[]),
     ("dixmgr-decide", &["dixmgr-contract"], &[]),
@@ -18,6 +19,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("dixmgr-systemd", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
     ("dixmgr-probe", &["dixmgr-contract", "dixmgr-decide", "dixmgr-telemetry"], &[]),
     ("dixmgr-procfs", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
+    ("dixmgr-history", &["dixmgr-contract"], &[]),
     (
         "dixmgr-bind",
         &[
@@ -37,6 +39,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
             "dixmgr-contract",
             "dixmgr-decide",
             "dixmgr-flows",
+            "dixmgr-history",
             "dixmgr-model",
             "dixmgr-notify",
             "dixmgr-probe",
