@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Rust, if it is missing: systemd and a bus, pidstat, promtool, a Temporal server.
-# Packages come with apt; the other two go into target/tools. Nothing is started.
+# Installs what the tests need beyond Rust, if it is missing: systemd and a bus, pidstat, PostgreSQL, promtool, a Temporal
+# server. Packages come with apt; the last two go into target/tools. Nothing is started.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -14,10 +14,25 @@ get_temporal() {
     die "go install has failed"
 }
 
+# Debian's package makes a cluster and starts it. The tests start servers of their own, from the same programs.
+need_postgres() {
+  local conf=/etc/postgresql-common/createcluster.conf kept
+  if has postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then return; fi
+  apt_install postgresql-common
+  kept=$(mktemp)
+  cp "$conf" "$kept"
+  as_root sed -i 's/^#* *create_main_cluster *=.*/create_main_cluster = false/' "$conf"
+  apt_install postgresql
+  as_root cp "$kept" "$conf"
+  rm -f "$kept"
+  compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || die "still no postgres after installing postgresql"
+}
+
 heading "what the tests need"
 need_rust
 need systemctl=systemd dbus-daemon=dbus unshare=util-linux setpriv=util-linux ip=iproute2 python3=python3-minimal \
   ps=procps pidstat=sysstat
+need_postgres
 has promtool || unpack prometheus usr/bin/promtool || die "no promtool: it is in the package prometheus"
 has temporal || get_temporal
 note "$(systemctl --version | head -n 1), $(promtool --version 2>&1 | head -n 1 | cut -d' ' -f1-3), $(temporal --version)"

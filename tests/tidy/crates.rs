@@ -5,21 +5,31 @@ use std::collections::BTreeMap;
 
 /// Crate, the crates of ours that it may use, and the crates of Temporal's that it may use.
 ///
-/// `contract <- decide <- model, flows` and `contract <- telemetry, systemd, probe, procfs <- bind`; only `dixmgr` and tests see
-/// both columns, and `flows` and `bind` meet in `contract` alone. One edge crosses: `probe` asks `decide` what an answer
-/// means (conditions, JSON paths), which the configuration compiles too. Of the SDK, `flows` knows the workflow half only.
+/// `contract <- decide <- model, flows` and `contract <- telemetry, notify, systemd, probe, procfs, history <- bind`; only
+/// `dixmgr` and tests see both columns, and `flows` and `bind` meet in `contract` alone. One edge crosses: `probe` asks
+/// `decide` what an answer means (conditions, JSON paths), which the configuration compiles too. Of the SDK, `flows` knows the
+/// workflow half only.
 const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("dixmgr-contract", &[], &[]),
     ("dixmgr-decide", &["dixmgr-contract"], &[]),
     ("dixmgr-model", &["dixmgr-contract", "dixmgr-decide"], &[]),
     ("dixmgr-flows", &["dixmgr-contract", "dixmgr-decide"], &["temporalio-workflow"]),
     ("dixmgr-telemetry", &["dixmgr-contract"], &[]),
+    ("dixmgr-notify", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
     ("dixmgr-systemd", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
     ("dixmgr-probe", &["dixmgr-contract", "dixmgr-decide", "dixmgr-telemetry"], &[]),
     ("dixmgr-procfs", &["dixmgr-contract", "dixmgr-telemetry"], &[]),
+    ("dixmgr-history", &["dixmgr-contract"], &[]),
     (
         "dixmgr-bind",
-        &["dixmgr-contract", "dixmgr-probe", "dixmgr-procfs", "dixmgr-systemd", "dixmgr-telemetry"],
+        &[
+            "dixmgr-contract",
+            "dixmgr-notify",
+            "dixmgr-probe",
+            "dixmgr-procfs",
+            "dixmgr-systemd",
+            "dixmgr-telemetry",
+        ],
         &["temporalio-client", "temporalio-common", "temporalio-macros", "temporalio-sdk"],
     ),
     (
@@ -29,7 +39,9 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
             "dixmgr-contract",
             "dixmgr-decide",
             "dixmgr-flows",
+            "dixmgr-history",
             "dixmgr-model",
+            "dixmgr-notify",
             "dixmgr-probe",
             "dixmgr-procfs",
             "dixmgr-systemd",
@@ -47,7 +59,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
 /// What the pure crates may use from elsewhere; nothing in it reads a clock, opens a file or a socket.
 const PURE: &[(&str, &[&str])] = &[
     ("dixmgr-contract", &["jiff", "serde", "serde_json", "thiserror"]),
-    ("dixmgr-decide", &["cel", "serde", "serde_json", "thiserror"]),
+    ("dixmgr-decide", &["cel", "jiff", "serde", "serde_json", "thiserror"]),
     ("dixmgr-model", &["serde", "serde_json", "strsim", "thiserror", "toml", "toml_parser"]),
     ("dixmgr-flows", &["futures-util", "serde", "serde_json", "thiserror"]),
 ];

@@ -8,12 +8,16 @@
 //! Rejected: sharing the machine's internal types on the wire. The machine must be free to change; this must not.
 
 pub mod activity;
+pub mod alert;
+pub mod alerting;
 pub mod check;
 pub mod cluster;
 pub mod command;
 pub mod failure;
+pub mod glob;
 pub mod host;
 pub mod id;
+pub mod incident;
 pub mod name;
 pub mod node;
 pub mod note;
@@ -29,10 +33,14 @@ pub mod unit;
 pub mod wait;
 
 pub use activity::{Guard, Verb};
+pub use alert::{Alert, GroupBy, MemberReport, Silence};
+pub use alerting::{AlertPolicy, EscalationStep, MaintenanceWindow, RateLimit, Route, Weekday};
 pub use check::{CheckResult, CheckState};
 pub use cluster::{ClusterMode, ClusterSpec, ClusterStatus};
 pub use command::{Command, CommandKind};
 pub use failure::FailureKind;
+pub use glob::Matcher;
+pub use incident::{IncidentPhase, IncidentRecord, IncidentSpec, IncidentStatus};
 pub use name::{HostName, NameError, ServiceName, UnitName};
 pub use node::{Motion, NodeProblem, NodeSighting, NodeStanding, Protocol};
 pub use note::{Delivery, Note, NoteKind, NoteMember, Severity};

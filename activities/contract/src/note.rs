@@ -44,9 +44,9 @@ impl fmt::Display for Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoteKind {
-    /// It has begun.
+    /// It has begun; or it has come back after its end was told, within its dedupe window.
     Firing,
-    /// More services are part of it, or it got worse, or it came back within its dedupe window.
+    /// More services are part of it, or it got worse, or it came back before its end was told.
     Update,
     /// It still lasts.
     Reminder,

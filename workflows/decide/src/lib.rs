@@ -13,9 +13,11 @@ pub mod cluster;
 pub mod condition;
 pub mod fleet;
 pub mod host;
+pub mod incident;
 pub mod node;
 pub mod peers;
 pub mod rng;
+pub mod rules;
 pub mod service;
 pub mod wait;
 

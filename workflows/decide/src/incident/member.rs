@@ -1,0 +1,167 @@
+//! One of those in trouble: what is known of it, from its whole reports.
+
+use super::{Incident, MAX_MEMBERS, mute::Mute, words};
+use dixmgr_contract::alert::{MAX_DETAIL, MAX_LABELS, MemberReport};
+use dixmgr_contract::{Alert, AlertPolicy, HostName, ServiceName, Severity, Span, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A member as the incident knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Member {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) service: Option<ServiceName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) host: Option<HostName>,
+    /// For routing and silences.
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) revision: u64,
+    /// Something is wrong with it.
+    pub(super) firing: bool,
+    /// How bad it is, or was.
+    pub(super) severity: Severity,
+    /// How bad it was at worst, this time.
+    pub(super) peak: Severity,
+    pub(super) detail: String,
+    /// When it began.
+    pub(super) since: Time,
+    /// When it ended, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ended: Option<Time>,
+    /// People might have been told of it since it began, so the incident is not over before it is.
+    #[serde(default)]
+    pub(super) heard: bool,
+    /// Since when people may be told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) audible: Option<Time>,
+    /// Why people are not told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) muted: Option<Mute>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) paused_by: Option<String>,
+    /// The incident that it is a consequence of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cause: Option<String>,
+    /// The cause is over; so long it has to come back by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) grace: Option<Time>,
+}
+
+impl Member {
+    /// Something is wrong with it that people were or may be told of.
+    pub(super) const fn is_live(&self) -> bool {
+        self.firing && self.heard
+    }
+
+    /// People may be told of it now.
+    pub(super) const fn is_audible(&self) -> bool {
+        self.firing && self.audible.is_some()
+    }
+
+    /// It is for a note: people may be told of it, or that channel was and wants to know what became of it.
+    pub(super) const fn is_listed(&self, heard: bool) -> bool {
+        self.is_audible() || heard
+    }
+
+    /// The cause is over, or there is none any more.
+    pub(super) fn release(&mut self, policy: &AlertPolicy, now: Time) {
+        if self.cause.take().is_some() {
+            self.grace = Some(now.after(policy.consequence_grace));
+        }
+    }
+}
+
+impl Incident {
+    /// Takes in how a member stands, unless it is old news.
+    pub(super) fn hear(&mut self, report: &MemberReport, policy: &AlertPolicy, now: Time) {
+        let key = report.member();
+        let is_new = !self.members.contains_key(&key);
+        if is_new && self.members.len() >= MAX_MEMBERS {
+            self.refused_members = self.refused_members.saturating_add(1);
+            return;
+        }
+        let alert = self.spec.alert.clone();
+        let cause = report.cause.clone().filter(|cause| self.may_hold(cause));
+        let member = self.members.entry(key).or_insert_with(|| blank(report, now));
+        if !is_new && report.revision != 0 && report.revision <= member.revision {
+            return;
+        }
+        member.revision = report.revision.max(member.revision);
+        member.paused_by = report.paused_by.as_deref().map(super::somebody);
+        let worst = report.alerts.iter().filter(|found| found.alert == alert).max_by_key(|found| found.severity);
+        match worst {
+            None => {
+                if member.firing {
+                    member.ended = Some(now);
+                }
+                (member.firing, member.audible, member.muted) = (false, None, None);
+                (member.cause, member.grace) = (None, None);
+            }
+            Some(worst) => {
+                let age = report.alerts.iter().filter(|found| found.alert == alert).map(|found| found.age_ms).max();
+                member.fire(worst, now.earlier(Span::from_millis(age.unwrap_or(0))));
+                (member.service, member.host) = (report.service.clone(), report.host.clone());
+                member.labels = labels(report, worst);
+                match cause {
+                    Some(cause) => (member.cause, member.grace) = (Some(cause), None),
+                    None => member.release(policy, now),
+                }
+            }
+        }
+    }
+}
+
+impl Member {
+    fn fire(&mut self, worst: &Alert, since: Time) {
+        if self.firing {
+            self.peak = self.peak.max(worst.severity);
+        } else {
+            (self.firing, self.ended) = (true, None);
+            (self.since, self.peak) = (since, worst.severity);
+            self.heard = false;
+        }
+        self.severity = worst.severity;
+        self.detail = worst.detail.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_DETAIL).collect();
+    }
+}
+
+fn blank(report: &MemberReport, now: Time) -> Member {
+    Member {
+        service: report.service.clone(),
+        host: report.host.clone(),
+        labels: BTreeMap::new(),
+        revision: 0,
+        firing: false,
+        severity: Severity::Info,
+        peak: Severity::Info,
+        detail: String::new(),
+        since: now,
+        ended: None,
+        heard: false,
+        audible: None,
+        muted: None,
+        paused_by: None,
+        cause: None,
+        grace: None,
+    }
+}
+
+/// What routes and silences look at. The rule's own labels cannot take the place of what is known.
+fn labels(report: &MemberReport, worst: &Alert) -> BTreeMap<String, String> {
+    let mut labels: BTreeMap<String, String> =
+        worst.labels.iter().take(MAX_LABELS).map(|(name, value)| (words(name), words(value))).collect();
+    let known = [
+        ("type", Some(worst.alert.clone())),
+        ("rule", Some(worst.rule.clone())),
+        ("service", report.service.as_ref().map(ToString::to_string)),
+        ("host", report.host.as_ref().map(ToString::to_string)),
+        ("kind", Some(report.kind.clone()).filter(|kind| !kind.is_empty())),
+        ("chain", Some(report.chain.clone()).filter(|chain| !chain.is_empty())),
+    ];
+    for (name, value) in known {
+        if let Some(value) = value {
+            labels.insert(name.to_owned(), value);
+        }
+    }
+    labels
+}

@@ -1,0 +1,107 @@
+//! Why nobody is told of a member that is in trouble: a silence, a window, a pause, or its being a consequence.
+//!
+//! This suppresses beginnings and nothing else. What was told before stays owed its end.
+
+use super::{Clock, Incident, Member, maintenance, stamp};
+use dixmgr_contract::Time;
+use dixmgr_contract::alert::{SERVICE_PAUSED, Silence};
+use serde::{Deserialize, Serialize};
+
+/// The most silences that are looked at.
+const MAX_SILENCES: usize = 500;
+
+/// Why people are not told of a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Mute {
+    /// It is a consequence of that incident.
+    Held(String),
+    /// Its cause is over, and it may come back by itself until then.
+    Grace(Time),
+    /// Somebody has paused it.
+    Paused(String),
+    /// Somebody has silenced it; with the silence's end, if it has one.
+    Silenced(String, Option<Time>),
+    /// That window is open until then.
+    Maintenance(String, Time),
+}
+
+impl Mute {
+    /// It for people.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Held(cause) => format!("it is a consequence of {cause}"),
+            Self::Grace(until) => format!("its cause is over; it may come back by itself until {}", stamp(*until)),
+            Self::Paused(by) => format!("it is paused by {by}"),
+            Self::Silenced(by, None) => format!("it is silenced by {by}"),
+            Self::Silenced(by, Some(until)) => format!("it is silenced by {by} until {}", stamp(*until)),
+            Self::Maintenance(window, until) => {
+                format!("the maintenance window {window} is open until {}", stamp(*until))
+            }
+        }
+    }
+}
+
+/// As many as are looked at.
+pub(super) fn bounded(mut silences: Vec<Silence>) -> Vec<Silence> {
+    silences.truncate(MAX_SILENCES);
+    silences
+}
+
+impl Incident {
+    /// Who may be told of, and who not.
+    pub(super) fn judge_members(&mut self, clock: &mut Clock<'_>) -> bool {
+        if self.members.values().all(|member| !member.firing) {
+            return false;
+        }
+        let windows: Vec<Option<Time>> =
+            clock.policy.maintenance.iter().map(|window| maintenance::open_until(window, clock.now)).collect();
+        let mut members = std::mem::take(&mut self.members);
+        let mut changed = false;
+        for member in members.values_mut().filter(|member| member.firing) {
+            if member.grace.is_some_and(|until| until <= clock.now) {
+                member.grace = None;
+            }
+            let muted = self.mute_of(member, &windows, clock);
+            if muted.is_some() && member.audible.take().is_some() {
+                changed = true;
+            }
+            if muted.is_none() && member.audible.is_none() {
+                (member.audible, member.heard) = (Some(clock.now), true);
+                changed = true;
+            }
+            member.muted = muted;
+        }
+        self.members = members;
+        changed
+    }
+
+    fn mute_of(&self, member: &Member, windows: &[Option<Time>], clock: &mut Clock<'_>) -> Option<Mute> {
+        if let Some(cause) = &member.cause {
+            return Some(Mute::Held(cause.clone()));
+        }
+        if let Some(until) = member.grace
+            && !clock.due(until)
+        {
+            return Some(Mute::Grace(until));
+        }
+        // That a pause was forgotten is to be told while it lasts.
+        if let Some(by) = member.paused_by.as_ref().filter(|_| self.spec.alert != SERVICE_PAUSED) {
+            return Some(Mute::Paused(by.clone()));
+        }
+        let fits = |silence: &&Silence| silence.matchers.iter().all(|matcher| matcher.fits(&member.labels));
+        // One of the fleet must say what it is about.
+        let fleets = self.silences.iter().filter(|silence| !silence.matchers.is_empty());
+        for silence in self.own_silences.iter().chain(fleets).filter(fits) {
+            if silence.until.is_none_or(|until| !clock.due(until)) {
+                return Some(Mute::Silenced(super::somebody(&silence.by), silence.until));
+            }
+        }
+        for (window, until) in clock.policy.maintenance.iter().zip(windows) {
+            if let Some(until) = until.filter(|until| window.covers(member.service.as_ref()) && !clock.due(*until)) {
+                return Some(Mute::Maintenance(super::words(&window.name), until));
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,307 @@
+//! Rules: what of a service's facts is worth telling people.
+//!
+//! Each rule has a condition that fires it and, apart from it, one that clears it; each must hold for a time. Between the two
+//! nothing changes, so a value that trembles around a threshold is told once. What cannot be told (a fact that is not known)
+//! is neither: it does not fire, it does not clear, and the time does not count.
+//!
+//! The host's agent looks at each service whenever a fact changes and at [`ServiceRules::wake_at`]. What is remembered is plain
+//! data that the agent keeps on its disk: after a restart a pending alert goes on, and one that fires is no news. Rejected:
+//! rules in the workflow. Facts change every few seconds, and a workflow's history is no place for that.
+
+mod facts;
+mod rule;
+mod state;
+mod template;
+
+pub use facts::{Facts, Health, NAMES};
+pub use rule::{MAX_SAMPLES, Rule, RuleError, RuleSpec, WINDOW, defaults};
+pub use state::{Phase, RuleState};
+pub use template::{MAX_TEMPLATE, Template, TemplateError};
+
+use crate::condition::Val;
+use dixmgr_contract::{Alert, Severity, Span, Time};
+use serde::{Deserialize, Serialize};
+use state::{Look, Turn};
+use std::collections::{BTreeMap, BTreeSet};
+use template::Ours;
+
+/// When nobody has looked for longer than this, pending alerts begin anew: nobody knows what was meanwhile.
+pub const MAX_GAP: Span = Span::from_secs(3_600);
+/// Restarts that are remembered of a service.
+const MAX_RESTARTS: usize = 64;
+/// The most rules.
+pub const MAX_RULES: usize = 500;
+
+/// The rules of a host, and which of them are on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    rules: Vec<Rule>,
+    /// Only these; empty: all.
+    enabled: BTreeSet<String>,
+    disabled: BTreeSet<String>,
+}
+
+/// A rule that there is not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no rule {0:?}; there are {1}")]
+pub struct UnknownRule(pub String, pub String);
+
+impl Rules {
+    /// The default rules and these; one of the same name replaces the default. More than [`MAX_RULES`] are cut off.
+    ///
+    /// # Errors
+    /// What is wrong, each with the index in `own`.
+    pub fn new(own: Vec<RuleSpec>) -> Result<Self, Vec<(usize, RuleError)>> {
+        let mut errors = Vec::new();
+        let mut rules: Vec<Rule> = Vec::new();
+        let names: BTreeSet<_> = own.iter().map(|spec| spec.name.clone()).collect();
+        for spec in defaults().into_iter().filter(|spec| !names.contains(&spec.name)) {
+            match Rule::compile(spec) {
+                Ok(rule) => rules.push(rule),
+                Err(error) => errors.push((0, error)),
+            }
+        }
+        for (index, spec) in own.into_iter().take(MAX_RULES).enumerate() {
+            if rules.iter().any(|rule| rule.name() == spec.name) {
+                let what = format!("there are two rules {:?}", spec.name);
+                errors.push((index, RuleError { key: "name", at: None, what }));
+                continue;
+            }
+            match Rule::compile(spec) {
+                Ok(rule) => rules.push(rule),
+                Err(error) => errors.push((index, error)),
+            }
+        }
+        let rules = Self { rules, enabled: BTreeSet::new(), disabled: BTreeSet::new() };
+        if errors.is_empty() { Ok(rules) } else { Err(errors) }
+    }
+
+    /// Only the rules of `enabled` are on (empty: all), and none of `disabled`.
+    ///
+    /// # Errors
+    /// The first name that no rule has.
+    pub fn select(&mut self, enabled: &[String], disabled: &[String]) -> Result<(), UnknownRule> {
+        enabled.iter().chain(disabled).try_for_each(|name| self.known(name).map(|_| ()))?;
+        self.enabled = enabled.iter().cloned().collect();
+        self.disabled = disabled.iter().cloned().collect();
+        Ok(())
+    }
+
+    /// Switches one rule on or off.
+    ///
+    /// # Errors
+    /// No rule has that name.
+    pub fn switch(&mut self, name: &str, on: bool) -> Result<(), UnknownRule> {
+        self.known(name)?;
+        if !on {
+            self.disabled.insert(name.to_owned());
+            return Ok(());
+        }
+        self.disabled.remove(name);
+        if !self.enabled.is_empty() {
+            self.enabled.insert(name.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether a rule is on.
+    pub fn is_on(&self, name: &str) -> bool {
+        (self.enabled.is_empty() || self.enabled.contains(name)) && !self.disabled.contains(name)
+    }
+
+    /// All of them, also those that are off.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
+    fn known(&self, name: &str) -> Result<&Rule, UnknownRule> {
+        let names = || self.rules.iter().map(Rule::name).collect::<Vec<_>>().join(", ");
+        self.get(name).ok_or_else(|| UnknownRule(name.to_owned(), names()))
+    }
+
+    fn get(&self, name: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.name() == name)
+    }
+}
+
+/// How all rules stand with one service. Plain data; keep it on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServiceRules {
+    /// Those with something to remember.
+    rules: BTreeMap<String, RuleState>,
+    /// When each of the last restarts was seen, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    restarts: Vec<Time>,
+    /// The counter of restarts, as it was last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restarts_seen: Option<u64>,
+    /// The last sample that was counted.
+    sample: u64,
+    /// When somebody looked last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    looked: Option<Time>,
+}
+
+/// A rule that fires now and did not, or the other way round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The rule.
+    pub rule: String,
+    /// The type of its alerts.
+    pub alert: String,
+    /// How bad it is, or was.
+    pub severity: Severity,
+    /// It fires; or it does not any more.
+    pub firing: bool,
+    /// When it began.
+    pub since: Time,
+    /// What is wrong, or why it is not any more.
+    pub detail: String,
+}
+
+impl ServiceRules {
+    /// Looks at the facts with all rules; says what has changed.
+    pub fn step(&mut self, rules: &Rules, facts: &Facts, now: Time) -> Vec<Change> {
+        if self.looked.is_some_and(|looked| now.since(looked) > MAX_GAP) {
+            self.rules.values_mut().for_each(|state| state.forget_pending(now));
+        }
+        self.looked = Some(now);
+        let is_new = facts.sample == 0 || facts.sample != self.sample;
+        self.sample = facts.sample;
+        self.count_restarts(facts.restarts, now);
+        let mut changes = self.drop_those_off(rules, facts);
+        let mut values = facts.values();
+        for rule in &rules.rules {
+            if !rules.is_on(rule.name()) || !rule.is_about(&facts.service) {
+                continue;
+            }
+            if rule.counts_restarts {
+                values[0] = self.restarts_within(rule.spec.window, now);
+            }
+            changes.extend(self.look(rule, &values, is_new, now));
+        }
+        changes
+    }
+
+    fn look(&mut self, rule: &Rule, values: &[(&'static str, Val<'_>)], is_new: bool, now: Time) -> Option<Change> {
+        let known = self.rules.get_mut(rule.name());
+        let is_firing = known.as_ref().is_some_and(|state| state.is_firing());
+        let needs_when = !is_firing || rule.clear_when.is_none() || rule.spec.of.1 > 1;
+        let fires = if needs_when { rule.when.holds(values).ok() } else { None };
+        let clears = match &rule.clear_when {
+            Some(clear) if is_firing => clear.holds(values).ok(),
+            _ => fires.map(|fires| !fires),
+        };
+        if known.is_none() && fires != Some(true) {
+            return None;
+        }
+        let state = match known {
+            Some(state) => state,
+            None => self.rules.entry(rule.name().to_owned()).or_default(),
+        };
+        let turn = state.step(rule, Look { fires, clears, is_new }, now);
+        if state.is_blank() {
+            self.rules.remove(rule.name());
+        }
+        match turn? {
+            Turn::Fires => {
+                let ours = Ours { rule: rule.name(), alert: &rule.spec.alert, severity: rule.spec.severity };
+                let text = rule.message.fill(ours, values);
+                let Some(RuleState { phase: Phase::Firing { since, detail, .. }, .. }) =
+                    self.rules.get_mut(rule.name())
+                else {
+                    return None;
+                };
+                detail.clone_from(&text);
+                Some(change(rule, true, *since, text))
+            }
+            Turn::Clears(since) => Some(change(rule, false, since, String::new())),
+        }
+    }
+
+    /// Rules that are off, or not about this service, or not there any more, fire no more.
+    fn drop_those_off(&mut self, rules: &Rules, facts: &Facts) -> Vec<Change> {
+        let mut changes = Vec::new();
+        self.rules.retain(|name, state| {
+            let rule = rules.get(name);
+            if rule.is_some_and(|rule| rules.is_on(name) && rule.is_about(&facts.service)) {
+                return true;
+            }
+            if let Phase::Firing { since, .. } = state.phase {
+                let detail = "the rule does not apply any more".to_owned();
+                changes.push(match rule {
+                    Some(rule) => change(rule, false, since, detail),
+                    None => Change {
+                        rule: name.clone(),
+                        alert: String::new(),
+                        severity: Severity::Info,
+                        firing: false,
+                        since,
+                        detail,
+                    },
+                });
+            }
+            false
+        });
+        changes
+    }
+
+    /// What fires, whole, as an observation carries it.
+    pub fn firing(&self, rules: &Rules, now: Time) -> Vec<Alert> {
+        let alert = |(name, state): (&String, &RuleState)| {
+            let Phase::Firing { since, detail, .. } = &state.phase else { return None };
+            let rule = rules.get(name)?;
+            Some(Alert {
+                rule: name.clone(),
+                alert: rule.spec.alert.clone(),
+                severity: rule.spec.severity,
+                age_ms: now.since(*since).as_millis(),
+                detail: detail.clone(),
+                labels: rule.spec.labels.clone(),
+            })
+        };
+        self.rules.iter().filter_map(alert).collect()
+    }
+
+    /// When to look again, if no fact changes before.
+    pub fn wake_at(&self, rules: &Rules) -> Option<Time> {
+        let looked = self.looked?;
+        let of_rule = |(name, state): (&String, &RuleState)| {
+            let rule = rules.get(name)?;
+            let leaves = |at: &Time| at.after(rule.spec.window).after(Span::from_millis(1));
+            let restart = self.restarts.iter().map(leaves).find(|at| *at > looked).filter(|_| rule.counts_restarts);
+            [state.wake_at(rule), restart].into_iter().flatten().min()
+        };
+        self.rules.iter().filter_map(of_rule).min()
+    }
+
+    fn count_restarts(&mut self, counter: Option<u64>, now: Time) {
+        let Some(counter) = counter else { return };
+        let more = self.restarts_seen.map_or(0, |seen| counter.saturating_sub(seen));
+        self.restarts_seen = Some(counter);
+        let more = usize::try_from(more).unwrap_or(MAX_RESTARTS).min(MAX_RESTARTS);
+        self.restarts.extend(std::iter::repeat_n(now, more));
+        let surplus = self.restarts.len().saturating_sub(MAX_RESTARTS);
+        self.restarts.drain(..surplus);
+    }
+
+    /// The first of the values, under no name while the counter is not known: what needs it cannot be told then.
+    fn restarts_within(&self, window: Span, now: Time) -> (&'static str, Val<'static>) {
+        if self.restarts_seen.is_none() {
+            return ("", Val::Null);
+        }
+        let count = self.restarts.iter().filter(|at| now.since(**at) <= window).count();
+        ("restarts", Val::Int(i64::try_from(count).unwrap_or(i64::MAX)))
+    }
+}
+
+fn change(rule: &Rule, firing: bool, since: Time, detail: String) -> Change {
+    let Rule { spec, .. } = rule;
+    let (rule, alert, severity) = (spec.name.clone(), spec.alert.clone(), spec.severity);
+    Change { rule, alert, severity, firing, since, detail }
+}
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod tests;

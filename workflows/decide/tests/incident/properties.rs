@@ -1,0 +1,318 @@
+//! Random lives: whatever happens in whatever order, whoever heard the beginning hears the end, once.
+
+use crate::common::lives;
+use crate::world::{Mode, World};
+use crate::{begin, report};
+use dixmgr_contract::alert::Silence;
+use dixmgr_contract::incident::{AckArgs, Affected, SilenceArgs, UnsilenceArgs};
+use dixmgr_contract::{
+    AlertPolicy, EscalationStep, MaintenanceWindow, Matcher, Note, NoteKind, RateLimit, Route, ServiceName, Severity,
+    Span, Time,
+};
+use dixmgr_decide::incident::Event;
+use dixmgr_decide::rng::Rng;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+const FINGERPRINT: &str = "service_down.fleet";
+const SERVICES: [&str; 4] = ["api", "db", "node-1", "node-2"];
+
+fn pick<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
+    of[usize::try_from(rng.between(0, of.len() as u64 - 1)).unwrap()]
+}
+
+fn spans(rng: &mut Rng, seconds: &[u64]) -> Span {
+    Span::from_secs(pick(rng, seconds))
+}
+
+fn policy(rng: &mut Rng) -> AlertPolicy {
+    let route = |name: &str| Route::new(name);
+    let mut channels = vec![
+        route("log"),
+        Route { fallback: Some("mail".into()), fallback_after: spans(rng, &[0, 60, 300]), ..route("slack") },
+        Route { min_severity: Severity::Critical, ..route("mail") },
+        Route { matchers: vec![Matcher::is("service", "node-*")], fallback: Some("log".into()), ..route("nodes") },
+        Route { min_severity: pick(rng, &[Severity::Info, Severity::Critical]), ..route("pager") },
+    ];
+    if rng.between(0, 1) == 0 {
+        channels[1].rate_limit = Some(RateLimit { notes: 2, per: Span::from_secs(120) });
+    }
+    let step = |wait: u64, names: &[&str]| EscalationStep {
+        wait: Span::from_secs(wait),
+        channels: names.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let escalation = match rng.between(0, 2) {
+        0 => vec![],
+        1 => vec![step(300, &["pager"]), step(600, &["pager", "mail"])],
+        _ => vec![step(0, &["slack"]), step(60, &["pager"])],
+    };
+    let window = MaintenanceWindow {
+        name: "nightly".into(),
+        weekdays: vec![],
+        start_minute: 30,
+        length: Span::from_secs(1_800),
+        zone: "Europe/Zurich".into(),
+        services: vec!["node-*".into()],
+    };
+    AlertPolicy {
+        group_wait: spans(rng, &[0, 10]),
+        group_interval: spans(rng, &[0, 300]),
+        repeat_interval: spans(rng, &[0, 900, 14_400]),
+        dedupe_window: spans(rng, &[0, 300]),
+        channels,
+        escalation,
+        maintenance: if rng.between(0, 1) == 0 { vec![window] } else { vec![] },
+        ..AlertPolicy::default()
+    }
+}
+
+struct Life {
+    world: World,
+    revision: u64,
+    requests: u64,
+    firing: BTreeSet<&'static str>,
+}
+
+impl Life {
+    fn new(rng: &mut Rng) -> Self {
+        let mut world = World::new(policy(rng), begin());
+        world.is_strict = true;
+        for route in world.policy.channels.clone() {
+            world.receiver(&route.name);
+        }
+        Self { world, revision: 0, requests: 0, firing: BTreeSet::new() }
+    }
+
+    fn member(&mut self, rng: &mut Rng) {
+        let service = pick(rng, &SERVICES);
+        let severities = [Severity::Info, Severity::Warning, Severity::Critical];
+        let fires = rng.between(0, 2) > 0;
+        let severity = fires.then(|| pick(rng, &severities));
+        self.revision += 1;
+        let mut told = report(service, "service_down", severity, self.revision);
+        if rng.between(0, 5) == 0 {
+            told.cause = Some("host_lost.host.alpha".into());
+        }
+        if rng.between(0, 9) == 0 {
+            told.paused_by = Some("eve".into());
+        }
+        if fires {
+            self.firing.insert(service);
+        } else {
+            self.firing.remove(service);
+        }
+        let event = Event::Member(Box::new(told));
+        self.world.send(FINGERPRINT, event.clone());
+        if rng.between(0, 9) == 0 {
+            self.world.send(FINGERPRINT, event);
+        }
+    }
+
+    fn id(&mut self) -> String {
+        self.requests += 1;
+        format!("r{}", self.requests)
+    }
+
+    fn person(&mut self, rng: &mut Rng) -> Event {
+        let id = self.id();
+        let matchers = if rng.between(0, 1) == 0 { vec![Matcher::is("service", "node-*")] } else { vec![] };
+        let by = "ann".to_owned();
+        match rng.between(0, 4) {
+            0 | 1 => Event::Ack { id, args: AckArgs { by, comment: String::new() } },
+            2 => {
+                let span = (rng.between(0, 1) == 0).then(|| spans(rng, &[30, 3_600]));
+                Event::Silence { id, args: SilenceArgs { matchers, by, comment: String::new(), span } }
+            }
+            3 => Event::Unsilence { id, args: UnsilenceArgs::default() },
+            _ => {
+                let until = Some(self.world.now.after(spans(rng, &[60, 1_200])));
+                let matchers = vec![Matcher::is("service", pick(rng, &["*", "db"]))];
+                let silence = Silence { id, matchers, by, comment: String::new(), until };
+                self.world.silences = if rng.between(0, 1) == 0 { vec![silence] } else { vec![] };
+                Event::Silences(self.world.silences.clone())
+            }
+        }
+    }
+
+    fn live(&mut self, rng: &mut Rng) {
+        match rng.between(0, 11) {
+            0..=4 => self.member(rng),
+            5 => {
+                let event = self.person(rng);
+                self.world.send(FINGERPRINT, event);
+            }
+            6 => {
+                let cause = "host_lost.host.alpha".to_owned();
+                let held = Event::Held { cause: cause.clone(), member: None };
+                let event = if rng.between(0, 1) == 0 { held } else { Event::Released { cause } };
+                self.world.send(FINGERPRINT, event);
+            }
+            7 => {
+                let services =
+                    (0..rng.between(0, 3)).filter_map(|n| ServiceName::new(format!("behind-{n}")).ok()).collect();
+                let incident = "service_down.other".to_owned();
+                self.world.send(FINGERPRINT, Event::Affected(Affected { incident, services, behind: vec![] }));
+            }
+            8 => self.world.restart(),
+            _ => {
+                let modes = [
+                    Mode::Up,
+                    Mode::Up,
+                    Mode::Down,
+                    Mode::Mute,
+                    Mode::Busy(Span::from_secs(700)),
+                    Mode::Hangs,
+                    Mode::Refuses,
+                ];
+                let name = pick(rng, &["log", "slack", "mail", "nodes", "pager"]);
+                self.world.receiver(name).mode = pick(rng, &modes);
+            }
+        }
+        let pause = [0, 1, 5, 12, 70, 301, 1_000, 5_000];
+        self.world.run(Span::from_millis(pick(rng, &pause) * 1_000 + rng.between(0, 300)));
+    }
+
+    /// Everything is well again, every channel answers, and time passes.
+    fn end(&mut self) {
+        for receiver in self.world.receivers.values_mut() {
+            receiver.mode = Mode::Up;
+        }
+        self.world.restart();
+        for service in SERVICES {
+            self.revision += 1;
+            self.world.send(FINGERPRINT, Event::Member(Box::new(report(service, "service_down", None, self.revision))));
+        }
+        let nothing = Affected { incident: "service_down.other".into(), services: vec![], behind: vec![] };
+        self.world.send(FINGERPRINT, Event::Affected(nothing));
+        self.world.run(Span::from_secs(86_400));
+        assert!(self.world.incidents.is_empty(), "it closes in the end: {:?}", self.world.told);
+    }
+}
+
+const fn is_end(kind: NoteKind) -> bool {
+    matches!(kind, NoteKind::Resolved | NoteKind::Late)
+}
+
+const fn is_beginning(kind: NoteKind) -> bool {
+    matches!(kind, NoteKind::Firing | NoteKind::Escalation)
+}
+
+/// What a channel accepted, as the machine knows it: beginning, anything, one end, and so on.
+fn check_accepted(
+    name: &str,
+    accepted: &[(Time, Note)],
+    refused: &BTreeSet<String>,
+    tried: impl Iterator<Item = Note>,
+) {
+    // An end that the channel refused was told as far as that is possible.
+    let is_refused = |note: &Note| refused.contains(&note.id) && is_end(note.kind);
+    let mut log: Vec<Note> = accepted.iter().map(|(_, note)| note.clone()).collect();
+    log.extend(tried.filter(is_refused));
+    log.sort_by_key(|note| (note.incident.clone(), note.sequence));
+    let mut incident = "";
+    let mut open = false;
+    for note in &log {
+        if note.incident != incident {
+            assert!(!open, "{name} was not told the end of {incident}");
+            incident = &note.incident;
+        }
+        match note.kind {
+            NoteKind::Firing => assert!(!std::mem::replace(&mut open, true), "{name}: two beginnings"),
+            NoteKind::Escalation => open = true,
+            NoteKind::Resolved => assert!(std::mem::replace(&mut open, false), "{name}: an end without a beginning"),
+            NoteKind::Late => assert!(!open, "{name}: a summary of what it knew"),
+            kind => assert!(open, "{name}: {kind:?} of what it did not know"),
+        }
+    }
+    assert!(!open, "{name} was not told the end of {incident}");
+    let ids: BTreeSet<_> = accepted.iter().map(|(_, note)| &note.id).collect();
+    assert_eq!(ids.len(), accepted.len(), "{name} accepted a note twice");
+}
+
+/// What really arrived, also where the answer was lost: it never stays without an end.
+fn check_arrived(name: &str, inbox: &[(Time, Note)], refused: &BTreeSet<String>) {
+    let mut last: Option<(&str, bool)> = None;
+    for (_, note) in inbox {
+        let begins = is_beginning(note.kind);
+        assert!(last.is_none_or(|(incident, open)| incident == note.incident || !open), "{name}");
+        let was_open = last.is_some_and(|(_, open)| open);
+        last = Some((&note.incident, if is_end(note.kind) { false } else { was_open || begins }));
+    }
+    assert!(!refused.is_empty() || last.is_none_or(|(_, open)| !open), "{name} is left without the end");
+}
+
+proptest! {
+    #![proptest_config(lives(25))]
+
+    #[test]
+    fn whoever_heard_the_beginning_hears_the_end_once(seed: u64) {
+        let mut rng = Rng::new(seed);
+        let mut life = Life::new(&mut rng);
+        for _ in 0..60 {
+            life.live(&mut rng);
+        }
+        life.end();
+        for (name, receiver) in &life.world.receivers {
+            check_accepted(name, &receiver.accepted, &receiver.refused, receiver.tried.values().cloned());
+            if receiver.refused.is_empty() {
+                check_arrived(name, &receiver.inbox, &receiver.refused);
+            }
+        }
+    }
+
+    #[test]
+    fn a_dead_channel_delays_no_other(seed: u64, modes in prop::sample::select(vec![Mode::Down, Mode::Hangs, Mode::Refuses])) {
+        let play = |others: bool| {
+            let mut rng = Rng::new(seed);
+            let policy = policy(&mut rng);
+            let log = Route::new("log");
+            let dead = Route { rate_limit: None, ..Route::new("dead") };
+            let channels = if others { vec![dead.clone(), log, Route { name: "dead-too".into(), ..dead }] } else { vec![log] };
+            let mut life = Life::new(&mut rng);
+            life.world.policy = AlertPolicy { channels, escalation: vec![], ..policy };
+            life.world.receiver("dead").mode = modes;
+            life.world.receiver("dead-too").mode = modes;
+            for _ in 0..25 {
+                match rng.between(0, 2) {
+                    0 => {
+                        let event = life.person(&mut rng);
+                        life.world.send(FINGERPRINT, event);
+                    }
+                    _ => life.member(&mut rng),
+                }
+                life.world.run(Span::from_secs(pick(&mut rng, &[0, 1, 12, 70, 400])));
+            }
+            let log = life.world.receiver("log");
+            log.accepted.iter().map(|(at, note)| (*at, note.kind, note.title.clone())).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(play(true), play(false));
+    }
+
+    #[test]
+    fn nobody_hears_of_what_is_silenced_from_the_beginning(seed: u64) {
+        let mut rng = Rng::new(seed);
+        let mut life = Life::new(&mut rng);
+        let silence = Silence {
+            id: "s".into(),
+            matchers: vec![Matcher::is("type", "service_down")],
+            by: "ann".into(),
+            comment: String::new(),
+            until: None,
+        };
+        life.world.silences = vec![silence];
+        for _ in 0..40 {
+            life.member(&mut rng);
+            life.world.run(Span::from_secs(pick(&mut rng, &[0, 12, 70, 400])));
+        }
+        prop_assert!(life.world.receivers.values().all(|receiver| receiver.tries == 0));
+        // What is still wrong when the silence ends is told then.
+        let is_heard = life.world.incidents.contains_key(FINGERPRINT) && !life.firing.is_empty();
+        life.world.send(FINGERPRINT, Event::Silences(vec![]));
+        life.world.run(Span::from_secs(20));
+        let causes = |life: &Life| life.world.told.iter().any(|line| line.contains("behind it") || line.contains("paused"));
+        if is_heard && life.world.policy.maintenance.is_empty() && !causes(&life) {
+            let log = &life.world.receivers["log"];
+            prop_assert!(log.tries > 0 || life.world.incidents[FINGERPRINT].status(&life.world.policy).waiting_for.iter().any(|line| line.contains("nobody")));
+        }
+    }
+}

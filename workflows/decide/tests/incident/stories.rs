@@ -1,0 +1,142 @@
+//! A thousand failures at a time: how many notes, and whether their counts are right.
+
+use crate::world::World;
+use crate::{begin, report};
+use dixmgr_contract::incident::{AckArgs, SilenceArgs};
+use dixmgr_contract::{AlertPolicy, GroupBy, NoteKind, Route, Severity, Span};
+use dixmgr_decide::incident::{Action, Event, Incident, MAX_MEMBERS};
+use std::collections::BTreeMap;
+
+const MANY: u64 = 1_000;
+
+fn policy() -> AlertPolicy {
+    AlertPolicy { channels: vec![Route::new("slack"), Route::new("log")], ..AlertPolicy::default() }
+}
+
+fn fire(world: &mut World, fingerprint: &str, service: &str, cause: Option<&str>, revision: u64) {
+    let mut told = report(service, "service_down", Some(Severity::Critical), revision);
+    told.cause = cause.map(str::to_owned);
+    world.send(fingerprint, Event::Member(Box::new(told)));
+}
+
+fn well(world: &mut World, fingerprint: &str, service: &str, revision: u64) {
+    world.send(fingerprint, Event::Member(Box::new(report(service, "service_down", None, revision))));
+}
+
+#[test]
+fn a_thousand_failures_behind_one_cause_are_one_note() {
+    let mut world = World::new(policy(), begin());
+    // The consequences are noticed before their cause.
+    for number in 0..MANY {
+        let name = format!("node-{number}");
+        fire(&mut world, &format!("service_down.{name}"), &name, Some("service_down.relay"), 1);
+    }
+    world.run(Span::from_secs(2));
+    fire(&mut world, "service_down.relay", "relay", None, 1);
+    world.run(Span::from_secs(1_200));
+    let inbox = &world.receivers["slack"].inbox;
+    assert_eq!(inbox.len(), 1);
+    let note = &inbox[0].1;
+    assert_eq!(
+        (note.kind, note.members.len(), note.affected.len(), note.more_affected),
+        (NoteKind::Firing, 1, 100, 900)
+    );
+    assert_eq!(note.text, "1000 services behind it are affected.");
+    // It comes back, and they with it: one more note.
+    well(&mut world, "service_down.relay", "relay", 2);
+    world.run(Span::from_secs(30));
+    for number in 0..MANY {
+        let name = format!("node-{number}");
+        well(&mut world, &format!("service_down.{name}"), &name, 2);
+    }
+    world.run(Span::from_secs(3_600));
+    let kinds: Vec<_> = world.receivers["slack"].inbox.iter().map(|(_, note)| note.kind).collect();
+    assert_eq!(kinds, [NoteKind::Firing, NoteKind::Resolved]);
+    assert!(world.incidents.is_empty(), "all are closed");
+}
+
+#[test]
+fn a_thousand_independent_failures_in_one_group_are_a_few_notes_with_right_counts() {
+    let mut policy = policy();
+    policy.group_by.insert("service_down".into(), GroupBy::Fleet);
+    let mut world = World::new(policy, begin());
+    let fingerprint = "service_down.fleet";
+    // Over a quarter of an hour, in order of their numbers; then they come back, the first half first.
+    for number in 0..MANY {
+        fire(&mut world, fingerprint, &format!("node-{number:04}"), None, 1);
+        world.run(Span::from_millis(900));
+    }
+    world.run(Span::from_secs(600));
+    let firing: Vec<u64> =
+        world.receivers["slack"].inbox.iter().map(|(_, note)| note.members.len() as u64 + note.more_members).collect();
+    assert!(firing.len() <= 5, "{firing:?}");
+    assert!(firing.windows(2).all(|pair| pair[0] < pair[1]) && firing.last() == Some(&MANY), "{firing:?}");
+    for number in 0..MANY {
+        well(&mut world, fingerprint, &format!("node-{number:04}"), 2);
+    }
+    world.run(Span::from_secs(600));
+    let (_, last) = world.receivers["slack"].inbox.last().unwrap();
+    assert_eq!((last.kind, last.members.len(), last.more_members), (NoteKind::Resolved, 100, 900));
+    assert!(last.members.iter().all(|member| member.over) && world.incidents.is_empty());
+    assert_eq!(world.receivers["slack"].inbox.len(), world.receivers["log"].inbox.len());
+}
+
+#[test]
+fn members_beyond_the_bound_are_counted_and_an_old_report_changes_nothing() {
+    let mut world = World::new(AlertPolicy::default(), begin());
+    for number in 0..MAX_MEMBERS as u64 + 3 {
+        fire(&mut world, "service_down.fleet", &format!("n{number}"), None, 5);
+    }
+    let status = world.incidents["service_down.fleet"].status(&world.policy);
+    assert_eq!((status.firing, status.refused_members, status.members.len()), (MAX_MEMBERS as u64, 3, 100));
+    well(&mut world, "service_down.fleet", "n1", 4);
+    assert_eq!(world.incidents["service_down.fleet"].status(&world.policy).firing, MAX_MEMBERS as u64);
+    well(&mut world, "service_down.fleet", "n1", 0);
+    assert_eq!(world.incidents["service_down.fleet"].status(&world.policy).firing, MAX_MEMBERS as u64 - 1);
+}
+
+#[test]
+fn requests_are_answered_once_and_refused_with_the_reason() {
+    let (policy, now) = (policy(), begin());
+    let spec = dixmgr_contract::IncidentSpec { fingerprint: "service_down.api".into(), alert: "service_down".into() };
+    let mut incident = Incident::new(spec, 1, now);
+    let answers = |actions: &[Action]| -> Vec<Result<String, String>> {
+        let of = |action: &Action| match action {
+            Action::Answer(answer) => Some(answer.result.clone()),
+            _ => None,
+        };
+        actions.iter().filter_map(of).collect()
+    };
+    let ack = |id: &str| Event::Ack { id: id.into(), args: AckArgs { by: "ann".into(), comment: String::new() } };
+    assert_eq!(answers(&incident.step(ack("1"), &policy, now)), [Err("it is over".to_owned())]);
+    incident.step(Event::Member(Box::new(report("api", "service_down", Some(Severity::Critical), 1))), &policy, now);
+    assert!(answers(&incident.step(ack("2"), &policy, now))[0].is_ok());
+    assert!(answers(&incident.step(ack("2"), &policy, now)).is_empty());
+    let unsilence = Event::Unsilence { id: "3".into(), args: dixmgr_contract::incident::UnsilenceArgs::default() };
+    assert!(answers(&incident.step(unsilence, &policy, now))[0].is_err());
+    let silence = |n: u32| Event::Silence { id: format!("s{n}"), args: SilenceArgs::default() };
+    let results: Vec<_> = (0..51).flat_map(|n| answers(&incident.step(silence(n), &policy, now))).collect();
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 50);
+    assert!(incident.status(&policy).waiting_for.iter().any(|line| line.contains("silenced by somebody")));
+}
+
+#[test]
+fn two_incidents_that_name_each_other_as_their_cause_are_told() {
+    let mut world = World::new(policy(), begin());
+    fire(&mut world, "service_down.a", "a", Some("service_down.b"), 1);
+    fire(&mut world, "service_down.b", "b", Some("service_down.a"), 1);
+    world.run(Span::from_secs(120));
+    let told: BTreeMap<_, _> =
+        world.receivers["slack"].inbox.iter().map(|(_, note)| (note.service.clone(), note.kind)).collect();
+    assert!(!told.is_empty() && told.values().all(|kind| *kind == NoteKind::Firing), "{told:?} {:?}", world.told);
+}
+
+#[test]
+fn a_cause_that_nobody_knows_holds_nothing_for_long() {
+    let mut world = World::new(policy(), begin());
+    fire(&mut world, "service_down.api", "api", Some("service_down.db"), 1);
+    world.run(Span::from_secs(85));
+    assert!(world.receivers.is_empty(), "half a minute for the cause, a minute for itself");
+    world.run(Span::from_secs(20));
+    assert_eq!(world.receivers["slack"].inbox.len(), 1);
+}
