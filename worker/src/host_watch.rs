@@ -2,6 +2,7 @@
 //!
 //! Apart from the sampler of services: a network file system that is gone holds up whoever asks it, for as long as it likes.
 
+use crate::resources;
 use dixmgr_procfs::{CpuTime, Roots, host};
 use dixmgr_telemetry::{FileSystemFigures, HostFigures, Metrics};
 use std::path::PathBuf;
@@ -56,5 +57,6 @@ fn figures(seen: &host::Host, before: Option<CpuTime>) -> HostFigures {
         load: seen.load,
         clock_synchronized: seen.clock_synchronised,
         file_systems: file_systems.collect(),
+        pressure: resources::pressure(&seen.pressure),
     }
 }

@@ -4,9 +4,9 @@
 //! of a failure. Where a unit's processes are is asked of systemd once it is up, and again whenever nothing was found there.
 
 use dixmgr_contract::UnitName;
-use dixmgr_procfs::{Roots, Sampler, Usage};
+use dixmgr_procfs::{Pressure, Roots, Sampler, Stalled, Usage};
 use dixmgr_systemd::UnitReader;
-use dixmgr_telemetry::{Figures, Metrics};
+use dixmgr_telemetry::{Figures, Metrics, PressureFigures};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -96,5 +96,12 @@ fn figures(usage: &Usage) -> Figures {
         open_files_percent: usage.open_files.and_then(|files| files.nearest_limit_percent),
         context_switches_per_second: usage.context_switches_per_second,
         oom_kills: usage.oom_kills,
+        pressure: pressure(&usage.pressure),
     }
+}
+
+/// Of the last ten seconds: longer ones are for whoever keeps the series.
+pub(crate) fn pressure(of: &Pressure) -> PressureFigures {
+    let share = |stalled: Option<Stalled>| stalled.map(|stalled| stalled.some.avg10);
+    PressureFigures { cpu: share(of.cpu), memory: share(of.memory), io: share(of.io) }
 }

@@ -178,6 +178,15 @@ impl ServiceBoard {
         }
     }
 
+    pub(crate) fn each_pressure(&self, mut see: impl FnMut(f64, &[KeyValue])) {
+        for row in self.rows().values() {
+            let [service, kind] = &row.labels;
+            for (resource, share) in row.figures.pressure.each() {
+                see(share, &[KeyValue::new("resource", resource), service.clone(), kind.clone()]);
+            }
+        }
+    }
+
     pub(crate) fn each_restarts(&self, mut see: impl FnMut(f64, &[KeyValue])) {
         self.rows().values().for_each(|row| see(row.restarts as f64, &row.labels));
     }

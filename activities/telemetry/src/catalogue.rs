@@ -134,6 +134,11 @@ pub const CATALOGUE: &[Metric] = &[
         &["service", "type"],
         "Processes of the service killed for want of memory since it was started.",
     ),
+    gauge(
+        "service_pressure_percent",
+        &["service", "type", "resource"],
+        "Share of the last 10 s in which some work of the service stood still for want of cpu, memory or io; only with v2 cgroups.",
+    ),
     // Probes.
     gauge(
         "probe_healthy",

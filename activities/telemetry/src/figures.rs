@@ -26,6 +26,27 @@ pub struct Figures {
     pub context_switches_per_second: Option<f64>,
     /// Processes killed for want of memory since its start.
     pub oom_kills: Option<u64>,
+    /// How long it stood still for want of something.
+    pub pressure: PressureFigures,
+}
+
+/// The share of the last ten seconds in which some work stood still for want of something, in percent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PressureFigures {
+    /// For want of a core.
+    pub cpu: Option<f64>,
+    /// For want of memory.
+    pub memory: Option<f64>,
+    /// For want of a disk.
+    pub io: Option<f64>,
+}
+
+impl PressureFigures {
+    /// Each with its name, as far as it is known.
+    pub(crate) fn each(self) -> impl Iterator<Item = (&'static str, f64)> {
+        let all = [("cpu", self.cpu), ("io", self.io), ("memory", self.memory)];
+        all.into_iter().filter_map(|(resource, share)| Some((resource, share?)))
+    }
 }
 
 /// A figure, as a gauge shows it.

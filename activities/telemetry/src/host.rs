@@ -1,6 +1,7 @@
 //! The series of the host itself.
 
 use crate::catalogue::{Metric, find};
+use crate::figures::PressureFigures;
 use crate::label::bounded;
 use opentelemetry::KeyValue;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,8 @@ pub struct HostFigures {
     pub clock_synchronized: Option<bool>,
     /// The file systems.
     pub file_systems: Vec<FileSystemFigures>,
+    /// How long work stood still for want of something.
+    pub pressure: PressureFigures,
 }
 
 /// How full a file system is.
@@ -72,6 +75,12 @@ impl HostBoard {
     pub(crate) fn see(&self, read: ReadHost, mut see: impl FnMut(f64, &[KeyValue])) {
         if let Some(figure) = read(&self.figures()) {
             see(figure, &[]);
+        }
+    }
+
+    pub(crate) fn each_pressure(&self, mut see: impl FnMut(f64, &[KeyValue])) {
+        for (resource, share) in self.figures().pressure.each() {
+            see(share, &[KeyValue::new("resource", resource)]);
         }
     }
 

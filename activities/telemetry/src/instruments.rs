@@ -74,6 +74,8 @@ impl Builder {
         }
         let rows = board.clone();
         self.observed(const { find("service_disk_io_bytes_per_second") }, move |see| rows.each_disk(see));
+        let rows = board.clone();
+        self.observed(const { find("service_pressure_percent") }, move |see| rows.each_pressure(see));
     }
 
     /// What is shown of each probe.
@@ -90,6 +92,8 @@ impl Builder {
             let host = board.clone();
             self.observed(metric, move |see| host.see(read, see));
         }
+        let host = board.clone();
+        self.observed(const { find("host_pressure_percent") }, move |see| host.each_pressure(see));
         for (metric, read) in FILE_SYSTEM_GAUGES {
             let host = board.clone();
             self.observed(metric, move |see| host.each_file_system(read, see));

@@ -23,7 +23,7 @@ mod testing;
 
 pub use board::{ServiceBoard, ServiceLabels};
 pub use events::Event;
-pub use figures::{Figures, NodeFigures};
+pub use figures::{Figures, NodeFigures, PressureFigures};
 pub use host::{FileSystemFigures, HostBoard, HostFigures};
 pub use metrics::{Metrics, MetricsError, Room};
 pub use outcome::{ActivityOutcome, DeliveryOutcome, WorkflowOutcome};

@@ -317,6 +317,7 @@ fn series(metric: &Metric, room: Room) -> usize {
         [] => 2,
         _ if has(&["probe", "node"]) => with_spare(room.probes) + 2,
         _ if is_figure && has(&["direction"]) => with_spare(2 * room.measured) + 2,
+        _ if is_figure && has(&["resource"]) => with_spare(3 * room.measured) + 2,
         _ if is_figure => with_spare(room.measured) + 2,
         _ if has(&["dependency", "alert_type"]) => MAX_SERIES.max(with_spare(room.services * MAX_OTHERS)),
         _ if has(&["service"]) => MAX_SERIES.max(with_spare(room.services)),

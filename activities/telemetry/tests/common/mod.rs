@@ -39,6 +39,7 @@ pub fn fed_metrics() -> Metrics {
 /// What is measured and seen of a service, which is a node, and of the host.
 fn feed_senses(metrics: &Metrics) {
     let some = Some(5);
+    let pressure = PressureFigures { cpu: Some(1.5), memory: None, io: Some(0.0) };
     metrics.services().set_node(
         "api",
         NodeFigures {
@@ -63,6 +64,7 @@ fn feed_senses(metrics: &Metrics) {
             open_files_percent: Some(0.5),
             context_switches_per_second: Some(7.0),
             oom_kills: some,
+            pressure,
         },
     );
     metrics.probes().set(ProbeFigures {
@@ -81,6 +83,7 @@ fn feed_senses(metrics: &Metrics) {
         load: Some([0.1, 0.2, 0.3]),
         clock_synchronized: Some(true),
         file_systems: vec![disk],
+        pressure,
     });
 }
 
