@@ -122,6 +122,7 @@ impl Actor {
             waiting_for: Vec::new(),
             runs: BTreeMap::new(),
             verdicts: Vec::new(),
+            alerts: None,
             generation: 0,
         };
         let input = WatchInput { spec: self.spec.clone(), search_attributes: false, published: None, state: None };

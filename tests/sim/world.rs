@@ -217,6 +217,7 @@ impl World {
             waiting_for: self.waiting_for.clone(),
             runs: BTreeMap::new(),
             verdicts,
+            alerts: None,
             generation: self.acted,
         }
     }

@@ -22,14 +22,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("dixmgr-history", &["dixmgr-contract"], &[]),
     (
         "dixmgr-bind",
-        &[
-            "dixmgr-contract",
-            "dixmgr-notify",
-            "dixmgr-probe",
-            "dixmgr-procfs",
-            "dixmgr-systemd",
-            "dixmgr-telemetry",
-        ],
+        &["dixmgr-contract", "dixmgr-notify", "dixmgr-probe", "dixmgr-procfs", "dixmgr-systemd", "dixmgr-telemetry"],
         &["temporalio-client", "temporalio-common", "temporalio-macros", "temporalio-sdk"],
     ),
     (

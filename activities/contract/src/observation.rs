@@ -3,7 +3,7 @@
 //! Because each observation is complete, losing one, sending it twice or out of order harms nothing: a higher revision
 //! replaces what was known, a lower one is ignored.
 
-use crate::{ServiceName, ServiceSpec, UnitState};
+use crate::{Alert, ServiceName, ServiceSpec, UnitState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -66,6 +66,9 @@ pub struct Observation {
     /// What rules and probes say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verdicts: Vec<Verdict>,
+    /// The rules that fire. Absent: nobody evaluates rules there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<Vec<Alert>>,
     /// The highest generation that the host has acted on for this service.
     #[serde(default)]
     pub generation: u64,

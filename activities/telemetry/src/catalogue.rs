@@ -168,6 +168,11 @@ pub const CATALOGUE: &[Metric] = &[
         &[],
         "1 if systemd-timesyncd has set the clock, else 0; absent where it does not run.",
     ),
+    gauge(
+        "host_pressure_percent",
+        &["resource"],
+        "Share of the last 10 s in which some work of the host stood still for want of cpu, memory or io.",
+    ),
     gauge("host_filesystem_bytes", &["path"], "Size of the file system that holds the path."),
     gauge("host_filesystem_available_bytes", &["path"], "What may still be written there without privileges."),
     gauge("host_filesystem_inodes", &["path"], "Files that it can hold; absent where there is no fixed number."),

@@ -153,6 +153,7 @@ impl Tracked {
             waiting_for: self.waiting_for.clone(),
             runs: self.runs.clone(),
             verdicts: self.verdicts(),
+            alerts: None,
             generation: (options.generation)(&self.spec.unit),
             unit,
         })

@@ -200,6 +200,7 @@ impl Life {
                         failed: kind == "impaired" && rng.between(0, 1) == 0,
                         ..Verdict::new("http", kind != "impaired", String::new())
                     }],
+                    alerts: None,
                     generation: 0,
                 }))
             }
@@ -392,6 +393,7 @@ fn dead(service: &Service, revision: u64, run: u64) -> Event {
         waiting_for: vec![],
         runs: BTreeMap::new(),
         verdicts: vec![],
+        alerts: None,
         generation: 0,
     }))
 }

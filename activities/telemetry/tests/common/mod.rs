@@ -6,7 +6,7 @@ use dixmgr_contract::{FailureKind, Protocol, ServiceName};
 pub use dixmgr_telemetry::catalogue::CATALOGUE;
 use dixmgr_telemetry::{
     ActivityOutcome, DeliveryOutcome, Event, Figures, FileSystemFigures, HostFigures, Metrics, NodeFigures,
-    ProbeFigures, Room, ServiceLabels, WorkflowOutcome,
+    PressureFigures, ProbeFigures, Room, ServiceLabels, WorkflowOutcome,
     events::{ActionRefused, Report, TemporalConnected, TemporalLost},
 };
 use std::time::Duration;
