@@ -123,6 +123,7 @@ impl Actor {
             runs: BTreeMap::new(),
             verdicts: Vec::new(),
             alerts: None,
+            causes: Vec::new(),
             generation: 0,
         };
         let input = WatchInput { spec: self.spec.clone(), search_attributes: false, published: None, state: None };

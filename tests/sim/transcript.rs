@@ -46,6 +46,14 @@ fn action(action: &Action) -> String {
         }
         Action::Withdraw { generation } => format!("WITHDRAW order {generation}"),
         Action::Report(report) => format!("REPORT {:?}: {}", report.kind, report.text),
+        Action::Raise(raise) => {
+            let rules: Vec<_> =
+                raise.report.alerts.iter().map(|alert| format!("{} {}", alert.rule, alert.severity)).collect();
+            let rules = if rules.is_empty() { "nothing".to_owned() } else { rules.join(", ") };
+            let cause = raise.cause.as_ref().map(|cause| format!(", because of {cause}")).unwrap_or_default();
+            let paused = raise.report.paused_by.as_ref().map(|by| format!(", paused by {by}")).unwrap_or_default();
+            format!("RAISE {}: {rules}{cause}{paused}", raise.alert)
+        }
         Action::Answer(answer) => match &answer.result {
             Ok(text) => format!("ANSWER {} done: {text}", answer.id),
             Err(text) => format!("ANSWER {} refused: {text}", answer.id),

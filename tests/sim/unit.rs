@@ -2,7 +2,8 @@
 
 use crate::line::Line;
 use dixmgr_contract::policy::RestartOn;
-use dixmgr_contract::{ActiveState, Exit, ExitCode, Job, LoadState, OnOperatorStop, Policy, UnitState, Verdict};
+use dixmgr_contract::{ActiveState, Alert, Exit, ExitCode, Job, LoadState, OnOperatorStop, Policy, UnitState, Verdict};
+use std::collections::BTreeMap;
 
 /// Reads `unit STATE [key=value…]`.
 pub(crate) fn read(line: &mut Line) -> Result<UnitState, String> {
@@ -61,6 +62,19 @@ pub(crate) fn verdicts(line: &mut Line) -> Result<Vec<Verdict>, String> {
     let bad = line.pair("bad")?.map(|text| read(text, false));
     let failed = line.pair("failed")?.map(|text| read(text, true));
     Ok(bad.into_iter().chain(failed).collect())
+}
+
+/// `alerts=service_down:critical,high_cpu:warning`: rules that fire, each named after its type; `alerts=none`: none of them does.
+/// Without it nobody evaluates rules.
+pub(crate) fn alerts(line: &mut Line) -> Result<Option<Vec<Alert>>, String> {
+    let Some(texts) = line.list::<String>("alerts")? else { return Ok(None) };
+    let read = |text: &String| {
+        let (alert, severity) = text.split_once(':').ok_or(format!("`alerts={text}`: write type:severity"))?;
+        let severity = serde_json::from_value(severity.into()).map_err(|error| error.to_string())?;
+        let (rule, alert) = (alert.to_owned(), alert.to_owned());
+        Ok(Alert { rule, alert, severity, age_ms: 0, detail: String::new(), labels: BTreeMap::new() })
+    };
+    texts.iter().filter(|text| *text != "none").map(read).collect::<Result<_, String>>().map(Some)
 }
 
 /// Reads `policy key=value…` into the policy that the host sends from now on.

@@ -196,12 +196,16 @@ impl World {
         let runs = runs.iter().filter_map(|pair| pair.split_once(':'));
         let runs = runs.map(|(service, run)| Ok((name(service)?, run.to_owned()))).collect::<Result<_, String>>()?;
         let verdicts = unit::verdicts(&mut line)?;
+        let alerts = unit::alerts(&mut line)?;
+        let causes: Vec<String> = line.list("causes")?.unwrap_or_default();
+        let causes = causes.iter().map(|text| name(text)).collect::<Result<_, _>>()?;
         line.end()?;
         let mut observation = self.observation(state, revision, verdicts);
         if let Some(from) = from {
             observation.spec.host = HostName::new(&from).ok();
         }
-        self.step(Event::Observed(Box::new(Observation { age_ms: age.as_millis(), runs, ..observation })));
+        let age_ms = age.as_millis();
+        self.step(Event::Observed(Box::new(Observation { age_ms, runs, alerts, causes, ..observation })));
         Ok(())
     }
 
@@ -218,6 +222,7 @@ impl World {
             runs: BTreeMap::new(),
             verdicts,
             alerts: None,
+            causes: Vec::new(),
             generation: self.acted,
         }
     }

@@ -6,6 +6,7 @@
 use crate::beat::beating;
 use crate::call::Call;
 use crate::post::{Post, PostError};
+use crate::telling::TellingActivities;
 use crate::unit::failure;
 use dixmgr_contract::activity::Subscription;
 use dixmgr_contract::cluster::ClusterReport;
@@ -25,6 +26,8 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 pub struct FleetActivities {
     /// Where events go.
     pub metrics: Metrics,
+    /// Tells people of hosts that are lost.
+    pub telling: TellingActivities,
 }
 
 #[activities]
@@ -83,10 +86,12 @@ impl FleetActivities {
     #[activity(name = "ReportHostActivity")]
     pub async fn report_host(
         self: Arc<Self>,
-        _ctx: ActivityContext,
+        ctx: ActivityContext,
         report: Call<HostReport>,
     ) -> Result<(), ActivityError> {
-        HostNews(&report.read().map_err(failure)?).emit(&self.metrics);
+        let report = report.read().map_err(failure)?;
+        beating(&ctx, self.telling.report_host(&ctx, &report)).await.map_err(again)?;
+        HostNews(&report).emit(&self.metrics);
         Ok(())
     }
 
@@ -103,7 +108,7 @@ impl FleetActivities {
 }
 
 /// Temporal tries it again.
-fn again(error: PostError) -> ActivityError {
+pub(crate) fn again(error: PostError) -> ActivityError {
     let kind = match &error {
         PostError::NoWorkflow(_) => "NoWorkflow",
         PostError::Failed(_) => "Unexpected",

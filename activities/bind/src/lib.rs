@@ -14,6 +14,7 @@ mod meter;
 mod node;
 mod post;
 mod sdk_meter;
+mod telling;
 mod unit;
 mod usage;
 
@@ -24,4 +25,5 @@ pub use lease::LeaseActivities;
 pub use meter::{ActivityMeter, WorkflowMeter};
 pub use node::Nodes;
 pub use sdk_meter::{OnFailure, SdkMeter};
+pub use telling::{Telling, TellingActivities};
 pub use unit::{HostActivities, Recheck};

@@ -1,13 +1,17 @@
 //! Signals and questions to workflows by their ids, from inside activities.
 
-use dixmgr_contract::HostName;
+use dixmgr_contract::alert::Silence;
+use dixmgr_contract::id::QUERY_SILENCES;
+use dixmgr_contract::incident::INCIDENT_WORKFLOW;
+use dixmgr_contract::{HostName, IncidentStart};
 use dixmgr_contract::plan::{FannedOut, FleetPlan, INFRASTRUCTURE_ID, PAGE, PlanQuery, QUERY_PLAN};
 use futures::{FutureExt, StreamExt, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowQueryError};
 use temporalio_client::{
-    Client, UntypedQuery, UntypedSignal, UntypedWorkflow, WorkflowQueryOptions, WorkflowSignalOptions,
+    Client, UntypedQuery, UntypedSignal, UntypedWorkflow, WorkflowListOptions, WorkflowQueryOptions,
+    WorkflowSignalOptions, WorkflowStartOptions,
 };
 use temporalio_common::data_converters::{PayloadConverter, RawValue};
 
@@ -88,6 +92,41 @@ impl Post {
             std::future::ready(tally)
         };
         results.fold(Tally::default(), count).await
+    }
+
+    /// Signals an incident, which begins with that if it is not open.
+    pub(crate) async fn begin(
+        &self,
+        start: &IncidentStart,
+        signal: &str,
+        argument: &(impl Serialize + Sync + 'static),
+        options: WorkflowStartOptions,
+    ) -> Result<(), PostError> {
+        let converter = PayloadConverter::default();
+        let (input, argument) = (RawValue::from_value(start, &converter), RawValue::from_value(argument, &converter));
+        let workflow = UntypedWorkflow::new(INCIDENT_WORKFLOW);
+        let begun = self.0.signal_with_start_workflow(workflow, input, UntypedSignal::new(signal), argument, options);
+        begun.await.map(|_| ()).map_err(|error| PostError::Failed(format!("{}: {error}", start.spec.fingerprint)))
+    }
+
+    /// What is silenced in the fleet.
+    pub(crate) async fn silences(&self, prefix: &str) -> Result<Vec<Silence>, PostError> {
+        self.query(&format!("{prefix}{INFRASTRUCTURE_ID}"), QUERY_SILENCES, &()).await
+    }
+
+    /// The incidents that are open, as the visibility store knows them: one of the last second may be missing.
+    pub(crate) async fn open_incidents(&self, prefix: &str) -> Result<Vec<String>, PostError> {
+        let query = format!("ExecutionStatus = 'Running' AND WorkflowType = '{INCIDENT_WORKFLOW}'");
+        let mut found = self.0.list_workflows(query, WorkflowListOptions::default());
+        let mut ids = Vec::new();
+        while let Some(workflow) = found.next().await {
+            let workflow = workflow.map_err(|error| PostError::Failed(error.to_string()))?;
+            let id = workflow.id();
+            if prefix_of(id) == prefix {
+                ids.push(id.to_owned());
+            }
+        }
+        Ok(ids)
     }
 
     /// The workflows of a host's services, as the registry knows them. `prefix` is that of a dry run, or nothing.

@@ -5,7 +5,7 @@
 
 use crate::{
     ServiceName, Severity, Span,
-    alert::GroupBy,
+    alert::{GroupBy, SERVICE_DOWN},
     glob::{Matcher, glob},
 };
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,11 @@ impl AlertPolicy {
         self.channels.iter().find(|route| route.name == channel)
     }
 
+    /// The incident that a service's being down is a part of, as far as its name tells.
+    pub fn cause(&self, service: &ServiceName) -> String {
+        self.grouping(SERVICE_DOWN).fingerprint(SERVICE_DOWN, Some(service), None, "")
+    }
+
     /// What alerts of this type are one incident.
     pub fn grouping(&self, alert: &str) -> GroupBy {
         self.group_by.get(alert).copied().unwrap_or_default()
@@ -84,6 +89,9 @@ pub struct Route {
     /// An incident sends it no more than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
+    /// It forgets what it is not told again so often: it is told the same note again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resend: Option<Span>,
     /// Told in its place when it has failed for [`Route::fallback_after`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
@@ -100,6 +108,7 @@ impl Route {
             min_severity: Severity::Info,
             matchers: Vec::new(),
             rate_limit: None,
+            resend: None,
             fallback: None,
             fallback_after: five_minutes(),
         }

@@ -5,8 +5,10 @@
 //! a signal as a heartbeat, which is an event of history each time; and a search of the hosts' queues for pollers, which
 //! sees a process and not whether it still works.
 
-use crate::{HostName, Span, Time};
+use crate::alert::HOST_LOST;
+use crate::{Alert, HostName, MemberReport, Raise, Severity, Span, Time};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The workflow type of a host.
 pub const HOST_WORKFLOW: &str = "HostWorkflow";
@@ -180,6 +182,28 @@ pub struct HostReport {
     pub kind: HostReportKind,
     /// It in a sentence.
     pub text: String,
+}
+
+impl HostReport {
+    /// What an incident is told of it: a host that is lost is in trouble, one that is back is well; the rest is no incident.
+    /// `revision` grows with each report of the host.
+    pub fn raise(&self, revision: u64) -> Option<Raise> {
+        let lost = Alert {
+            rule: "HostLost".to_owned(),
+            alert: HOST_LOST.to_owned(),
+            severity: Severity::Critical,
+            age_ms: 0,
+            detail: self.text.clone(),
+            labels: BTreeMap::new(),
+        };
+        let alerts = match self.kind {
+            HostReportKind::HostLost => vec![lost],
+            HostReportKind::HostBack => Vec::new(),
+            HostReportKind::HostRefused | HostReportKind::PlanConflict => return None,
+        };
+        let report = MemberReport { host: Some(self.host.clone()), revision, alerts, ..MemberReport::default() };
+        Some(Raise { alert: HOST_LOST.to_owned(), report, cause: None })
+    }
 }
 
 /// Where a host stands.

@@ -21,6 +21,9 @@ pub const SIGNAL_RETIRE: &str = "retire";
 /// The query that answers a [`crate::ServiceStatus`].
 pub const QUERY_STATUS: &str = "status";
 
+/// The query that answers the silences of the fleet: a list of [`crate::alert::Silence`].
+pub const QUERY_SILENCES: &str = "silences";
+
 /// Keyword search attributes, registered at start where that is permitted.
 pub const SEARCH_ATTRIBUTES: [&str; 6] = ["DixHost", "DixService", "DixKind", "DixChain", "DixPhase", "DixSeverity"];
 /// Search attribute: the host.
@@ -33,6 +36,8 @@ pub const ATTRIBUTE_KIND: &str = "DixKind";
 pub const ATTRIBUTE_CHAIN: &str = "DixChain";
 /// Search attribute: the phase, written when it is a settled one.
 pub const ATTRIBUTE_PHASE: &str = "DixPhase";
+/// Search attribute: how bad an incident is.
+pub const ATTRIBUTE_SEVERITY: &str = "DixSeverity";
 /// Memo key that marks a workflow as started by this dixmgr (and not by the Go version).
 pub const MEMO_MARK: &str = "dixmgr";
 

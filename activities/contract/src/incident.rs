@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 pub const INCIDENT_WORKFLOW: &str = "IncidentWorkflow";
 /// The signal that carries a [`crate::alert::MemberReport`].
 pub const SIGNAL_MEMBER: &str = "member";
+/// The signal that carries a [`ResolveArgs`].
+pub const SIGNAL_RESOLVE: &str = "resolve";
+/// The signal that carries an [`crate::AlertPolicy`].
+pub const SIGNAL_CONFIGURE: &str = "configure";
 /// The signal that carries an [`Affected`].
 pub const SIGNAL_AFFECTED: &str = "affected";
 /// The signal that carries a [`Released`].
@@ -93,6 +97,17 @@ pub struct UnsilenceArgs {
     /// The silence; empty: all of this incident's own.
     #[serde(default)]
     pub silence: String,
+    /// Who.
+    #[serde(default)]
+    pub by: String,
+}
+
+/// Somebody says that it is over (signal `resolve`). What is found wrong after that is a new beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolveArgs {
+    /// The member, as [`crate::MemberReport::member`] names it; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
     /// Who.
     #[serde(default)]
     pub by: String,

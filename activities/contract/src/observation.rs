@@ -69,6 +69,10 @@ pub struct Observation {
     /// The rules that fire. Absent: nobody evaluates rules there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<Vec<Alert>>,
+    /// The dependencies on the same host that are in trouble themselves, where a rule fires: what is wrong here is told as
+    /// their consequence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<ServiceName>,
     /// The highest generation that the host has acted on for this service.
     #[serde(default)]
     pub generation: u64,

@@ -99,6 +99,9 @@ const DEPENDENCY_SECONDS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0
 const LAG_SECONDS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0];
 
+/// How long channels take.
+const NOTE_SECONDS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
 /// The table.
 pub const CATALOGUE: &[Metric] = &[
     // Services.
@@ -229,6 +232,9 @@ pub const CATALOGUE: &[Metric] = &[
     ),
     counter("dependency_timeouts_total", &["service", "dependency"], "Waits for a dependency that ran out of time."),
     // Alerts.
+    counter("notes_sent_total", &["channel"], "Notes that a channel accepted."),
+    counter("notes_failed_total", &["channel", "outcome"], "Tries that a channel did not accept; `retry` is tried again, `refused` is not."),
+    histogram("note_duration_seconds", &["channel"], NOTE_SECONDS, "How long a channel took for a note that it accepted."),
     counter("alerts_fired_total", &["alert_type", "severity", "service"], "Alerts that began to fire.").later(),
     gauge("alerts_active", &["alert_type", "severity"], "Alerts that are firing.").later(),
     // dixmgr's own health.

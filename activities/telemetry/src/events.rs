@@ -8,6 +8,8 @@ use dixmgr_contract::cluster::{ClusterReport, ClusterReportKind};
 use dixmgr_contract::host::{HostReport, HostReportKind};
 use dixmgr_contract::{FailureKind, ServiceName, UnitName, Verb, activity::ReportKind};
 use std::time::Duration;
+
+pub use crate::telling::{IncidentHappened, NoteDelivered};
 use tracing::{error, info, warn};
 
 /// Something that happened.

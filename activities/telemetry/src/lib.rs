@@ -18,6 +18,7 @@ pub mod log;
 mod metrics;
 mod outcome;
 mod probes;
+mod telling;
 #[cfg(test)]
 mod testing;
 

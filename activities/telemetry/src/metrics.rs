@@ -12,7 +12,7 @@ use crate::{
     outcome::{ActivityOutcome, DeliveryOutcome, Peer, WorkflowOutcome},
     probes::ProbeBoard,
 };
-use dixmgr_contract::Protocol;
+use dixmgr_contract::{Delivery, Protocol};
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Gauge, Histogram, Meter, MeterProvider},
@@ -101,6 +101,9 @@ struct Inner {
     outbox_depth: Gauge<u64>,
     deliveries: Counter<u64>,
     actions_refused: Counter<u64>,
+    notes_sent: Counter<u64>,
+    notes_failed: Counter<u64>,
+    note_duration: Histogram<f64>,
     dependency_wait: Histogram<f64>,
     dependency_timeouts: Counter<u64>,
     chain_stalled: Gauge<u64>,
@@ -138,6 +141,9 @@ impl Metrics {
             outbox_depth: build.gauge(const { find("agent_outbox_depth") }),
             deliveries: build.counter(const { find("agent_deliveries_total") }),
             actions_refused: build.counter(const { find("actions_refused_total") }),
+            notes_sent: build.counter(const { find("notes_sent_total") }),
+            notes_failed: build.counter(const { find("notes_failed_total") }),
+            note_duration: build.histogram(const { find("note_duration_seconds") }),
             dependency_wait: build.histogram(const { find("dependency_wait_time_seconds") }),
             dependency_timeouts: build.counter(const { find("dependency_timeouts_total") }),
             chain_stalled: build.gauge(const { find("chain_stalled") }),
@@ -236,6 +242,20 @@ impl Metrics {
     /// An observation was sent to Temporal.
     pub fn delivery(&self, outcome: DeliveryOutcome) {
         self.0.deliveries.add(1, &[KeyValue::new("status", outcome.as_str())]);
+    }
+
+    /// A channel was asked to take a note.
+    pub(crate) fn note(&self, channel: &str, delivery: &Delivery, took: Duration) {
+        let channel = KeyValue::new("channel", bounded(channel));
+        let outcome = match delivery {
+            Delivery::Sent { .. } => {
+                self.0.note_duration.record(took.as_secs_f64(), &[channel.clone()]);
+                return self.0.notes_sent.add(1, &[channel]);
+            }
+            Delivery::Retry { .. } => "retry",
+            Delivery::Refused { .. } => "refused",
+        };
+        self.0.notes_failed.add(1, &[channel, KeyValue::new("outcome", outcome)]);
     }
 
     /// A service was started after it had waited for `dependency`.

@@ -154,6 +154,7 @@ impl Tracked {
             runs: self.runs.clone(),
             verdicts: self.verdicts(),
             alerts: None,
+            causes: Vec::new(),
             generation: (options.generation)(&self.spec.unit),
             unit,
         })

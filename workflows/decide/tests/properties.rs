@@ -8,9 +8,9 @@ use dixmgr_contract::activity::ReportKind;
 use dixmgr_contract::host::LossMark;
 use dixmgr_contract::policy::RestartOn;
 use dixmgr_contract::{
-    ActiveState, Command, CommandKind, Dependency, DependencyMode, DependencyPolicy, Exit, ExitCode, FailureKind, Job,
-    LoadState, Observation, OnDependencyLoss, OnOperatorStop, OnTimeout, PhaseName, Policy, Readiness, ServiceName,
-    ServiceSpec, Span, Time, UnitName, UnitState, Verb, Verdict, WaitResult,
+    ActiveState, Alert, Command, CommandKind, Dependency, DependencyMode, DependencyPolicy, Exit, ExitCode,
+    FailureKind, Job, LoadState, Observation, OnDependencyLoss, OnOperatorStop, OnTimeout, PhaseName, Policy, Raise,
+    Readiness, ServiceName, ServiceSpec, Severity, Span, Time, UnitName, UnitState, Verb, Verdict, WaitResult,
 };
 use dixmgr_decide::rng::Rng;
 use dixmgr_decide::service::Phase;
@@ -58,6 +58,8 @@ struct Life {
     /// It was seen running last.
     up: bool,
     far: Option<(bool, u64)>,
+    /// What incidents were told last, by type of alert.
+    raised: BTreeMap<String, (u64, Raise)>,
 }
 
 fn name(name: &str) -> ServiceName {
@@ -78,6 +80,22 @@ fn spec(policy: Policy) -> ServiceSpec {
     ServiceSpec { policy, ..ServiceSpec::new(ServiceName::new("api").unwrap(), UnitName::new("api.service").unwrap()) }
 }
 
+/// What rules might say of a service of that kind.
+fn alerts(kind: &str, rng: &mut Rng) -> Vec<Alert> {
+    let alert = |alert: &str, severity| Alert {
+        rule: alert.to_owned(),
+        alert: alert.to_owned(),
+        severity,
+        age_ms: 0,
+        detail: String::new(),
+        labels: BTreeMap::new(),
+    };
+    let down = (kind == "dead").then(|| alert("service_down", Severity::Critical));
+    let severity = if rng.between(0, 1) == 0 { Severity::Warning } else { Severity::Critical };
+    let busy = (rng.between(0, 2) == 0).then(|| alert("high_cpu", severity));
+    down.into_iter().chain(busy).collect()
+}
+
 impl Life {
     fn new(policy: Policy, seed: u64) -> Self {
         let now = Time::from_unix_millis(1_000_000);
@@ -94,6 +112,7 @@ impl Life {
             lost: false,
             up: false,
             far: None,
+            raised: BTreeMap::new(),
         }
     }
 
@@ -200,7 +219,8 @@ impl Life {
                         failed: kind == "impaired" && rng.between(0, 1) == 0,
                         ..Verdict::new("http", kind != "impaired", String::new())
                     }],
-                    alerts: None,
+                    alerts: (rng.between(0, 9) > 0).then(|| alerts(kind, rng)),
+                    causes: if db_missing { vec![name("db")] } else { vec![] },
                     generation: 0,
                 }))
             }
@@ -266,6 +286,15 @@ impl Life {
             }
             Action::Withdraw { generation } => {
                 prop_assert!(self.orders.contains(generation), "takes back what it has ordered");
+            }
+            Action::Raise(raise) => {
+                let mut news = raise.clone();
+                news.report.revision = 0;
+                let before = self.raised.insert(raise.alert.clone(), (raise.report.revision, news.clone()));
+                let (revision, before) = before.unzip();
+                prop_assert!(revision.is_none_or(|revision| revision < raise.report.revision), "revisions grow");
+                prop_assert_ne!(before.as_ref(), Some(&news), "an incident is told news");
+                prop_assert!(before.is_some() || !news.report.alerts.is_empty(), "the end of what never began");
             }
             Action::Report(report) => prop_assert!(!report.text.is_empty()),
             Action::Tell { workflow_id, readiness } => {
@@ -394,6 +423,7 @@ fn dead(service: &Service, revision: u64, run: u64) -> Event {
         runs: BTreeMap::new(),
         verdicts: vec![],
         alerts: None,
+        causes: Vec::new(),
         generation: 0,
     }))
 }

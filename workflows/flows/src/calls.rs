@@ -8,7 +8,10 @@ use dixmgr_contract::cluster::ClusterReport;
 use dixmgr_contract::host::{HOST_LEASE, Handover, HostReport, Lease, LossMark, MARK_HOST_LOST, REPORT_HOST};
 use dixmgr_contract::plan::{FAN_OUT, FanOut, FannedOut, RETIRE_SERVICES, Retire};
 
-use dixmgr_contract::{Guard, Verb};
+use dixmgr_contract::telling::{
+    IncidentNews, NOTIFY, NotifyArgs, RAISE_INCIDENT, RECORD_INCIDENT, Raise, SPREAD_SILENCES, TELL_CAUSE, TellCause,
+};
+use dixmgr_contract::{Delivery, Guard, Silence, Verb};
 use std::time::Duration;
 use temporalio_workflow::common::ActivityCloseTimeouts;
 use temporalio_workflow::common::ActivityDefinition;
@@ -66,6 +69,16 @@ calls! {
     SendToMany(FanOut) -> FannedOut = FAN_OUT;
     /// `RetireServicesActivity(retire)`.
     RetireServices(Retire) -> () = RETIRE_SERVICES;
+    /// `RaiseIncidentActivity(raise)`.
+    RaiseIncident(Raise) -> () = RAISE_INCIDENT;
+    /// `TellCauseActivity(tell)`.
+    TellTheCause(TellCause) -> () = TELL_CAUSE;
+    /// `NotifyActivity(args)`.
+    Notify(NotifyArgs) -> Delivery = NOTIFY;
+    /// `RecordIncidentActivity(news)`.
+    RecordIncident(IncidentNews) -> () = RECORD_INCIDENT;
+    /// `SpreadSilencesActivity(silences)`.
+    SpreadSilences(Vec<Silence>) -> () = SPREAD_SILENCES;
 }
 
 /// A host that is cut off from the network still counts as one that takes work, for up to a minute: what it is given is

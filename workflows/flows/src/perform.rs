@@ -1,6 +1,6 @@
 //! Performing the machine's actions with Temporal's means.
 
-use crate::calls::{ActOnUnit, ReportService, SubscribeTo};
+use crate::calls::{ActOnUnit, RaiseIncident, ReportService, SubscribeTo, for_the_fleet};
 use crate::dependency_wait::{DependencyWaitWorkflow, WaitInput};
 use crate::service_watch::ServiceWatchWorkflow;
 use crate::wire::Wire;
@@ -25,6 +25,7 @@ const ACTIVITY_MARGIN: Duration = Duration::from_secs(10);
 /// How long a host that has taken an order may be silent. It beats while a job takes long.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(15);
 const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
+const RAISE_TIMEOUT: Duration = Duration::from_secs(30);
 const PHASE: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_PHASE);
 
 /// What does not change during a run.
@@ -53,6 +54,10 @@ pub(crate) fn action<'a>(
         Action::Report(report) => {
             let options = options(ctx, settings, REPORT_TIMEOUT, 3)?;
             Some(ctx.execute_activity(ReportService, report, options).map(|_| None).boxed_local())
+        }
+        Action::Raise(raise) => {
+            let raised = ctx.execute_activity(RaiseIncident, raise, for_the_fleet(RAISE_TIMEOUT, 0));
+            Some(raised.map(|_| None).boxed_local())
         }
         Action::Publish(phase) => {
             if settings.search_attributes {

@@ -33,7 +33,7 @@ impl Incident {
         clock: &mut Clock<'_>,
         actions: &mut Vec<Action>,
     ) -> bool {
-        let Some(current) = line.waiting() else { return false };
+        let Some(current) = line.waiting().filter(|_| !line.is_repeating()) else { return false };
         let (made, next, is_first) = (current.note.at, current.next, current.attempts == 0);
         if !is_first && clock.due(made.after(clock.policy.give_up)) {
             let reason = format!("not accepted for {}: {}", clock.policy.give_up, line.last_error);
@@ -84,7 +84,7 @@ impl Incident {
         if let Some(current) = line.current.as_mut().filter(|current| current.flying && current.note.id == note) {
             current.flying = false;
             match outcome {
-                Delivery::Sent { thread } => line.accepted(thread, at.now),
+                Delivery::Sent { thread } => line.accepted(thread, at.policy.route(channel), at.now),
                 Delivery::Retry { reason, after } => line.put_off(&reason, after, at.now),
                 Delivery::Refused { reason } => {
                     line.last_error = words(&reason);
@@ -93,12 +93,15 @@ impl Incident {
                     self.drop_note(route, &mut line, words(&reason), at, actions);
                 }
             }
+        } else {
+            line.repeated(note, &outcome, at.policy.route(channel), at.now);
         }
         self.lines.insert(channel.to_owned(), line);
     }
 
     /// The answers to all open tries are lost; each is tried again, with the same id.
     pub(super) fn interrupted(&mut self, now: Time) {
+        self.lines.values_mut().for_each(|line| line.repeat_interrupted(now));
         for current in self.lines.values_mut().filter_map(|line| line.current.as_mut()).filter(|it| it.flying) {
             current.flying = false;
             current.next = now;
@@ -162,8 +165,9 @@ impl Line {
             Some(super::line::Current { note, opens, told, names: Vec::new(), attempts: 0, flying: false, next: now });
     }
 
-    fn accepted(&mut self, thread: String, now: Time) {
+    fn accepted(&mut self, thread: String, route: Option<&Route>, now: Time) {
         let Some(current) = self.current.take() else { return };
+        self.repeat_from_now(route, current.note.clone(), current.closes(), now);
         if !thread.is_empty() && thread.len() <= MAX_THREAD {
             self.thread = thread;
         }

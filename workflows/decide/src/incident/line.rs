@@ -1,6 +1,6 @@
 //! A channel's ledger: what it was told, what it is owed, and the one note that is on its way to it.
 
-use super::hash;
+use super::{hash, repeat::Repeat};
 use crate::rng::Rng;
 use dixmgr_contract::{Note, NoteKind, RateLimit, Severity, Span, Time};
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,9 @@ pub(super) struct Line {
     /// It is told in the place of these.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) stands_in_for: BTreeSet<String>,
+    /// What is told again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) repeat: Option<Repeat>,
     /// What the channel said of itself when it accepted the last note.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) thread: String,
@@ -131,6 +134,7 @@ impl Line {
             failed: false,
             shut_until: None,
             stands_in_for: BTreeSet::new(),
+            repeat: None,
             thread: String::new(),
             wait: None,
             arrival: None,
@@ -142,7 +146,7 @@ impl Line {
 
     /// It has been told everything.
     pub(super) const fn is_idle(&self) -> bool {
-        self.current.is_none() && self.open.is_none()
+        self.current.is_none() && self.open.is_none() && self.repeat.is_none()
     }
 
     /// It was told of that member, or is about to be.

@@ -91,11 +91,7 @@ impl Incident {
         let worst = report.alerts.iter().filter(|found| found.alert == alert).max_by_key(|found| found.severity);
         match worst {
             None => {
-                if member.firing {
-                    member.ended = Some(now);
-                }
-                (member.firing, member.audible, member.muted) = (false, None, None);
-                (member.cause, member.grace) = (None, None);
+                member.end(now);
             }
             Some(worst) => {
                 let age = report.alerts.iter().filter(|found| found.alert == alert).map(|found| found.age_ms).max();
@@ -112,6 +108,15 @@ impl Incident {
 }
 
 impl Member {
+    /// Nothing is wrong with it any more.
+    pub(super) fn end(&mut self, now: Time) {
+        if self.firing {
+            self.ended = Some(now);
+        }
+        (self.firing, self.audible, self.muted) = (false, None, None);
+        (self.cause, self.grace) = (None, None);
+    }
+
     fn fire(&mut self, worst: &Alert, since: Time) {
         if self.firing {
             self.peak = self.peak.max(worst.severity);

@@ -9,7 +9,8 @@
 //! acknowledged or restarted in between. Only beginnings are suppressed.
 //!
 //! The files: `member` (one of those in trouble), `mute` (why nobody is told of it), `maintenance` (windows), `episode` (beginning
-//! and end), `line` (a channel's ledger), `need` (which note is due on it), `delivery` (tries, waits, fallback), `compose` (the words),
+//! and end), `line` (a channel's ledger), `need` (which note is due on it), `delivery` (tries, waits, fallback), `repeat` (what has
+//! to be told again and again), `compose` (the words),
 //! `consequence` (causes and what is behind them), `request` (what people ask), `status` (what people see).
 //!
 //! Rejected: a queue of notes for each channel. When a channel comes back after an hour nobody wants to read the hour; what is
@@ -25,13 +26,16 @@ pub mod maintenance;
 mod member;
 mod mute;
 mod need;
+mod repeat;
 mod request;
 mod status;
 
 use crate::service::Answer;
 use consequence::Behind;
 use dixmgr_contract::alert::{MemberReport, Silence};
-use dixmgr_contract::incident::{AckArgs, Affected, IncidentRecord, IncidentSpec, SilenceArgs, UnsilenceArgs};
+use dixmgr_contract::incident::{
+    AckArgs, Affected, IncidentRecord, IncidentSpec, ResolveArgs, SilenceArgs, UnsilenceArgs,
+};
 use dixmgr_contract::{AlertPolicy, Delivery, Note, ServiceName, Severity, Span, Time};
 use line::Line;
 use member::Member;
@@ -118,6 +122,8 @@ pub struct Incident {
 pub enum Event {
     /// How a member stands.
     Member(Box<MemberReport>),
+    /// Somebody says that it is over.
+    Resolve(ResolveArgs),
     /// A member is a consequence of another incident; all of them, if none is named.
     Held {
         /// The fingerprint of the cause.
@@ -168,6 +174,16 @@ pub enum Event {
     },
     /// Time has passed, or the policy has changed.
     Tick,
+}
+
+impl Event {
+    /// Something that an incident may begin with; the rest are echoes of what it did, and orders to it.
+    const fn is_news(&self) -> bool {
+        matches!(
+            self,
+            Self::Member(_) | Self::Affected(_) | Self::Ack { .. } | Self::Silence { .. } | Self::Unsilence { .. }
+        )
+    }
 }
 
 /// What is to be done. The driver does it and decides nothing.
@@ -266,7 +282,7 @@ impl Incident {
         format!("{}-{:x}", self.spec.fingerprint, self.born.unix_millis())
     }
 
-    /// True after [`Action::Close`]. Whatever comes then belongs to the next incident of the same fingerprint.
+    /// True after [`Action::Close`]. News that come then begin the next incident of the same fingerprint, in the same place.
     pub const fn is_closed(&self) -> bool {
         self.closed
     }
@@ -274,8 +290,12 @@ impl Incident {
     /// Takes in what happened and says what is to be done.
     pub fn step(&mut self, event: Event, policy: &AlertPolicy, now: Time) -> Vec<Action> {
         let mut actions = Vec::new();
+        if self.closed && event.is_news() {
+            self.begin_anew(now);
+        }
         match event {
             Event::Member(report) => self.hear(&report, policy, now),
+            Event::Resolve(args) => self.resolve(&args, now, &mut actions),
             Event::Held { cause, member } => self.hold(&cause, member.as_deref()),
             Event::Released { cause } => self.release(&cause, policy, now),
             Event::Affected(affected) => self.affect(affected, policy, now),
@@ -291,6 +311,12 @@ impl Incident {
         }
         self.settle(policy, now, &mut actions);
         actions
+    }
+
+    /// The next incident of the same fingerprint, under the same silences of the fleet.
+    fn begin_anew(&mut self, now: Time) {
+        let silences = std::mem::take(&mut self.silences);
+        *self = Self { silences, ..Self::new(self.spec.clone(), self.seed.wrapping_add(1), now) };
     }
 
     /// When to send [`Event::Tick`], if nothing else happens before; after a step it is later than that step.

@@ -40,7 +40,8 @@ impl Incident {
             line.current = Some(self.compose(route, line, view, kind, clock));
             changed = true;
         }
-        changed | self.send(route, line, clock, actions)
+        changed |= self.send(route, line, clock, actions);
+        changed | line.repeat(route, clock, actions)
     }
 
     /// Those of the members that are this channel's business, by their labels and how bad they got.

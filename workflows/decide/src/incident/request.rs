@@ -3,7 +3,7 @@
 use super::{Action, Incident, somebody, stamp, words};
 use crate::service::Answer;
 use dixmgr_contract::alert::Silence;
-use dixmgr_contract::incident::{AckArgs, IncidentRecord, SilenceArgs, UnsilenceArgs};
+use dixmgr_contract::incident::{AckArgs, IncidentRecord, ResolveArgs, SilenceArgs, UnsilenceArgs};
 use dixmgr_contract::{Span, Time};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,20 @@ impl Incident {
         self.ack = Some(ack);
         actions
             .push(answer(id, Ok("acknowledged; no reminder or escalation until it gets worse or is over".to_owned())));
+    }
+
+    /// It is over, says a person. Who is well by that may be found in trouble again: that is a new beginning.
+    pub(super) fn resolve(&mut self, args: &ResolveArgs, now: Time, actions: &mut Vec<Action>) {
+        let is_meant = |name: &str| args.member.as_deref().is_none_or(|member| member == name);
+        let mut ended = 0_usize;
+        for (_, member) in self.members.iter_mut().filter(|(name, member)| is_meant(name) && member.firing) {
+            member.end(now);
+            ended += 1;
+        }
+        if ended > 0 {
+            let text = format!("said that it is over, for {ended} of its members");
+            actions.push(Action::Record(IncidentRecord::Operator { by: somebody(&args.by), text }));
+        }
     }
 
     pub(super) fn silence(&mut self, id: String, args: SilenceArgs, now: Time, actions: &mut Vec<Action>) {

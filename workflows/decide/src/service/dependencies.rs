@@ -142,8 +142,7 @@ impl Service {
             return;
         }
         self.ask_peers(now, actions);
-        let away = self.remote().filter(|name| self.peers.ready(name) == Some(false));
-        let lost: Vec<_> = seen.waiting_for.iter().chain(away).cloned().collect();
+        let lost: Vec<_> = seen.waiting_for.iter().chain(self.remote_losses()).cloned().collect();
         let is_lost = self.spec.policy.dependency.mode.is_blocked(lost.len(), self.dependencies(seen));
         match policy {
             OnDependencyLoss::Stop if is_lost && !self.loss_heeded => {
@@ -182,6 +181,11 @@ impl Service {
                 actions.push(Action::Subscribe(dependency.clone()));
             }
         }
+    }
+
+    /// Dependencies on other hosts that say that they are not ready.
+    pub(super) fn remote_losses(&self) -> impl Iterator<Item = &ServiceName> {
+        self.remote().filter(|name| self.peers.ready(name) == Some(false))
     }
 
     fn remote(&self) -> impl Iterator<Item = &ServiceName> {

@@ -40,6 +40,7 @@ impl Service {
             if self.waiting.take().is_some() {
                 actions.push(Action::EndWait);
             }
+            self.drop_alerts();
             actions.push(Action::End);
         }
     }

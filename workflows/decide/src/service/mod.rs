@@ -6,11 +6,12 @@
 //!
 //! The files: `phase` (where it stands), `reading` (what an observation means), `settle` (the decision), `pursue` (the way to a start), `attempt` (what
 //! was asked of the host and came of it), `dependencies` (who has to be ready first), `subscribers` (who hears whether it is ready), `hosts` (whose it is), `command` (what people
-//! ask), `status` (what people see).
+//! ask), `alerts` (which incidents hear of it), `status` (what people see).
 //!
 //! Rejected: a table of (phase, event) transitions. It grows with the product of both, and each cell would have to be
 //! right about the order in which signals happen to arrive.
 
+mod alerts;
 mod attempt;
 mod command;
 mod dependencies;
@@ -22,9 +23,11 @@ mod settle;
 mod status;
 mod subscribers;
 
+pub use alerts::LONG_PAUSE;
 pub use phase::{Attempt, By, Cause, Pending, Phase, StoppedBy, Why};
 pub use reading::{Reading, Seen};
 
+use self::alerts::Alerts;
 use self::dependencies::Waiting;
 use self::subscribers::Subscribers;
 use crate::{budget::Budget, peers::Peers, rng::Rng};
@@ -32,8 +35,8 @@ use dixmgr_contract::activity::Report;
 use dixmgr_contract::host::LossMark;
 use dixmgr_contract::status::LastFailure;
 use dixmgr_contract::{
-    Command, Dependency, FailureKind, Guard, HostName, Observation, PhaseName, Readiness, ServiceName, ServiceSpec,
-    Time, Verb, WaitResult, WaitSpec,
+    Command, Dependency, FailureKind, Guard, HostName, Observation, PhaseName, Raise, Readiness, ServiceName,
+    ServiceSpec, Time, Verb, WaitResult, WaitSpec,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -103,6 +106,8 @@ pub struct Service {
     /// Another host that wants it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claimed_by: Option<HostName>,
+    #[serde(default, skip_serializing_if = "Alerts::is_empty")]
+    alerts: Alerts,
     rng: Rng,
 }
 
@@ -164,6 +169,8 @@ pub enum Action {
     },
     /// Have the host tell its people.
     Report(Report),
+    /// Tell an incident how it stands.
+    Raise(Raise),
     /// Answer a command.
     Answer(Answer),
     /// Ask a dependency to say how it stands, now and with each change. The driver answers with
@@ -237,6 +244,7 @@ impl Service {
             heard: None,
             host_lost: false,
             claimed_by: None,
+            alerts: Alerts::default(),
             rng: Rng::new(seed),
         }
     }
@@ -277,13 +285,19 @@ impl Service {
         self.leave_wait(&mut actions);
         self.publish(&mut actions);
         self.tell_subscribers(&mut actions);
+        self.raise(now, &mut actions);
         actions
     }
 
     /// When to send [`Event::Tick`], if nothing else happens before.
     pub fn wake_at(&self) -> Option<Time> {
         let settled = || self.settles_at().filter(|_| matches!(self.phase, Phase::Degraded));
-        self.phase.deadline().or_else(settled).or_else(|| self.wait_deadline()).or_else(|| self.checkpoint_at())
+        self.phase
+            .deadline()
+            .or_else(settled)
+            .or_else(|| self.wait_deadline())
+            .or_else(|| self.checkpoint_at())
+            .or_else(|| self.pause_remembered_at())
     }
 
     /// Where it stands.
@@ -302,6 +316,7 @@ impl Service {
         self.generation = self.generation.max(observation.generation);
         self.follow(observation.spec.clone());
         self.count_systemds_restarts(&observation, now);
+        self.hear_alerts(observation.alerts.clone());
         let seen = Seen::new(observation, now);
         if matches!(seen.reading(), Reading::Up | Reading::Impaired) {
             let same_run = self.seen.as_ref().is_some_and(|before| before.run() == seen.run());

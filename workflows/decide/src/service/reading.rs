@@ -24,6 +24,9 @@ pub struct Seen {
     /// What rules and probes said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verdicts: Vec<Verdict>,
+    /// Dependencies that are in trouble themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<ServiceName>,
 }
 
 /// The meaning of an observation.
@@ -64,6 +67,7 @@ impl Seen {
             waiting_for: observation.waiting_for,
             runs: observation.runs,
             verdicts: observation.verdicts,
+            causes: observation.causes,
         }
     }
 

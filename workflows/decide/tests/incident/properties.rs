@@ -35,6 +35,7 @@ fn policy(rng: &mut Rng) -> AlertPolicy {
         Route { min_severity: pick(rng, &[Severity::Info, Severity::Critical]), ..route("pager") },
     ];
     if rng.between(0, 1) == 0 {
+        channels[0].resend = Some(Span::from_secs(60));
         channels[1].rate_limit = Some(RateLimit { notes: 2, per: Span::from_secs(120) });
     }
     let step = |wait: u64, names: &[&str]| EscalationStep {

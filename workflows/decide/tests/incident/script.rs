@@ -56,6 +56,7 @@ fn channel(name: &str, keys: &BTreeMap<&str, &str>) -> Route {
             "min" => route.min_severity = serde_json::from_value((*value).into()).unwrap(),
             "match" => route.matchers.push(value.replace(':', "=").parse().unwrap()),
             "fallback" => route.fallback = Some((*value).to_owned()),
+            "resend" => route.resend = Some(span(value)),
             "after" => route.fallback_after = span(value),
             "rate" => {
                 let (notes, per) = value.split_once('/').unwrap();

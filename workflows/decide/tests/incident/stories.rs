@@ -140,3 +140,19 @@ fn a_cause_that_nobody_knows_holds_nothing_for_long() {
     world.run(Span::from_secs(20));
     assert_eq!(world.receivers["slack"].inbox.len(), 1);
 }
+
+#[test]
+fn a_channel_that_forgets_is_told_again_while_it_lasts_and_a_while_after() {
+    let forgets = Route { resend: Some(Span::from_secs(60)), ..Route::new("am") };
+    let policy = AlertPolicy { group_wait: Span::ZERO, channels: vec![forgets], ..AlertPolicy::default() };
+    let mut world = World::new(policy, begin());
+    fire(&mut world, "service_down.api", "api", None, 1);
+    world.run(Span::from_secs(150));
+    // The beginning, and again after one and two minutes.
+    assert_eq!(world.receiver("am").tries, 3);
+    well(&mut world, "service_down.api", "api", 2);
+    world.run(Span::from_secs(3_600));
+    assert_eq!(world.receiver("am").tries, 3 + 1 + 14, "the end, and again each minute for a quarter of an hour");
+    assert_eq!(world.receiver("am").inbox.len(), 2);
+    assert!(world.incidents.is_empty(), "nothing keeps it open for ever");
+}

@@ -164,7 +164,9 @@ impl World {
         }
         let outcome = match receiver.mode {
             Mode::Up => {
-                receiver.accepted.push((now, note.clone()));
+                if receiver.accepted.iter().all(|(_, known)| known.id != note.id) {
+                    receiver.accepted.push((now, note.clone()));
+                }
                 Delivery::Sent { thread: String::new() }
             }
             Mode::Down => Delivery::Retry { reason: "connection refused".into(), after: None },

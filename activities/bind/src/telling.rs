@@ -1,0 +1,230 @@
+//! The activities by which people are told: incidents begun and fed, notes delivered, what happened written down.
+//!
+//! They run on any host that has alerting on. What is one incident, and who is told of it, comes from this host's
+//! configuration and not from the caller; a note names its channel, and only this host knows where that is.
+
+// The macro generates undocumented constants beside each activity.
+#![allow(missing_docs)]
+
+use crate::beat::beating;
+use crate::call::Call;
+use crate::fleet::again;
+use crate::post::{Post, PostError};
+use crate::unit::failure;
+use dixmgr_contract::alert::Silence;
+use dixmgr_contract::host::HostReport;
+use dixmgr_contract::id::{ATTRIBUTE_CHAIN, ATTRIBUTE_HOST, ATTRIBUTE_KIND, ATTRIBUTE_SERVICE, MEMO_MARK, prefix_of};
+use dixmgr_contract::incident::{
+    SIGNAL_AFFECTED, SIGNAL_MEMBER, SIGNAL_SILENCES, incident_id,
+};
+use dixmgr_contract::{
+    AlertPolicy, Delivery, HostName, IncidentNews, IncidentSpec, IncidentStart, MemberReport, NotifyArgs, Raise,
+    TellCause,
+};
+use dixmgr_notify::Channel;
+use dixmgr_telemetry::events::{IncidentHappened, NoteDelivered};
+use dixmgr_telemetry::{Event, Metrics};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use temporalio_client::WorkflowStartOptions;
+use temporalio_common::MemoValues;
+use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tokio::sync::Mutex;
+
+/// How long a channel may take for a note.
+const DELIVERY: Duration = Duration::from_secs(45);
+/// For how long the fleet's silences are taken to be what they were.
+const SILENCES_LAST: Duration = Duration::from_secs(2);
+
+/// Hears what became of each note.
+pub type Told = Arc<dyn Fn(&NotifyArgs, &Delivery) + Send + Sync>;
+/// Hears what happened to an incident.
+pub type Happened = Arc<dyn Fn(&IncidentNews) + Send + Sync>;
+
+/// What this host has to tell people with.
+pub struct Telling {
+    /// Whether this host tells anybody anything.
+    pub enabled: bool,
+    /// This host.
+    pub host: HostName,
+    /// Who is told what.
+    pub policy: AlertPolicy,
+    /// The channels by name.
+    pub channels: BTreeMap<String, Channel>,
+    /// The queue of workflows.
+    pub task_queue: String,
+    /// Where events go.
+    pub metrics: Metrics,
+    /// The history.
+    pub told: Told,
+    /// The history.
+    pub happened: Happened,
+}
+
+/// Tells people. Cheap to clone.
+#[derive(Clone)]
+pub struct TellingActivities {
+    telling: Arc<Telling>,
+    search_attributes: bool,
+    silences: Arc<Mutex<Option<(Instant, Vec<Silence>)>>>,
+}
+
+impl TellingActivities {
+    /// With what this host has, and whether the search attributes may be used.
+    pub fn new(telling: Arc<Telling>, search_attributes: bool) -> Self {
+        Self { telling, search_attributes, silences: Arc::default() }
+    }
+}
+
+#[activities]
+impl TellingActivities {
+    /// Tells an incident how one of its members stands, and begins it if need be.
+    #[activity(name = "RaiseIncidentActivity")]
+    pub async fn raise(self: Arc<Self>, ctx: ActivityContext, call: Call<Raise>) -> Result<(), ActivityError> {
+        let raise = call.read().map_err(failure)?;
+        beating(&ctx, self.report(&ctx, raise)).await.map_err(again)
+    }
+
+    /// Tells an incident what is behind it, and begins it if need be.
+    #[activity(name = "TellCauseActivity")]
+    pub async fn tell_cause(self: Arc<Self>, ctx: ActivityContext, call: Call<TellCause>) -> Result<(), ActivityError> {
+        let TellCause { cause, affected } = call.read().map_err(failure)?;
+        let alert = cause.split_once('.').map_or(cause.as_str(), |(alert, _)| alert).to_owned();
+        let spec = IncidentSpec { fingerprint: cause, alert };
+        let told = self.tell(&ctx, spec, SearchAttributes::default(), SIGNAL_AFFECTED, &affected);
+        beating(&ctx, told).await.map_err(again)
+    }
+
+    /// Delivers a note through a channel, once. Whatever comes of it is an answer.
+    #[activity(name = "NotifyActivity")]
+    pub async fn notify(self: Arc<Self>, ctx: ActivityContext, call: Call<NotifyArgs>) -> Result<Delivery, ActivityError> {
+        let args = call.read().map_err(failure)?;
+        let began = Instant::now();
+        let delivery = match self.telling.channels.get(&args.channel) {
+            Some(channel) => beating(&ctx, channel.deliver(&args.note, &args.thread, DELIVERY)).await,
+            None => Delivery::Retry {
+                reason: format!("host {} has no channel {:?} in its configuration", self.telling.host, args.channel),
+                after: None,
+            },
+        };
+        let took = began.elapsed();
+        NoteDelivered { channel: &args.channel, note: &args.note, delivery: &delivery, took }.emit(&self.telling.metrics);
+        (self.telling.told)(&args, &delivery);
+        Ok(delivery)
+    }
+
+    /// Writes down what happened to an incident.
+    #[activity(name = "RecordIncidentActivity")]
+    pub async fn record(self: Arc<Self>, _ctx: ActivityContext, call: Call<IncidentNews>) -> Result<(), ActivityError> {
+        let news = call.read().map_err(failure)?;
+        IncidentHappened(&news).emit(&self.telling.metrics);
+        (self.telling.happened)(&news);
+        Ok(())
+    }
+
+    /// Tells every open incident what is silenced in the fleet.
+    #[activity(name = "SpreadSilencesActivity")]
+    pub async fn spread(self: Arc<Self>, ctx: ActivityContext, call: Call<Vec<Silence>>) -> Result<(), ActivityError> {
+        let silences = call.read().map_err(failure)?;
+        *self.silences.lock().await = Some((Instant::now(), silences.clone()));
+        let own = ctx.info().workflow_id.clone().unwrap_or_default();
+        let post = Post::new(ctx.client());
+        let open = beating(&ctx, post.open_incidents(prefix_of(&own))).await.map_err(again)?;
+        let missed = beating(&ctx, post.signal_each(&open, SIGNAL_SILENCES, &silences)).await.missed();
+        if missed > 0 { Err(again(PostError::Failed(format!("{missed} incidents could not be told")))) } else { Ok(()) }
+    }
+}
+
+impl TellingActivities {
+    async fn report(&self, ctx: &ActivityContext, raise: Raise) -> Result<(), PostError> {
+        let Raise { alert, mut report, cause } = raise;
+        let grouping = self.telling.policy.grouping(&alert);
+        let fingerprint =
+            grouping.fingerprint(&alert, report.service.as_ref(), report.host.as_ref(), &report.chain);
+        report.cause = cause.map(|cause| self.telling.policy.cause(&cause));
+        let attributes = attributes(&report);
+        if !self.telling.enabled && report.alerts.is_empty() {
+            return self.tell_the_end(ctx, &fingerprint, &report).await;
+        }
+        self.tell(ctx, IncidentSpec { fingerprint, alert }, attributes, SIGNAL_MEMBER, &report).await
+    }
+
+    /// Alerting was switched off: what fired is over, if anybody was told of it.
+    async fn tell_the_end(&self, ctx: &ActivityContext, fingerprint: &str, report: &MemberReport) -> Result<(), PostError> {
+        let own = ctx.info().workflow_id.clone().unwrap_or_default();
+        match Post::new(ctx.client()).signal(&incident_id(&own, fingerprint), SIGNAL_MEMBER, report).await {
+            Err(PostError::NoWorkflow(_)) => Ok(()),
+            told => told,
+        }
+    }
+
+    /// Signals an incident, which begins with that if it is not open.
+    async fn tell(
+        &self,
+        ctx: &ActivityContext,
+        spec: IncidentSpec,
+        attributes: SearchAttributes,
+        signal: &str,
+        argument: &(impl serde::Serialize + Sync + 'static),
+    ) -> Result<(), PostError> {
+        let own = ctx.info().workflow_id.clone().unwrap_or_default();
+        let post = Post::new(ctx.client());
+        if !self.telling.enabled {
+            return Err(PostError::Failed(format!("alerting is off on host {}", self.telling.host)));
+        }
+        let mut memo = MemoValues::new();
+        memo.insert(MEMO_MARK, env!("CARGO_PKG_VERSION").to_owned());
+        let id = incident_id(&own, &spec.fingerprint);
+        let options = WorkflowStartOptions::new(self.telling.task_queue.clone(), id)
+            .memo(memo)
+            .maybe_search_attributes(self.search_attributes.then_some(attributes))
+            .static_summary(spec.fingerprint.clone())
+            .build();
+        let start = IncidentStart {
+            spec,
+            policy: self.telling.policy.clone(),
+            silences: self.silences(&post, prefix_of(&own)).await,
+            search_attributes: self.search_attributes,
+        };
+        post.begin(&start, signal, argument, options).await
+    }
+
+    /// What is silenced in the fleet. Where nobody can say, nothing is: a note too many is better than one too few.
+    async fn silences(&self, post: &Post, prefix: &str) -> Vec<Silence> {
+        let mut known = self.silences.lock().await;
+        if let Some((at, silences)) = known.as_ref()
+            && at.elapsed() < SILENCES_LAST
+        {
+            return silences.clone();
+        }
+        let silences = post.silences(prefix).await.unwrap_or_default();
+        *known = Some((Instant::now(), silences.clone()));
+        silences
+    }
+
+    /// A host that is lost is told of like a service that is down, and its return as the end of that.
+    pub(crate) async fn report_host(&self, ctx: &ActivityContext, report: &HostReport) -> Result<(), PostError> {
+        let since = ctx.info().scheduled_time.map(dixmgr_contract::Time::from).unwrap_or_default();
+        let revision = u64::try_from(since.unix_millis()).unwrap_or(0);
+        match report.raise(revision) {
+            Some(raise) => self.report(ctx, raise).await,
+            None => Ok(()),
+        }
+    }
+}
+
+fn attributes(report: &MemberReport) -> SearchAttributes {
+    let known = [
+        (ATTRIBUTE_HOST, report.host.as_ref().map(ToString::to_string)),
+        (ATTRIBUTE_SERVICE, report.service.as_ref().map(ToString::to_string)),
+        (ATTRIBUTE_KIND, Some(report.kind.clone()).filter(|kind| !kind.is_empty())),
+        (ATTRIBUTE_CHAIN, Some(report.chain.clone()).filter(|chain| !chain.is_empty())),
+    ];
+    let updates = known.into_iter().filter_map(|(name, value)| {
+        Some(SearchAttributeKey::<String>::keyword(name).value_set(value?))
+    });
+    SearchAttributes::new(updates)
+}

@@ -1,0 +1,56 @@
+//! Events of telling people: notes on their way, and what happens to incidents.
+
+use crate::events::Event;
+use crate::metrics::Metrics;
+use dixmgr_contract::{Delivery, IncidentNews, IncidentRecord, Note};
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// A channel was asked to take a note.
+#[derive(Debug)]
+pub struct NoteDelivered<'a> {
+    /// The channel's name.
+    pub channel: &'a str,
+    /// The note.
+    pub note: &'a Note,
+    /// What became of it.
+    pub delivery: &'a Delivery,
+    /// How long that took.
+    pub took: Duration,
+}
+
+impl Event for NoteDelivered<'_> {
+    fn emit(self, metrics: &Metrics) {
+        let Self { channel, note, delivery, took } = self;
+        let incident = note.incident.as_str();
+        match delivery {
+            Delivery::Sent { .. } => info!(channel, incident, note = note.id, "told"),
+            Delivery::Retry { reason, .. } => warn!(channel, incident, note = note.id, reason, "not told yet"),
+            Delivery::Refused { reason } => warn!(channel, incident, note = note.id, reason, "the channel refuses"),
+        }
+        metrics.note(channel, delivery, took);
+    }
+}
+
+/// An incident began, got worse, ended; or somebody did something about it.
+#[derive(Debug)]
+pub struct IncidentHappened<'a>(pub &'a IncidentNews);
+
+impl Event for IncidentHappened<'_> {
+    fn emit(self, _: &Metrics) {
+        let IncidentNews { record, status, .. } = self.0;
+        let incident = status.fingerprint.as_str();
+        match record {
+            IncidentRecord::Began { severity } => warn!(incident, %severity, "incident began"),
+            IncidentRecord::Worse { from, to } => warn!(incident, %from, %to, "incident got worse"),
+            IncidentRecord::Ended { lasted, .. } => info!(incident, %lasted, "incident is over"),
+            IncidentRecord::GaveUp { channel, reason, .. } => {
+                warn!(incident, channel, reason, "a note was given up");
+            }
+            IncidentRecord::FellBack { channel, to } => {
+                warn!(incident, channel, to, "another channel is told in its place");
+            }
+            IncidentRecord::Operator { by, text } => info!(incident, by, "{text}"),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Which incidents hear of the service: whenever what its rules say changes, whole for each type of alert.
+//!
+//! The host says what fires; here it is compared with what the incidents were told. A repeated or late observation therefore
+//! raises nothing, and what was told before a crash is not told again.
+
+use super::phase::Phase;
+use super::{Action, Service};
+use dixmgr_contract::alert::SERVICE_PAUSED;
+use dixmgr_contract::{Alert, MemberReport, Raise, ServiceName, Severity, Span, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A pause that lasts longer may have been forgotten: people are told.
+pub const LONG_PAUSE: Span = Span::from_secs(24 * 3_600);
+
+/// What fires, and what the incidents know of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Alerts {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    firing: Vec<Alert>,
+    /// By type.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    told: BTreeMap<String, Told>,
+    /// The revision of the last report.
+    revision: u64,
+    /// Somebody evaluates rules for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_on: bool,
+    /// Nobody supervises the service any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_over: bool,
+}
+
+/// What an incident was told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Told {
+    rules: BTreeSet<(String, Severity)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<ServiceName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_by: Option<String>,
+}
+
+impl Alerts {
+    /// True if there is nothing to be remembered.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Service {
+    /// What its host says of the rules; nothing, where nobody evaluates them.
+    pub(super) fn hear_alerts(&mut self, alerts: Option<Vec<Alert>>) {
+        self.alerts.is_on = alerts.is_some();
+        self.alerts.firing = alerts.unwrap_or_default();
+    }
+
+    /// It is not supervised any more: nothing about it is wrong.
+    pub(super) fn drop_alerts(&mut self) {
+        self.alerts.is_over = true;
+    }
+
+    /// When a pause has lasted for so long that people are told.
+    pub(super) fn pause_remembered_at(&self) -> Option<Time> {
+        let is_due = self.alerts.is_on && !self.alerts.told.contains_key(SERVICE_PAUSED);
+        (is_due && matches!(self.phase, Phase::Paused { .. })).then(|| self.since.after(LONG_PAUSE))
+    }
+
+    /// Tells the incidents what has changed.
+    pub(super) fn raise(&mut self, now: Time, actions: &mut Vec<Action>) {
+        let firing = self.all_firing(now);
+        let types: BTreeSet<String> =
+            firing.iter().map(|alert| alert.alert.clone()).chain(self.alerts.told.keys().cloned()).collect();
+        if types.is_empty() {
+            return;
+        }
+        let paused_by = match &self.phase {
+            Phase::Paused { by, .. } => Some(by.clone()),
+            _ => None,
+        };
+        let cause = self.cause();
+        for alert in types {
+            let of_type: Vec<Alert> = firing.iter().filter(|found| found.alert == alert).cloned().collect();
+            let rules = of_type.iter().map(|found| (found.rule.clone(), found.severity)).collect();
+            let told = Told { rules, cause: cause.clone(), paused_by: paused_by.clone() };
+            if self.alerts.told.get(&alert) == Some(&told) {
+                continue;
+            }
+            if of_type.is_empty() {
+                self.alerts.told.remove(&alert);
+            } else {
+                self.alerts.told.insert(alert.clone(), told);
+            }
+            actions.push(self.report_alerts(alert, of_type, cause.clone(), now));
+        }
+    }
+
+    fn report_alerts(&mut self, alert: String, alerts: Vec<Alert>, cause: Option<ServiceName>, now: Time) -> Action {
+        // After the loss of this workflow, the clock still makes the revision grow.
+        let clock = u64::try_from(now.unix_millis()).unwrap_or(0);
+        self.alerts.revision = clock.max(self.alerts.revision + 1);
+        self.eventful = true;
+        let report = MemberReport {
+            service: Some(self.spec.name.clone()),
+            host: self.spec.host.clone(),
+            kind: self.spec.kind.clone(),
+            chain: self.spec.chain.clone(),
+            revision: self.alerts.revision,
+            alerts,
+            cause: None,
+            paused_by: match &self.phase {
+                Phase::Paused { by, .. } => Some(by.clone()),
+                _ => None,
+            },
+        };
+        Action::Raise(Raise { alert, report, cause })
+    }
+
+    /// What the host says, and a pause that somebody may have forgotten.
+    fn all_firing(&self, now: Time) -> Vec<Alert> {
+        if self.alerts.is_over {
+            return Vec::new();
+        }
+        let mut firing = self.alerts.firing.clone();
+        let pause = match &self.phase {
+            Phase::Paused { by, .. } if self.alerts.is_on => Some((by, now.since(self.since))),
+            _ => None,
+        };
+        if let Some((by, lasted)) = pause.filter(|(_, lasted)| *lasted >= LONG_PAUSE) {
+            let by = if by.is_empty() { "somebody" } else { by };
+            firing.push(Alert {
+                rule: "ForgottenPause".to_owned(),
+                alert: SERVICE_PAUSED.to_owned(),
+                severity: Severity::Warning,
+                age_ms: lasted.as_millis().saturating_sub(LONG_PAUSE.as_millis()),
+                detail: format!("{} has been paused by {by} since {}; nobody acts on it", self.spec.name, self.since),
+                labels: BTreeMap::new(),
+            });
+        }
+        firing
+    }
+
+    /// The dependency that is in trouble itself: what is wrong here is told as its consequence.
+    fn cause(&self) -> Option<ServiceName> {
+        let seen = self.seen.as_ref()?;
+        let away = || self.remote_losses().next();
+        seen.causes.first().or_else(away).cloned()
+    }
+}
