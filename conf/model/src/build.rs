@@ -1,13 +1,15 @@
 //! A checked tree to a [`Config`]: what no single key can tell. Names that clash, dependencies, cycles, clusters.
 
 use crate::{
-    Config, ConfigErrors, Service, Temporal,
+    Alerts, Config, ConfigErrors, Service, Temporal,
+    alerts::alerts,
     catalogue::ROOT,
     cluster::clusters,
     config::Resources,
     dotidx,
     graph::levels,
     problem::{Complaint, Problems},
+    report::Report,
     service::{Base, Item, typed},
     tree::{Object, Places, fill, join, merge},
     value::near,
@@ -42,11 +44,21 @@ impl Parts<'_> {
         typed(self.root.remove(name).unwrap_or_default(), name, self.places, &mut self.problems)
     }
 
+    fn alerts(&mut self, base: &Path) -> Option<Alerts> {
+        let given = match self.root.remove("alerts") {
+            Some(Value::Object(given)) => given,
+            _ => Object::new(),
+        };
+        alerts(given, base, &mut Report { places: self.places, problems: &mut self.problems })
+    }
+
     fn build(&mut self, source: &str, base: &Path) -> Option<Config> {
         let mut layers = layers(&mut self.root);
         check_defaults(&mut layers, self.places, &mut self.problems);
         let items = items(&mut self.root, self.places, &mut self.problems);
+        let alerts = self.alerts(base);
         fill(&ROOT, &mut self.root);
+        let history = self.take("history");
         let (temporal, systemd, metrics) = (self.take("temporal"), self.take("systemd"), self.take("metrics"));
         let (hosts, resources, watcher) = (self.take("hosts"), self.take("resources"), self.take("watcher"));
         let (mut temporal, Watcher { watch_interval, operation_timeout }): (Temporal, _) = (temporal?, watcher?);
@@ -63,6 +75,7 @@ impl Parts<'_> {
             self.problems.add("", None, Complaint::new("supervises nothing").hint(hint));
         }
         let (systemd, metrics, hosts, mut resources): (_, _, _, Resources) = (systemd?, metrics?, hosts?, resources?);
+        let (alerts, history) = (alerts?, history?);
         resources.paths.iter_mut().for_each(|path| *path = base.join(&*path));
         let source = source.to_owned();
         Some(Config {
@@ -72,6 +85,8 @@ impl Parts<'_> {
             metrics,
             hosts,
             resources,
+            alerts,
+            history,
             watch_interval,
             operation_timeout,
             services,

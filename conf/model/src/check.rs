@@ -75,7 +75,9 @@ impl Walk<'_> {
         let result = match (kind, value) {
             (Kind::Ignored, _) => return None,
             (Kind::Section(section), DeValue::Table(table)) => return Some(self.section(section, table, path).into()),
-            (Kind::MapOf(form, item), DeValue::Table(table)) => return Some(self.map(form, *item, table, path).into()),
+            (Kind::MapOf(form, item), DeValue::Table(table)) => {
+                return Some(self.map(form, *item, secret, table, path).into());
+            }
             (Kind::ListOf(item), DeValue::Array(array)) => return Some(self.list(*item, secret, array, path)),
             (Kind::Bool, DeValue::Boolean(value)) => Ok(Value::from(*value)),
             (Kind::Integer { min, max }, DeValue::Integer(number)) => integer(number, min, max).map(Value::from),
@@ -102,7 +104,7 @@ impl Walk<'_> {
         Ok((expanded, private))
     }
 
-    fn map(&mut self, form: Form, item: Kind, table: &DeTable<'_>, path: &str) -> Object {
+    fn map(&mut self, form: Form, item: Kind, secret: bool, table: &DeTable<'_>, path: &str) -> Object {
         let mut object = Object::new();
         for (name, value) in table {
             let inner = join(path, name.get_ref());
@@ -111,7 +113,7 @@ impl Walk<'_> {
                 self.complain(&inner, complaint);
                 continue;
             }
-            let checked = self.value(item, false, value.get_ref(), &inner);
+            let checked = self.value(item, secret, value.get_ref(), &inner);
             // The name of a refused table stays known.
             let named = matches!(item, Kind::Section(_) | Kind::MapOf(..)).then_some(Value::Null);
             if let Some(value) = checked.or(named) {
@@ -126,7 +128,9 @@ impl Walk<'_> {
         for (index, value) in array.iter().enumerate() {
             let inner = format!("{path}[{index}]");
             self.places.put(&inner, self.lines.line(value.span().start));
-            list.extend(self.value(item, secret, value.get_ref(), &inner));
+            // The place of a refused table stays taken.
+            let numbered = matches!(item, Kind::Section(_)).then_some(Value::Null);
+            list.extend(self.value(item, secret, value.get_ref(), &inner).or(numbered));
         }
         list.into()
     }
@@ -139,6 +143,10 @@ impl Walk<'_> {
         let file = self.value(Kind::Text(Form::Path), false, value, path)?;
         let result = text::secret(file.as_str().unwrap_or_default(), self.outside).and_then(|text| match key.kind {
             Kind::Text(form) => form.check(&text, true).map(|()| Value::from(text)),
+            Kind::ListOf(Kind::Text(form)) => {
+                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+                lines.map(|line| form.check(line, true).map(|()| Value::from(line))).collect()
+            }
             _ => Ok(Value::from(text)),
         });
         result.map_err(|complaint| self.complain(path, complaint)).ok()

@@ -3,7 +3,7 @@
 //! What a flag of the command line may override stays an `Option` here, so that flag wins over file and file over default
 //! in one place, the worker.
 
-use crate::{ConfigErrors, Probe, Problem, Secret};
+use crate::{Alerts, ConfigErrors, Probe, Problem, Secret};
 use dixmgr_contract::{ClusterMode, HostName, ServiceName, ServiceSpec, Span, id::Origin};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -27,6 +27,10 @@ pub struct Config {
     pub hosts: Hosts,
     /// Sampling of resources.
     pub resources: Resources,
+    /// Who is told what.
+    pub alerts: Alerts,
+    /// What is remembered, and where.
+    pub history: History,
     /// `[watcher] watch_interval`: how often everything is looked at again, as a safety net.
     pub watch_interval: Span,
     /// `[watcher] operation_timeout`: how long systemd may take for one job.
@@ -135,6 +139,23 @@ pub struct Resources {
     pub sample_interval: Span,
     /// A path in each file system that is measured beside that of `/`.
     pub paths: Vec<PathBuf>,
+}
+
+/// `[history]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct History {
+    /// `sqlite`, `sqlite:FILE` or a server's URL; hidden, since that holds a password.
+    pub url: Secret,
+    /// How long everything is kept, an hour or more.
+    pub retention: Span,
+    /// How long samples are kept as they came.
+    #[serde(rename = "retention_raw")]
+    pub raw: Span,
+    /// How long sums over five minutes are kept.
+    #[serde(rename = "retention_5m")]
+    pub five_minutes: Span,
+    /// The most that the file of SQLite may have, in bytes.
+    pub max_size: u64,
 }
 
 /// A service with everything its host needs to know of it.

@@ -3,7 +3,7 @@
 //! A complaint about a value that came from the environment or is a secret does not repeat it.
 
 use crate::problem::Complaint;
-use dixmgr_contract::{HostName, ServiceName, UnitName};
+use dixmgr_contract::{HostName, Matcher, ServiceName, UnitName};
 use dixmgr_decide::{
     check::{JsonPath, judge::NAMES},
     condition::Condition,
@@ -49,8 +49,12 @@ pub enum Form {
     Peer,
     /// `http://…` or `https://…`.
     Url,
-    /// `sqlite` or `postgres://…`.
+    /// `sqlite`, `sqlite:FILE` or `postgres://…`.
     Store,
+    /// What a label must be, as in `chain=polkadot`.
+    Matcher,
+    /// A time of day, as in `02:30`.
+    TimeOfDay,
     /// `http://…`.
     Proxy,
     /// A host's name in the DNS.
@@ -82,7 +86,9 @@ impl Form {
             Self::Address => "an IP address",
             Self::HostPort | Self::Peer => "`host:port`",
             Self::Url => "a URL",
-            Self::Store => "`sqlite` or a `postgres://` URL",
+            Self::Store => "`sqlite`, `sqlite:FILE` or a `postgres://` URL",
+            Self::Matcher => "a matcher such as `chain=polkadot`",
+            Self::TimeOfDay => "a time of day such as `02:30`",
             Self::Proxy => "a proxy's URL",
             Self::Domain => "a host name",
             Self::JsonPath => "a JSON path such as `status.healthy`",
@@ -148,10 +154,11 @@ impl Form {
                 Ok(_) => Ok(()),
                 Err(error) => Err(Complaint::new(error.to_string())),
             },
-            Self::Store if text == "sqlite" => Ok(()),
-            Self::Store => {
-                url(text, &["postgres://", "postgresql://"]).map_err(|complaint| complaint.hint("or \"sqlite\""))
-            }
+            Self::Store => store(text),
+            Self::Matcher => text.parse::<Matcher>().map(|_| ()).map_err(|error| Complaint::new(error.to_string())),
+            Self::TimeOfDay => minute_of_day(text).map(|_| ()).ok_or_else(|| {
+                Complaint::new(format!("{} is not a time of day", shown(text))).hint("from \"00:00\" to \"23:59\"")
+            }),
             Self::MetricPrefix if text.starts_with(|c: char| c.is_ascii_digit()) => {
                 Err(Complaint::new(format!("{} begins with a digit", shown(text))))
             }
@@ -206,6 +213,27 @@ fn name<T>(text: &str, result: Result<T, impl Display>) -> Result<(), Complaint>
         Err(error) if text.is_empty() => Err(Complaint::new(error.to_string())),
         Err(error) => Err(Complaint::new(format!("{} {error}", shown(text)))),
     }
+}
+
+fn store(text: &str) -> Result<(), Complaint> {
+    match text.strip_prefix("sqlite") {
+        Some("") => Ok(()),
+        Some(file) if file.len() > 1 && file.starts_with(':') => line(text, MAX_LINE),
+        _ => {
+            let hint = "\"sqlite\", \"sqlite:FILE\" or \"postgres://USER:PASSWORD@HOST/DATABASE\"";
+            url(text, &["postgres://", "postgresql://"]).map_err(|complaint| complaint.hint(hint))
+        }
+    }
+}
+
+/// The minute of the day, from 0, of `HH:MM`.
+pub(crate) fn minute_of_day(text: &str) -> Option<u16> {
+    let (hour, minute) = text.split_once(':')?;
+    let number = |text: &str, end: u16| {
+        let is_plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u16>().ok().filter(|number| is_plain && *number < end)
+    };
+    Some(number(hour, 24)? * 60 + number(minute, 60)?)
 }
 
 fn host_port(text: &str) -> Result<(), Complaint> {

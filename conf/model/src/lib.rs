@@ -7,8 +7,11 @@
 //! Rejected: deserialising the file straight into structs. Serde stops at the first error, knows no line for a semantic one,
 //! and cannot say what a misspelt key was meant to be.
 
+mod alerts;
 mod build;
 pub mod catalogue;
+mod channel;
+mod channels;
 mod check;
 mod cluster;
 mod config;
@@ -20,6 +23,8 @@ pub mod plan;
 mod probe;
 mod problem;
 mod reference;
+mod report;
+mod rule;
 pub mod schema;
 mod secret;
 mod service;
@@ -28,7 +33,12 @@ mod text;
 mod tree;
 mod value;
 
-pub use config::{Bus, Cluster, Config, Hosts, Metrics, Resources, Service, Systemd, Temporal};
+pub use alerts::Alerts;
+pub use channel::{
+    AlertmanagerChannel, Channel, ChannelRate, ChannelSettings, DiscordChannel, EmailChannel, ExecChannel,
+    MatrixChannel, PagerDutyChannel, SlackChannel, SmtpTls, TelegramChannel, WebhookChannel,
+};
+pub use config::{Bus, Cluster, Config, History, Hosts, Metrics, Resources, Service, Systemd, Temporal};
 pub use dixmgr_contract::Protocol;
 pub use load::{MAX_FILE, MAX_SECRET, Outside, load, parse, parse_with};
 pub use probe::{Check, DnsCheck, GrpcCheck, HttpCheck, NodeCheck, Probe, TcpCheck, Tls};

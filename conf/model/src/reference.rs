@@ -62,7 +62,11 @@ fn is_nested(kind: Kind) -> bool {
 }
 
 fn row(out: &mut String, key: &Key) {
-    let secret = if key.secret { format!(" Secret; or `{}_file`.", key.name) } else { String::new() };
+    let secret = match (key.secret, key.has_file()) {
+        (_, true) => format!(" Secret; or `{}_file`.", key.name),
+        (true, false) => " Secret.".to_owned(),
+        (false, false) => String::new(),
+    };
     let default = match key.preset {
         _ if key.required => "required".to_owned(),
         Preset::None => String::new(),

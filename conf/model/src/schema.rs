@@ -26,7 +26,7 @@ fn section(section: &Section) -> Object {
     let mut properties = Object::new();
     for key in section.keys {
         properties.insert(key.name.to_owned(), described(key));
-        if key.secret {
+        if key.has_file() {
             let doc = format!("A file that holds `{}`, or `credential:NAME` of systemd's LoadCredential=.", key.name);
             properties.insert(format!("{}_file", key.name), json!({ "type": "string", "description": doc }));
         }

@@ -3,9 +3,12 @@
 //! Everything here is `const` data. A key that is added here is at once accepted, checked, documented and in the schema.
 
 mod alerts;
+mod channel;
 mod root;
 mod service;
 
+pub(crate) use alerts::ALERTS;
+pub(crate) use channel::{CHANNEL, CHANNEL_BELONGS, CHANNEL_NEEDS};
 pub use root::ROOT;
 pub(crate) use service::{BELONGS, SERVICE, TARGETS};
 
@@ -36,8 +39,7 @@ impl Section {
 
     /// The secret key that `name` gives the file of: `api_key` for `api_key_file`.
     pub fn secret_in_file(&self, name: &str) -> Option<&'static Key> {
-        let key = self.key(name.strip_suffix("_file")?)?;
-        key.secret.then_some(key)
+        self.key(name.strip_suffix("_file")?).filter(|key| key.has_file())
     }
 }
 
@@ -52,7 +54,7 @@ pub struct Key {
     pub preset: Preset,
     /// The file must say.
     pub required: bool,
-    /// Its value is never shown, and may be given as `<name>_file`.
+    /// Its value is never shown, and may be given as `<name>_file` ([`Key::has_file`]).
     pub secret: bool,
     /// What it does, in a sentence.
     pub doc: &'static str,
@@ -81,6 +83,11 @@ impl Key {
     const fn secret(mut self) -> Self {
         self.secret = true;
         self
+    }
+
+    /// Whether it may be given as `<name>_file`: a secret text, or a list of them, one a line.
+    pub const fn has_file(&self) -> bool {
+        self.secret && !matches!(self.kind, Kind::MapOf(..))
     }
 }
 

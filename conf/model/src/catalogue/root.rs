@@ -19,7 +19,7 @@ pub const ROOT: Section = Section::new(
         key("services", Kind::MapOf(Form::Service, &Kind::Section(&SERVICE)), "The services, by name."),
         key("clusters", Kind::MapOf(Form::Service, &Kind::Section(&CLUSTER)), "Groups of services, by name."),
         key("alerts", Kind::Section(&alerts::ALERTS), "Who is told what."),
-        key("history", Kind::Section(&HISTORY), "Where measurements are kept."),
+        key("history", Kind::Section(&HISTORY), "What is remembered, and where."),
         key("watcher", Kind::Section(&WATCHER), "Supervision as a whole."),
         key(
             "parachains",
@@ -100,12 +100,22 @@ const RESOURCES: Section = Section::new(
 );
 
 const HISTORY: Section = Section::new(
-    "Where measurements are kept.",
+    "What is remembered of services and incidents, and where.",
     &[
-        key("url", Kind::Text(Form::Store), "`sqlite` (in the state directory) or `postgres://…`.")
+        key("url", Kind::Text(Form::Store), "`sqlite` (in the state directory), `sqlite:FILE` or `postgres://…`.")
             .or(Literal::Text("sqlite"))
             .secret(),
-        key("retention", seconds(HOUR, 3_650 * DAY), "How long they are kept.").or(Literal::Text("30d")),
+        key("retention", seconds(HOUR, 3_650 * DAY), "How long it is kept.").or(Literal::Text("30d")),
+        key("retention_raw", seconds(10 * MINUTE, 3_650 * DAY), "How long samples are kept as they came.")
+            .or(Literal::Text("2h")),
+        key(
+            "retention_5m",
+            seconds(6 * HOUR, 3_650 * DAY),
+            "How long sums over five minutes are kept; then hours remain.",
+        )
+        .or(Literal::Text("7d")),
+        key("max_size", integer(4 << 20, 1 << 46), "The most that the file of `sqlite` may have, in bytes.")
+            .or(Literal::Integer(1 << 30)),
     ],
 );
 
