@@ -21,6 +21,8 @@ macro_rules! with_all_workflows {
             .unwrap()
             .register_workflow::<dixmgr_flows::HostWorkflow>()
             .unwrap()
+            .register_workflow::<dixmgr_flows::IncidentWorkflow>()
+            .unwrap()
             .register_workflow::<dixmgr_flows::InfrastructureWorkflow>()
             .unwrap()
     };

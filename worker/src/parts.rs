@@ -2,13 +2,15 @@
 
 use crate::agent::Handle;
 use crate::agent::Options;
+use crate::exit::Failure;
 use crate::host;
 use crate::resources::Measuring;
 use crate::senses::Runs;
 use crate::settings::{Mode, Settings};
 use crate::state_dir::Running;
+use crate::telling::channels;
 use crate::temporal::Slice;
-use dixmgr_bind::{Allowed, Endpoints, HostActivities, Nodes};
+use dixmgr_bind::{Allowed, Endpoints, HostActivities, Nodes, Telling};
 use dixmgr_contract::cluster::{ClusterMode, ClusterSpec};
 use dixmgr_contract::host::{Claim, Holder};
 use dixmgr_contract::plan::PlannedService;
@@ -115,6 +117,27 @@ pub(crate) fn agent_options(settings: &Settings, services: Vec<Service>, allowed
         runs,
         generation: Box::new(move |unit| allowed.generation(unit)),
     }
+}
+
+/// Who is told what, and how.
+///
+/// # Errors
+/// A channel that cannot be right.
+pub(crate) fn telling(settings: &Settings, metrics: &Metrics) -> Result<Arc<Telling>, Failure> {
+    let alerts = &settings.config.alerts;
+    let enabled = settings.alerts;
+    let channels = if enabled { channels(alerts, &settings.config.source) } else { Ok(Vec::new()) };
+    let channels = channels.map_err(|errors| Failure::Config(errors.to_string()))?;
+    Ok(Arc::new(Telling {
+        enabled,
+        host: settings.host.clone(),
+        policy: alerts.policy.clone(),
+        channels: channels.into_iter().map(|channel| (channel.name().to_owned(), channel)).collect(),
+        task_queue: settings.endpoint.task_queue.clone(),
+        metrics: metrics.clone(),
+        told: Arc::new(|_, _| {}),
+        happened: Arc::new(|_| {}),
+    }))
 }
 
 /// What the fleet is told of this host.

@@ -84,6 +84,7 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
     let options = parts::agent_options(settings, services, Arc::clone(&host_activities.allowed), runs);
     let registry = format!("{}{INFRASTRUCTURE_ID}", settings.endpoint.prefix);
     let workflow_ids = options.services.iter().map(|(_, id)| id.clone()).chain([registry]).collect();
+    let telling = parts::telling(settings, &metrics)?;
     let slice = parts::slice(settings, &options.services);
     let claim = parts::claim(settings, &options.epoch);
     let (bus, _) = settings.bus();
@@ -96,6 +97,7 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
         host: settings.host.clone(),
         workflow_ids,
         activities: host_activities,
+        telling,
         claim,
         slice,
         agent: agent.clone(),

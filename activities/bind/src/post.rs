@@ -3,8 +3,8 @@
 use dixmgr_contract::alert::Silence;
 use dixmgr_contract::id::QUERY_SILENCES;
 use dixmgr_contract::incident::INCIDENT_WORKFLOW;
-use dixmgr_contract::{HostName, IncidentStart};
 use dixmgr_contract::plan::{FannedOut, FleetPlan, INFRASTRUCTURE_ID, PAGE, PlanQuery, QUERY_PLAN};
+use dixmgr_contract::{HostName, IncidentStart};
 use futures::{FutureExt, StreamExt, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -14,9 +14,7 @@ use crate::unit::failure;
 use dixmgr_contract::alert::Silence;
 use dixmgr_contract::host::HostReport;
 use dixmgr_contract::id::{ATTRIBUTE_CHAIN, ATTRIBUTE_HOST, ATTRIBUTE_KIND, ATTRIBUTE_SERVICE, MEMO_MARK, prefix_of};
-use dixmgr_contract::incident::{
-    SIGNAL_AFFECTED, SIGNAL_MEMBER, SIGNAL_SILENCES, incident_id,
-};
+use dixmgr_contract::incident::{SIGNAL_AFFECTED, SIGNAL_MEMBER, SIGNAL_SILENCES, incident_id};
 use dixmgr_contract::{
     AlertPolicy, Delivery, HostName, IncidentNews, IncidentSpec, IncidentStart, MemberReport, NotifyArgs, Raise,
     TellCause,
@@ -100,7 +98,11 @@ impl TellingActivities {
 
     /// Delivers a note through a channel, once. Whatever comes of it is an answer.
     #[activity(name = "NotifyActivity")]
-    pub async fn notify(self: Arc<Self>, ctx: ActivityContext, call: Call<NotifyArgs>) -> Result<Delivery, ActivityError> {
+    pub async fn notify(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        call: Call<NotifyArgs>,
+    ) -> Result<Delivery, ActivityError> {
         let args = call.read().map_err(failure)?;
         let began = Instant::now();
         let delivery = match self.telling.channels.get(&args.channel) {
@@ -111,7 +113,8 @@ impl TellingActivities {
             },
         };
         let took = began.elapsed();
-        NoteDelivered { channel: &args.channel, note: &args.note, delivery: &delivery, took }.emit(&self.telling.metrics);
+        NoteDelivered { channel: &args.channel, note: &args.note, delivery: &delivery, took }
+            .emit(&self.telling.metrics);
         (self.telling.told)(&args, &delivery);
         Ok(delivery)
     }
@@ -142,8 +145,7 @@ impl TellingActivities {
     async fn report(&self, ctx: &ActivityContext, raise: Raise) -> Result<(), PostError> {
         let Raise { alert, mut report, cause } = raise;
         let grouping = self.telling.policy.grouping(&alert);
-        let fingerprint =
-            grouping.fingerprint(&alert, report.service.as_ref(), report.host.as_ref(), &report.chain);
+        let fingerprint = grouping.fingerprint(&alert, report.service.as_ref(), report.host.as_ref(), &report.chain);
         report.cause = cause.map(|cause| self.telling.policy.cause(&cause));
         let attributes = attributes(&report);
         if !self.telling.enabled && report.alerts.is_empty() {
@@ -153,7 +155,12 @@ impl TellingActivities {
     }
 
     /// Alerting was switched off: what fired is over, if anybody was told of it.
-    async fn tell_the_end(&self, ctx: &ActivityContext, fingerprint: &str, report: &MemberReport) -> Result<(), PostError> {
+    async fn tell_the_end(
+        &self,
+        ctx: &ActivityContext,
+        fingerprint: &str,
+        report: &MemberReport,
+    ) -> Result<(), PostError> {
         let own = ctx.info().workflow_id.clone().unwrap_or_default();
         match Post::new(ctx.client()).signal(&incident_id(&own, fingerprint), SIGNAL_MEMBER, report).await {
             Err(PostError::NoWorkflow(_)) => Ok(()),
@@ -223,8 +230,8 @@ fn attributes(report: &MemberReport) -> SearchAttributes {
         (ATTRIBUTE_KIND, Some(report.kind.clone()).filter(|kind| !kind.is_empty())),
         (ATTRIBUTE_CHAIN, Some(report.chain.clone()).filter(|chain| !chain.is_empty())),
     ];
-    let updates = known.into_iter().filter_map(|(name, value)| {
-        Some(SearchAttributeKey::<String>::keyword(name).value_set(value?))
-    });
+    let updates = known
+        .into_iter()
+        .filter_map(|(name, value)| Some(SearchAttributeKey::<String>::keyword(name).value_set(value?)));
     SearchAttributes::new(updates)
 }

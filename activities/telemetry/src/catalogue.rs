@@ -233,8 +233,17 @@ pub const CATALOGUE: &[Metric] = &[
     counter("dependency_timeouts_total", &["service", "dependency"], "Waits for a dependency that ran out of time."),
     // Alerts.
     counter("notes_sent_total", &["channel"], "Notes that a channel accepted."),
-    counter("notes_failed_total", &["channel", "outcome"], "Tries that a channel did not accept; `retry` is tried again, `refused` is not."),
-    histogram("note_duration_seconds", &["channel"], NOTE_SECONDS, "How long a channel took for a note that it accepted."),
+    counter(
+        "notes_failed_total",
+        &["channel", "outcome"],
+        "Tries that a channel did not accept; `retry` is tried again, `refused` is not.",
+    ),
+    histogram(
+        "note_duration_seconds",
+        &["channel"],
+        NOTE_SECONDS,
+        "How long a channel took for a note that it accepted.",
+    ),
     counter("alerts_fired_total", &["alert_type", "severity", "service"], "Alerts that began to fire.").later(),
     gauge("alerts_active", &["alert_type", "severity"], "Alerts that are firing.").later(),
     // dixmgr's own health.

@@ -116,6 +116,7 @@ fn channel(item: &Item, base: &Path, report: &mut Report<'_>) -> Option<Channel>
         min_severity: raw.min_severity,
         matchers: raw.matchers,
         rate_limit,
+        resend: resend(&settings),
         fallback: raw.fallback,
         fallback_after: raw.fallback_after,
     };
@@ -128,6 +129,17 @@ fn channel(item: &Item, base: &Path, report: &mut Report<'_>) -> Option<Channel>
         path: item.path.clone(),
         line: report.places.line(&item.path),
     })
+}
+
+/// How often Prometheus tells Alertmanager the same again (`--rules.alert.resend-delay`).
+const RESEND: Span = Span::from_secs(60);
+
+/// Alertmanager forgets what it is not told again.
+fn resend(settings: &ChannelSettings) -> Option<Span> {
+    match settings {
+        ChannelSettings::Alertmanager(alertmanager) => Some(alertmanager.resend.unwrap_or(RESEND)),
+        _ => None,
+    }
 }
 
 /// Keys that only other types have.

@@ -8,7 +8,7 @@ use super::registry::Slice;
 use super::workers::{self, Role};
 use super::{namespace, takeover};
 use crate::agent::{Handle, Message};
-use dixmgr_bind::{HostActivities, LeaseActivities};
+use dixmgr_bind::{HostActivities, LeaseActivities, Telling, TellingActivities};
 use dixmgr_contract::HostName;
 use dixmgr_contract::host::Claim;
 use dixmgr_telemetry::events::{TemporalConnected, TemporalLost};
@@ -43,6 +43,8 @@ pub(crate) struct Session {
     pub(crate) host: HostName,
     pub(crate) workflow_ids: BTreeSet<String>,
     pub(crate) activities: HostActivities,
+    /// How people are told.
+    pub(crate) telling: Arc<Telling>,
     /// This start of dixmgr, and the lease that it wants.
     pub(crate) claim: Claim,
     pub(crate) slice: Slice,
@@ -105,7 +107,8 @@ impl Session {
         // Whoever is told something shall find somebody at work.
         let (end, ended) = watch::channel(false);
         let spawn = |role| workers::spawn(role, self.endpoint.clone(), self.metrics.clone(), ended.clone()).fuse();
-        let mut fleet = spawn(Role::Fleet);
+        let telling = TellingActivities::new(Arc::clone(&self.telling), search_attributes);
+        let mut fleet = spawn(Role::Fleet(telling));
         let answer = tokio::select! {
             answer = claim(&client, &self.endpoint, &self.host, &self.claim) => answer,
             result = &mut fleet => Err(lost(result)),

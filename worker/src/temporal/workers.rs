@@ -5,12 +5,13 @@
 
 use super::connect::{Endpoint, connect, telemetry};
 use anyhow::Context;
-use dixmgr_bind::{ActivityMeter, FleetActivities, HostActivities, LeaseActivities, WorkflowMeter};
+use dixmgr_bind::{ActivityMeter, FleetActivities, HostActivities, LeaseActivities, TellingActivities, WorkflowMeter};
 use dixmgr_contract::HostName;
 use dixmgr_contract::host::lease_queue;
 use dixmgr_contract::id::host_queue;
 use dixmgr_flows::{
-    ClusterWorkflow, DependencyWaitWorkflow, HostWorkflow, InfrastructureWorkflow, ServiceWatchWorkflow,
+    ClusterWorkflow, DependencyWaitWorkflow, HostWorkflow, IncidentWorkflow, InfrastructureWorkflow,
+    ServiceWatchWorkflow,
 };
 use dixmgr_telemetry::Metrics;
 use std::time::Duration;
@@ -33,8 +34,8 @@ const ORDERS_AT_A_TIME: usize = 500;
 
 /// What a worker serves.
 pub(super) enum Role {
-    /// The workflows of the fleet.
-    Fleet,
+    /// The workflows of the fleet, and what any host does for them.
+    Fleet(TellingActivities),
     /// The orders to this host.
     Host(HostName, HostActivities),
     /// The lease of this host, on a queue of its own: it must not wait behind orders.
@@ -44,7 +45,7 @@ pub(super) enum Role {
 impl Role {
     const fn name(&self) -> &'static str {
         match self {
-            Self::Fleet => "fleet",
+            Self::Fleet(_) => "fleet",
             Self::Host(..) => "host",
             Self::Lease(..) => "lease",
         }
@@ -57,7 +58,7 @@ impl Role {
 
     fn options(&self, endpoint: &Endpoint, metrics: &Metrics) -> anyhow::Result<WorkerOptions> {
         let queue = match self {
-            Self::Fleet => endpoint.task_queue.clone(),
+            Self::Fleet(_) => endpoint.task_queue.clone(),
             Self::Host(host, _) => host_queue(&endpoint.task_queue, host),
             Self::Lease(host, _) => lease_queue(&endpoint.task_queue, host),
         };
@@ -75,19 +76,21 @@ impl Role {
             .sticky_queue_schedule_to_start_timeout(STICKY_TIMEOUT)
             .max_heartbeat_throttle_interval(BEAT);
         let mut options = match self {
-            Self::Fleet => options
+            Self::Fleet(telling) => options
                 .register_workflow::<ServiceWatchWorkflow>()?
                 .register_workflow::<DependencyWaitWorkflow>()?
                 .register_workflow::<ClusterWorkflow>()?
                 .register_workflow::<HostWorkflow>()?
+                .register_workflow::<IncidentWorkflow>()?
                 .register_workflow::<InfrastructureWorkflow>()?
-                .register_activities(FleetActivities { metrics: metrics.clone() })
+                .register_activities(FleetActivities { metrics: metrics.clone(), telling: telling.clone() })
+                .register_activities(telling.clone())
                 .build(),
             Self::Lease(_, activities) => options.register_activities(activities.clone()).build(),
             Self::Host(_, activities) => options.register_activities(activities.clone()).build(),
         };
         (options.workflow_task_poller_behavior, options.activity_task_poller_behavior) = match self {
-            Self::Fleet => (polls(2), polls(1)),
+            Self::Fleet(_) => (polls(2), polls(1)),
             Self::Host(..) | Self::Lease(..) => (None, polls(1)),
         };
         let metrics = metrics.clone();

@@ -3,15 +3,16 @@
 // The macros generate undocumented constants beside each handler.
 #![allow(missing_docs)]
 
-use crate::calls::{ReportHost, RetireServices, SendToMany, for_the_fleet};
+use crate::calls::{ReportHost, RetireServices, SendToMany, SpreadSilences, for_the_fleet};
 use crate::desk::{Boxed, Desk, ask, at_desk, unless};
 use crate::inflight::InFlight;
 use crate::shell::{Shell, is_long, next, now, rest};
 use crate::wait::Alarm;
 use crate::wire::Wire;
 use dixmgr_contract::command::CommandArgs;
+use dixmgr_contract::incident::{SilenceArgs, UnsilenceArgs};
 use dixmgr_contract::plan::{FannedOut, FleetPlan, FleetStatus, ForgetHost, PlanPart, PlanQuery};
-use dixmgr_contract::{CommandKind, Time};
+use dixmgr_contract::{CommandKind, Silence, Time};
 use dixmgr_decide::fleet::{Action, Event, Fleet};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -98,6 +99,12 @@ impl InfrastructureWorkflow {
         Ok(self.fleet.plan(&query.0?))
     }
 
+    /// What nobody is told of.
+    #[query]
+    pub fn silences(&self, _ctx: &WorkflowContextView) -> Vec<Silence> {
+        self.fleet.silences().to_vec()
+    }
+
     /// Takes no action on any service until resumed.
     #[update]
     pub async fn pause_all(ctx: &mut WorkflowContext<Self>, args: Wire<CommandArgs>) -> Result<String, Boxed> {
@@ -117,6 +124,30 @@ impl InfrastructureWorkflow {
     pub async fn forget_host(ctx: &mut WorkflowContext<Self>, args: Wire<ForgetHost>) -> Result<String, Boxed> {
         let (id, ForgetHost { host }) = (ctx.uuid4(), args.0?);
         Ok(ask(ctx, &id, Event::ForgetHost { id: id.clone(), host }).await??)
+    }
+
+    /// Nobody is to be told of what fits.
+    #[update]
+    pub async fn silence(ctx: &mut WorkflowContext<Self>, args: Wire<SilenceArgs>) -> Result<String, Boxed> {
+        let (id, args) = (ctx.uuid4(), args.0?);
+        Ok(ask(ctx, &id, Event::Silence { id: id.clone(), args }).await??)
+    }
+
+    /// People are to be told again.
+    #[update]
+    pub async fn unsilence(ctx: &mut WorkflowContext<Self>, args: Wire<UnsilenceArgs>) -> Result<String, Boxed> {
+        let (id, args) = (ctx.uuid4(), args.0?);
+        Ok(ask(ctx, &id, Event::Unsilence { id: id.clone(), args }).await??)
+    }
+
+    #[update_validator(silence)]
+    fn may_silence(&self, _ctx: &WorkflowContextView, args: &Wire<SilenceArgs>) -> Result<(), Boxed> {
+        self.desk.admits("silence", args, "{\"matchers\":[\"service=api-*\"],\"for\":\"2h\",\"by\":…,\"comment\":…}")
+    }
+
+    #[update_validator(unsilence)]
+    fn may_unsilence(&self, _ctx: &WorkflowContextView, args: &Wire<UnsilenceArgs>) -> Result<(), Boxed> {
+        self.desk.admits("unsilence", args, "{\"silence\":…,\"by\":…}")
     }
 
     #[update_validator(pause_all)]
@@ -167,6 +198,9 @@ fn perform(ctx: &Context, action: Action) -> Option<LocalBoxFuture<'_, Option<Ev
                 Some(Event::FannedOut { id, chunk, result: result.unwrap_or(failed) })
             };
             Some(sent.map(told).boxed_local())
+        }
+        Action::Spread(silences) => {
+            Some(ctx.execute_activity(SpreadSilences, silences, options()).map(|_| None).boxed_local())
         }
         Action::Answer(answer) => {
             ctx.state_mut(|flow| flow.desk.put(answer.id, answer.result));

@@ -6,7 +6,7 @@
 //! goes out in chunks and is answered when all of them have been.
 //!
 //! The files: `collect` (parts), `slices` (who has what), `apply` (a slice replaced), `rows` (services in few bytes),
-//! `pause` (orders to all), `status` (what people see).
+//! `pause` (orders to all), `silences` (what nobody is told of), `status` (what people see).
 //!
 //! Rejected: a registry that starts the services' workflows. Each host starts its own with its first observation, so
 //! supervision does not depend on the registry, and the registry may be late, or be lost and told anew.
@@ -15,16 +15,20 @@ mod apply;
 mod collect;
 mod pause;
 mod rows;
+mod silences;
 mod slices;
 mod status;
 
 use crate::Answer;
 use collect::Collection;
+use dixmgr_contract::alert::Silence;
 use dixmgr_contract::host::HostReport;
+use dixmgr_contract::incident::{SilenceArgs, UnsilenceArgs};
 use dixmgr_contract::plan::{FanOut, FannedOut, FleetPaused, PlanNote, PlanPart, Retire};
 use dixmgr_contract::{CommandKind, HostName, Span, Time};
 use pause::{Late, Order};
 use serde::{Deserialize, Serialize};
+use silences::Silences;
 use slices::Slices;
 use std::collections::BTreeMap;
 
@@ -56,6 +60,9 @@ pub struct Fleet {
     /// Hosts with services that came while the fleet was paused.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     late: BTreeMap<HostName, Late>,
+    /// What people do not want to be told of.
+    #[serde(skip_serializing_if = "Silences::is_empty")]
+    silences: Silences,
     /// Orders to many services that are under way, by id.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     orders: BTreeMap<String, Order>,
@@ -106,6 +113,20 @@ pub enum Event {
         /// Which host.
         host: HostName,
     },
+    /// Nobody is to be told of some things.
+    Silence {
+        /// Names this request, and the silence.
+        id: String,
+        /// What, who and why.
+        args: SilenceArgs,
+    },
+    /// People are to be told again.
+    Unsilence {
+        /// Names this request.
+        id: String,
+        /// Which silence, and who.
+        args: UnsilenceArgs,
+    },
     /// What came of one chunk of an order.
     FannedOut {
         /// The order.
@@ -127,6 +148,8 @@ pub enum Action {
     /// Send one command to many services. The driver answers with [`Event::FannedOut`] in any case; a chunk that could not
     /// be sent at all has failed for each of its services.
     FanOut(FanOut),
+    /// Tell every open incident what is silenced, all of it.
+    Spread(Vec<Silence>),
     /// Answer a request.
     Answer(Answer),
     /// Tell people.
@@ -149,6 +172,8 @@ impl Fleet {
                 self.command_all(CommandKind::Resume, id, FleetPaused { by, reason, since: now }, &mut actions);
             }
             Event::ForgetHost { id, host } => self.forget(id, &host, now, &mut actions),
+            Event::Silence { id, args } => self.silence(id, args, now, &mut actions),
+            Event::Unsilence { id, args } => self.unsilence(id, &args, now, &mut actions),
             Event::FannedOut { id, chunk, result } => self.fanned_out(&id, chunk, result, now, &mut actions),
             Event::Tick => {}
         }
@@ -159,12 +184,13 @@ impl Fleet {
     /// When to send [`Event::Tick`], if nothing else happens before.
     pub fn wake_at(&self) -> Option<Time> {
         let give_up = self.collecting.values().map(|collection| collection.last.after(GIVE_UP)).min();
-        [give_up, self.late_at(), self.quiet_at()].into_iter().flatten().min()
+        [give_up, self.late_at(), self.silences_at(), self.quiet_at()].into_iter().flatten().min()
     }
 
     fn settle(&mut self, now: Time, actions: &mut Vec<Action>) {
         self.give_up(now);
         self.pause_late(now, actions);
+        self.spread_again(now, actions);
         if self.quiet_at().is_some_and(|at| at <= now) {
             self.told_at = None;
             actions.push(Action::Checkpoint);

@@ -1,0 +1,226 @@
+//! `alerts`, `ack`, `silence`, `unsilence`, `silences`, `resolve`: what people do about incidents.
+
+use super::fleet::{open, say, update, within};
+use super::print;
+use super::targets::{client, who};
+use super::{Output, fleet};
+use crate::exit::Failure;
+use anyhow::{Context, anyhow};
+use clap::Args;
+use dixmgr_contract::incident::{AckArgs, INCIDENT_WORKFLOW, ResolveArgs, SilenceArgs, UnsilenceArgs, incident_id};
+use dixmgr_contract::plan::INFRASTRUCTURE_ID;
+use dixmgr_contract::{IncidentStatus, Matcher, Silence, Span};
+use dixmgr_flows::{IncidentWorkflow, InfrastructureWorkflow};
+use std::time::Duration;
+use temporalio_client::{
+    Client, WorkflowExecuteUpdateOptions, WorkflowHandle, WorkflowQueryOptions, WorkflowSignalOptions,
+};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Something done about incidents.
+#[derive(Debug, Args)]
+pub(crate) struct About {
+    /// The incident, such as service_down.api; or a service: all of its incidents
+    #[arg(value_name = "INCIDENT")]
+    name: String,
+    /// What to say about it
+    #[arg(long, default_value = "")]
+    comment: String,
+    #[command(flatten)]
+    ask: fleet::Ask,
+}
+
+/// Something that nobody is to be told of.
+#[derive(Debug, Args)]
+pub(crate) struct Quiet {
+    /// The incident, such as service_down.api; or a service: all of its incidents. Without one give --match
+    #[arg(value_name = "INCIDENT")]
+    name: Option<String>,
+    /// Whatever fits all of these, now and later: label=pattern or label!=pattern; labels are type, rule, service, host, kind, chain and the
+    /// rule's own
+    #[arg(long = "match", value_name = "MATCHER", conflicts_with = "name")]
+    matchers: Vec<Matcher>,
+    /// For how long, such as 2h; without it until it is over, or until `unsilence`
+    #[arg(long = "for", value_name = "TIME")]
+    span: Option<Span>,
+    /// Why
+    #[arg(long, default_value = "")]
+    comment: String,
+    #[command(flatten)]
+    ask: fleet::Ask,
+}
+
+/// Prints the open incidents.
+pub(super) async fn list(ask: &fleet::Ask) -> Result<(), Failure> {
+    let client = client(&ask.at).await?;
+    let mut all: Vec<IncidentStatus> = statuses(&client).await?.into_iter().map(|(_, status)| status).collect();
+    all.sort_by(|a, b| (b.severity, a.began, &a.fingerprint).cmp(&(a.severity, b.began, &b.fingerprint)));
+    if ask.output.is_json() {
+        return print::json(&serde_json::to_value(&all).context("cannot be written as JSON")?);
+    }
+    print::text(&all.iter().map(line).collect::<String>())
+}
+
+fn line(status: &IncidentStatus) -> String {
+    let began = status.began.map_or_else(|| "-".to_owned(), |began| began.to_string());
+    let acked = status.acked_by.as_ref().map(|by| format!("; {by} takes care of it")).unwrap_or_default();
+    let behind = if status.affected > 0 { format!("; {} services behind it", status.affected) } else { String::new() };
+    let detail = status.members.first().map(|member| member.detail.as_str()).unwrap_or_default();
+    format!(
+        "{:<32} {:<8} {:<12} since {began}  {detail}{acked}{behind}\n",
+        status.fingerprint,
+        status.severity.to_string(),
+        status.phase.to_string()
+    )
+}
+
+/// Somebody takes care of it.
+pub(super) async fn ack(about: &About) -> Result<(), Failure> {
+    let client = client(&about.ask.at).await?;
+    let args = AckArgs { by: who(), comment: about.comment.clone() };
+    for handle in named(&client, &about.name).await? {
+        let answer = handle.execute_update(
+            IncidentWorkflow::ack,
+            args.clone().into(),
+            WorkflowExecuteUpdateOptions::default(),
+        );
+        say(&update(DEADLINE, answer).await?, &about.ask)?;
+    }
+    Ok(())
+}
+
+/// Nobody is to be told.
+pub(super) async fn silence(quiet: &Quiet) -> Result<(), Failure> {
+    let client = client(&quiet.ask.at).await?;
+    let args = SilenceArgs {
+        matchers: quiet.matchers.clone(),
+        by: who(),
+        comment: quiet.comment.clone(),
+        span: quiet.span,
+    };
+    let Some(name) = &quiet.name else {
+        let registry = client.get_workflow_handle::<InfrastructureWorkflow>(INFRASTRUCTURE_ID);
+        let options = WorkflowExecuteUpdateOptions::default();
+        let answer = registry.execute_update(InfrastructureWorkflow::silence, args.into(), options);
+        return say(&update(DEADLINE, answer).await?, &quiet.ask);
+    };
+    for handle in named(&client, name).await? {
+        let options = WorkflowExecuteUpdateOptions::default();
+        let answer = handle.execute_update(IncidentWorkflow::silence, args.clone().into(), options);
+        say(&update(DEADLINE, answer).await?, &quiet.ask)?;
+    }
+    Ok(())
+}
+
+/// People are to be told again: a silence of the fleet by its id, or those of an incident.
+pub(super) async fn unsilence(name: &str, ask: &fleet::Ask) -> Result<(), Failure> {
+    let client = client(&ask.at).await?;
+    let options = WorkflowExecuteUpdateOptions::default();
+    if silences(&client).await?.iter().any(|silence| silence.id == name) {
+        let registry = client.get_workflow_handle::<InfrastructureWorkflow>(INFRASTRUCTURE_ID);
+        let args = UnsilenceArgs { silence: name.to_owned(), by: who() };
+        let answer = registry.execute_update(InfrastructureWorkflow::unsilence, args.into(), options);
+        return say(&update(DEADLINE, answer).await?, ask);
+    }
+    for handle in named(&client, name).await? {
+        let args = UnsilenceArgs { silence: String::new(), by: who() };
+        let options = WorkflowExecuteUpdateOptions::default();
+        let answer = handle.execute_update(IncidentWorkflow::unsilence, args.into(), options);
+        say(&update(DEADLINE, answer).await?, ask)?;
+    }
+    Ok(())
+}
+
+/// Prints what is silenced in the fleet.
+pub(super) async fn list_silences(ask: &fleet::Ask) -> Result<(), Failure> {
+    let all = silences(&client(&ask.at).await?).await?;
+    if ask.output.is_json() {
+        return print::json(&serde_json::to_value(&all).context("cannot be written as JSON")?);
+    }
+    let line = |silence: &Silence| {
+        let matchers: Vec<_> = silence.matchers.iter().map(ToString::to_string).collect();
+        let until = silence.until.map_or_else(|| "for ever".to_owned(), |until| format!("until {until}"));
+        format!("{:<10} {:<40} {until}, by {}  {}\n", silence.id, matchers.join(" "), silence.by, silence.comment)
+    };
+    print::text(&all.iter().map(line).collect::<String>())
+}
+
+/// Says that it is over. What is still wrong is found anew, and told anew.
+pub(super) async fn resolve(about: &About) -> Result<(), Failure> {
+    let client = client(&about.ask.at).await?;
+    for handle in named(&client, &about.name).await? {
+        let args = ResolveArgs { member: None, by: who() };
+        within(handle.signal(IncidentWorkflow::resolve, args.into(), WorkflowSignalOptions::default())).await?;
+        say("it is over; what is still wrong will be found anew", &about.ask)?;
+    }
+    Ok(())
+}
+
+async fn silences(client: &Client) -> Result<Vec<Silence>, Failure> {
+    let registry = client.get_workflow_handle::<InfrastructureWorkflow>(INFRASTRUCTURE_ID);
+    within(registry.query(InfrastructureWorkflow::silences, (), WorkflowQueryOptions::default())).await
+}
+
+type Handle = WorkflowHandle<Client, IncidentWorkflow>;
+
+async fn statuses(client: &Client) -> Result<Vec<(Handle, IncidentStatus)>, Failure> {
+    let mut all = Vec::new();
+    for id in open(client, INCIDENT_WORKFLOW).await? {
+        let handle = client.get_workflow_handle::<IncidentWorkflow>(id);
+        let status = within(handle.query(IncidentWorkflow::status, (), WorkflowQueryOptions::default())).await?;
+        all.push((handle, status));
+    }
+    Ok(all)
+}
+
+/// The incident of that fingerprint, or those of which that service is a member.
+async fn named(client: &Client, name: &str) -> Result<Vec<Handle>, Failure> {
+    let exact = client.get_workflow_handle::<IncidentWorkflow>(incident_id("", name));
+    if tokio::time::timeout(DEADLINE, exact.query(IncidentWorkflow::status, (), WorkflowQueryOptions::default()))
+        .await
+        .is_ok_and(|status| status.is_ok())
+    {
+        return Ok(vec![exact]);
+    }
+    let all = statuses(client).await?;
+    let is_member = |status: &IncidentStatus| {
+        let of = |service: &dixmgr_contract::ServiceName| service.as_str() == name;
+        status.members.iter().any(|member| !member.over && member.service.as_ref().is_some_and(of))
+    };
+    let known: Vec<String> = all.iter().map(|(_, status)| status.fingerprint.clone()).collect();
+    let found: Vec<Handle> =
+        all.into_iter().filter(|(_, status)| is_member(status)).map(|(handle, _)| handle).collect();
+    match (found.is_empty(), known.is_empty()) {
+        (false, _) => Ok(found),
+        (true, true) => Err(Failure::Failed(anyhow!("there is no incident at present"))),
+        (true, false) => {
+            let known = known.join(", ");
+            Err(Failure::Failed(anyhow!("{name:?} is no incident and no service of one; there are {known}")))
+        }
+    }
+}
+
+/// Tells one channel of a configuration something, to see whether it arrives.
+#[derive(Debug, Args)]
+pub(crate) struct Trial {
+    /// The channel's name
+    channel: String,
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    conf: std::path::PathBuf,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Delivers a test note, from here and without Temporal.
+pub(super) async fn test(trial: &Trial) -> Result<(), Failure> {
+    let config = dixmgr_model::load(&trial.conf).map_err(|errors| Failure::Config(errors.to_string()))?;
+    let channels = crate::telling::channels(&config.alerts, &config.source);
+    let channels = channels.map_err(|errors| Failure::Config(errors.to_string()))?;
+    let delivery = crate::telling::test(&channels, &trial.channel, &who()).await?;
+    if trial.output.is_json() {
+        return print::json(&serde_json::to_value(&delivery).context("cannot be written as JSON")?);
+    }
+    crate::telling::said(&trial.channel, &delivery).and_then(|text| print::text(&text))
+}
