@@ -66,7 +66,9 @@ fn the_full_example_shows_every_key_with_its_default() {
     let mut compared = 0;
     visit(&ROOT, &[&table], "", &mut |path, preset, value| {
         let (Preset::Default(literal) | Preset::Flag(literal)) = preset else { return };
-        if [".alerts.channels", ".alerts.rules", ".alerts.escalation", ".alerts.maintenance", ".services.probes"].contains(&path) {
+        if [".alerts.channels", ".alerts.rules", ".alerts.escalation", ".alerts.maintenance", ".services.probes"]
+            .contains(&path)
+        {
             return;
         }
         if path == ".alerts.escalation.wait" {
