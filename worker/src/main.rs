@@ -16,6 +16,7 @@ mod senses;
 mod serve;
 mod settings;
 mod state_dir;
+mod telling;
 mod temporal;
 mod up;
 

@@ -3,10 +3,10 @@
 use crate::cli::RunFlags;
 use crate::exit::Failure;
 use crate::temporal::{Endpoint, Tls};
-use crate::{host, state_dir};
+use crate::{host, state_dir, telling};
 use dixmgr_contract::HostName;
 use dixmgr_contract::id::{DRY_PREFIX, dry_queue};
-use dixmgr_model::{Bus, Config};
+use dixmgr_model::{Alerts, Bus, Config, Secret};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -43,7 +43,10 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong with the file, at once.
     pub(crate) fn new(flags: &RunFlags, mode: Mode) -> Result<Self, Failure> {
-        let config = dixmgr_model::load(&flags.conf).map_err(|errors| Failure::Config(errors.to_string()))?;
+        let mut config = dixmgr_model::load(&flags.conf).map_err(|errors| Failure::Config(errors.to_string()))?;
+        put_over(flags, &mut config.alerts);
+        // Whatever is wrong with a channel is said now, and not on the night on which it is needed.
+        telling::channels(&config.alerts, &config.source).map_err(|errors| Failure::Config(errors.to_string()))?;
         let host = host::name(flags.host.clone())?;
         config.check_host(&host).map_err(|errors| Failure::Config(errors.to_string()))?;
         let dry = mode == Mode::Watch;
@@ -63,6 +66,17 @@ impl Settings {
             Bus::System => ("system", dixmgr_systemd::BusKind::System),
             Bus::Session => ("session", dixmgr_systemd::BusKind::Session),
         }
+    }
+}
+
+/// The flags of alerting over what the file says of it.
+fn put_over(flags: &RunFlags, alerts: &mut Alerts) {
+    alerts.enabled = Some(flags.alerts.or(alerts.enabled).unwrap_or(true));
+    if let Some(url) = &flags.slack_webhook {
+        alerts.use_slack_webhook(Secret::new(url));
+    }
+    if let Some(url) = &flags.webhook_url {
+        alerts.use_webhook(Secret::new(url));
     }
 }
 

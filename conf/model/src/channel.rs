@@ -22,14 +22,21 @@ pub struct Channel {
     pub tls_ca: Option<PathBuf>,
     /// Where the file describes it, such as `alerts.channels[0]`; `alerts.channels` if a flag or nobody does.
     pub path: String,
-    /// The line of that.
-    pub line: Option<u32>,
+    /// The line of each key that the file has, and that of the table as `""`.
+    pub(crate) lines: BTreeMap<String, u32>,
 }
 
 impl Channel {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.route.name
+    }
+
+    /// The line of that key, or of the file that it is read from, or else of the channel; absent if the file does not
+    /// describe it.
+    pub fn line_of(&self, key: &str) -> Option<u32> {
+        let candidates = [key.to_owned(), format!("{key}_file"), String::new()];
+        candidates.iter().find_map(|key| self.lines.get(key)).copied()
     }
 
     /// One that the file does not describe.
@@ -41,7 +48,7 @@ impl Channel {
             rate: None,
             tls_ca: None,
             path: "alerts.channels".to_owned(),
-            line: None,
+            lines: BTreeMap::new(),
         }
     }
 }

@@ -127,7 +127,7 @@ fn channel(item: &Item, base: &Path, report: &mut Report<'_>) -> Option<Channel>
         rate: raw.rate.every.map(|every| ChannelRate { every, burst: raw.rate.burst }),
         tls_ca: raw.tls_ca.map(|path| base.join(path)),
         path: item.path.clone(),
-        line: report.places.line(&item.path),
+        lines: report.places.keys_of(&item.path),
     })
 }
 

@@ -20,6 +20,16 @@ impl Places {
         self.0.contains_key(path)
     }
 
+    /// The lines of the keys of that table, by name; its own as `""`.
+    pub(crate) fn keys_of(&self, path: &str) -> BTreeMap<String, u32> {
+        let below = self.0.range(path.to_owned()..).take_while(|(key, _)| key.starts_with(path));
+        let name = |key: &str| match key[path.len()..].strip_prefix('.') {
+            Some(name) => (!name.contains(['.', '['])).then(|| name.to_owned()),
+            None => key[path.len()..].is_empty().then(String::new),
+        };
+        below.filter_map(|(key, line)| Some((name(key)?, *line))).collect()
+    }
+
     /// The line of the key, or of the nearest table around it.
     pub(crate) fn line(&self, path: &str) -> Option<u32> {
         let mut path = path;
