@@ -66,6 +66,21 @@ impl Event for ProbeRecovered<'_> {
     }
 }
 
+/// A look at a probe's endpoint has ended by a fault of our own, which says nothing of the endpoint.
+#[derive(Debug)]
+pub struct ProbeBroken<'a> {
+    /// The service.
+    pub service: &'a str,
+    /// The probe.
+    pub probe: &'a str,
+}
+
+impl Event for ProbeBroken<'_> {
+    fn emit(self, _metrics: &Metrics) {
+        error!(service = self.service, probe = self.probe, "a look broke off by a fault of dixmgr; please report it");
+    }
+}
+
 /// All nodes of a chain stand still: nobody's node is at fault, and no restart helps.
 #[derive(Debug)]
 pub struct ChainStalled<'a> {

@@ -25,7 +25,8 @@ use dixmgr_decide::check::mean_the_same;
 use dixmgr_decide::rng::Rng;
 use dixmgr_model::Service;
 use dixmgr_probe::{NodeChecker, Prober};
-use dixmgr_telemetry::Metrics;
+use dixmgr_telemetry::events::ProbeBroken;
+use dixmgr_telemetry::{Event, Metrics};
 use slot::Slot;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -183,6 +184,9 @@ impl Senses {
     async fn ended(&mut self, ended: Ended) {
         let Ended { index, seen, took } = ended;
         let (slot, now) = (&mut self.slots[index], now());
+        if seen.broke_off() {
+            ProbeBroken { service: slot.service(), probe: slot.probe() }.emit(&self.metrics);
+        }
         let means = slot.verdicts();
         let first = slot.end(seen, &mut self.chains, now);
         let means_otherwise = !mean_the_same(&means, &slot.verdicts());

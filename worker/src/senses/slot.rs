@@ -31,6 +31,10 @@ impl Slot {
         &self.service
     }
 
+    pub(super) fn probe(&self) -> &str {
+        &self.probe
+    }
+
     /// The chain whose node it asks.
     pub(super) fn chain(&self) -> Option<ChainKey> {
         self.subject.chain()

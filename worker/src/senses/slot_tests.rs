@@ -1,10 +1,10 @@
 //! What a probe asks, and where the answer goes.
 
 use super::*;
-use crate::senses::subject::{EndpointSubject, NodeLook, NodeSubject};
+use crate::senses::subject::{EndpointSubject, NodeLook, NodeSubject, unless_it_breaks};
 use dixmgr_contract::{CheckResult, CheckState, NodeSighting, Protocol};
 use dixmgr_decide::breaker::Event;
-use dixmgr_decide::check::{Belief, Thresholds};
+use dixmgr_decide::check::{Belief, Thresholds, mean_the_same};
 use dixmgr_decide::node::{NodePolicy, NodeVerdict, NodeWatch};
 use dixmgr_probe::{CheckSpec, Endpoint, HttpError, NodeChecker, NodeError, Prober, check::Ask};
 use dixmgr_telemetry::{Metrics, Room};
@@ -48,11 +48,12 @@ fn endpoint() -> (Slot, Chains) {
 
 fn refused() -> Seen {
     let reason = "Connection refused".to_owned();
-    Seen::Node(Err(NodeError::Http(HttpError::Connect { place: "http://127.0.0.1:1".to_owned(), reason })))
+    Seen::Node(Some(Err(NodeError::Http(HttpError::Connect { place: "http://127.0.0.1:1".to_owned(), reason }))))
 }
 
 fn in_sync() -> Seen {
-    Seen::Node(Ok(NodeSighting { best: Some(7), peers: Some(9), is_syncing: Some(false), ..NodeSighting::default() }))
+    let sighting = NodeSighting { best: Some(7), peers: Some(9), is_syncing: Some(false), ..NodeSighting::default() };
+    Seen::Node(Some(Ok(sighting)))
 }
 
 #[test]
@@ -73,7 +74,7 @@ fn a_node_that_refuses_is_dead_and_one_that_answers_is_not() {
     assert_eq!(refused().event(), Event::Failed);
     assert_eq!(in_sync().event(), Event::Succeeded);
     let status = NodeError::Status { place: "http://127.0.0.1:1".to_owned(), status: 503 };
-    assert_eq!(Seen::Node(Err(status)).event(), Event::Succeeded);
+    assert_eq!(Seen::Node(Some(Err(status))).event(), Event::Succeeded);
 }
 
 #[test]
@@ -83,9 +84,42 @@ fn a_look_of_an_earlier_run_is_not_believed() {
     assert!(slot.begin(at(0)).is_none(), "never twice at a time");
     slot.follow(true, at(100), at(100));
     let ill = CheckResult { state: CheckState::Unhealthy, ..CheckResult::default() };
-    assert!(!slot.end(Seen::Endpoint(check, ill.clone()), &mut chains, at(150)));
+    assert!(!slot.end(Seen::Endpoint(check, Some(ill.clone())), &mut chains, at(150)));
     assert!(slot.verdicts().iter().all(|verdict| verdict.healthy));
     let Some(Look::Endpoint(check)) = slot.begin(at(150)) else { panic!("the new run is asked at once") };
-    assert!(slot.end(Seen::Endpoint(check, ill), &mut chains, at(160)));
+    assert!(slot.end(Seen::Endpoint(check, Some(ill)), &mut chains, at(160)));
     assert!(slot.verdicts().iter().all(|verdict| verdict.failed));
+}
+
+#[test]
+fn a_look_that_breaks_off_says_nothing_and_the_next_one_is_made() {
+    for (mut slot, mut chains) in [node(), endpoint()] {
+        let seen = |look: Look, seen: bool| match look {
+            Look::Endpoint(check) => {
+                let well = CheckResult { state: CheckState::Healthy, ..CheckResult::default() };
+                Seen::Endpoint(check, seen.then_some(well))
+            }
+            Look::Node(_) if seen => in_sync(),
+            Look::Node(_) => Seen::Node(None),
+        };
+        let look = slot.begin(at(0)).unwrap();
+        slot.end(seen(look, true), &mut chains, at(1));
+        let told = slot.verdicts();
+        for _ in 0..2 {
+            let now = slot.wake_at().unwrap();
+            let look = slot.begin(now).unwrap();
+            let lost = seen(look, false);
+            assert_eq!(lost.event(), Event::Abandoned);
+            slot.end(lost, &mut chains, now);
+            assert!(mean_the_same(&slot.verdicts(), &told), "{:?}", slot.verdicts());
+        }
+        assert!(slot.wake_at().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_look_ends_that_look_only() {
+    let broken: Option<()> = unless_it_breaks(async { panic!("on purpose") }).await;
+    assert_eq!(broken, None);
+    assert_eq!(unless_it_breaks(async { 7 }).await, Some(7));
 }

@@ -6,6 +6,8 @@ use dixmgr_decide::breaker::Event;
 use dixmgr_decide::check::{Belief, Thresholds, sign_of_life};
 use dixmgr_decide::node::{NodePolicy, NodeVerdict, NodeWatch};
 use dixmgr_probe::{Check, Endpoint, NodeChecker, NodeError};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 /// What a probe asks.
@@ -47,32 +49,47 @@ pub(super) enum Look {
     Node(NodeLook),
 }
 
-/// What a look has seen.
+/// What a look has seen: nothing if it broke off.
 pub(super) enum Seen {
-    Endpoint(Check, CheckResult),
-    Node(Result<NodeSighting, NodeError>),
+    Endpoint(Check, Option<CheckResult>),
+    Node(Option<Result<NodeSighting, NodeError>>),
 }
 
 impl Look {
     pub(super) async fn run(self, now: Time) -> Seen {
         match self {
             Self::Endpoint(mut check) => {
-                let result = check.run().await;
+                let result = unless_it_breaks(check.run()).await;
                 Seen::Endpoint(check, result)
             }
-            Self::Node(look) => Seen::Node(look.nodes.look(look.protocol, &look.endpoint, now, look.timeout).await),
+            Self::Node(look) => {
+                let seen = look.nodes.look(look.protocol, &look.endpoint, now, look.timeout);
+                Seen::Node(unless_it_breaks(seen).await)
+            }
         }
     }
+}
+
+/// A fault of ours in one look must neither end the senses nor leave its probe unasked for ever: a panic is nothing seen.
+/// What it leaves behind is a kept connection, which the next look does not trust anyway.
+pub(super) async fn unless_it_breaks<T>(look: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(look).catch_unwind().await.ok()
 }
 
 impl Seen {
     /// What it means for the breaker: a node that answers is not dead either, whatever the answer.
     pub(super) fn event(&self) -> Event {
         match self {
-            Self::Endpoint(_, result) => sign_of_life(result),
-            Self::Node(Err(NodeError::Http(_))) => Event::Failed,
-            Self::Node(_) => Event::Succeeded,
+            Self::Endpoint(_, None) | Self::Node(None) => Event::Abandoned,
+            Self::Endpoint(_, Some(result)) => sign_of_life(result),
+            Self::Node(Some(Err(NodeError::Http(_)))) => Event::Failed,
+            Self::Node(Some(_)) => Event::Succeeded,
         }
+    }
+
+    /// It broke off by a fault of ours, and says nothing.
+    pub(super) const fn broke_off(&self) -> bool {
+        matches!(self, Self::Endpoint(_, None) | Self::Node(None))
     }
 }
 
@@ -114,9 +131,12 @@ impl Subject {
         match (self, seen) {
             (Self::Endpoint(endpoint), Seen::Endpoint(check, result)) => {
                 endpoint.check = Some(check);
-                endpoint.belief.hear(result, &endpoint.thresholds, now);
+                let unknown = || CheckResult { reason: "the look broke off".to_owned(), ..CheckResult::default() };
+                endpoint.belief.hear(result.unwrap_or_else(unknown), &endpoint.thresholds, now);
             }
-            (Self::Node(node), Seen::Node(look)) => chains.hear(node, look.map_err(|error| error.to_string()), now),
+            (Self::Node(node), Seen::Node(look)) => {
+                chains.hear(node, look.map(|look| look.map_err(|error| error.to_string())), now);
+            }
             // A look comes back to the probe that made it.
             (Self::Endpoint(_), Seen::Node(_)) | (Self::Node(_), Seen::Endpoint(..)) => {}
         }
