@@ -51,6 +51,23 @@ impl Event for ProbeFailed<'_> {
     }
 }
 
+/// A probe of a service that has only just started is not content yet, which is no failure.
+#[derive(Debug)]
+pub struct ProbeNotReady<'a> {
+    /// The service.
+    pub service: &'a ServiceName,
+    /// The probe.
+    pub probe: &'a str,
+    /// What it saw, without secrets.
+    pub reason: &'a str,
+}
+
+impl Event for ProbeNotReady<'_> {
+    fn emit(self, _metrics: &Metrics) {
+        info!(service = %self.service, probe = self.probe, reason = self.reason, "not ready yet");
+    }
+}
+
 /// A probe that had failed is content again.
 #[derive(Debug)]
 pub struct ProbeRecovered<'a> {
