@@ -5,6 +5,7 @@
 
 mod admin;
 mod agent;
+mod bus_watch;
 mod cli;
 mod exit;
 mod host;

@@ -3,9 +3,10 @@
 use super::chains::{ChainKey, Chains};
 use super::subject::{Look, Seen, Subject};
 use dixmgr_contract::{Span, Time, Verdict};
+use dixmgr_decide::breaker::BreakerState;
 use dixmgr_decide::check::Asking;
 use dixmgr_decide::rng::Rng;
-use dixmgr_telemetry::ProbeFigures;
+use dixmgr_telemetry::{BreakerPosition, ProbeFigures};
 use std::time::Duration;
 
 pub(super) struct Slot {
@@ -84,8 +85,16 @@ impl Slot {
             healthy: self.subject.is_healthy(),
             duration: took,
             certificate_expires_in: self.subject.certificate_expires_in(),
-            is_open: self.asking.is_open(),
+            breaker: position(self.asking.breaker()),
         })
+    }
+}
+
+const fn position(breaker: BreakerState) -> BreakerPosition {
+    match breaker {
+        BreakerState::Closed { .. } => BreakerPosition::Closed,
+        BreakerState::HalfOpen { .. } => BreakerPosition::HalfOpen,
+        BreakerState::Open { .. } => BreakerPosition::Open,
     }
 }
 

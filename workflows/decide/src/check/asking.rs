@@ -104,9 +104,9 @@ impl Asking {
         !std::mem::replace(&mut self.heard, true)
     }
 
-    /// Its endpoint is left alone, or only just tried again.
-    pub const fn is_open(&self) -> bool {
-        !matches!(self.breaker.state(), BreakerState::Closed { .. })
+    /// Whether its endpoint is left alone.
+    pub const fn breaker(&self) -> BreakerState {
+        self.breaker.state()
     }
 }
 
