@@ -15,6 +15,7 @@ mod parts;
 mod resources;
 mod senses;
 mod serve;
+mod serving;
 mod settings;
 mod state_dir;
 mod temporal;
