@@ -82,15 +82,16 @@ fn an_endpoint_that_does_not_answer_is_left_alone_for_a_while() {
         let temporal = server.connect();
         let dead = temporal.wait_phase("wf.svc.dead", PhaseName::Degraded);
         assert!(dead.detail.contains("port"), "{}", dead.detail);
-        let open =
-            |service, probe| dixmgr.metric("dixmgr_probe_breaker_open", &[("service", service), ("probe", probe)]);
-        wait_until("it is left alone", || open("dead", "port") == Some(1.0));
-        assert_eq!(open("web", "http"), Some(0.0));
+        let breaker =
+            |service, probe| dixmgr.metric("dixmgr_probe_breaker_state", &[("service", service), ("probe", probe)]);
+        wait_until("it is left alone", || breaker("dead", "port") == Some(2.0));
+        assert_eq!(breaker("web", "http"), Some(0.0));
+        assert_eq!(dixmgr.metric("dixmgr_systemd_breaker_state", &[]), Some(0.0));
         temporal.wait_phase("wf.svc.web", PhaseName::Healthy);
         // A new run of it is asked at once.
         let run = host.invocation("dead");
         host.systemctl(&["restart", "dead.service"]);
         host.runs_anew("dead", &run);
-        wait_until("it is asked again", || open("dead", "port") == Some(0.0));
+        wait_until("it is asked again", || breaker("dead", "port") == Some(0.0));
     });
 }

@@ -1,9 +1,11 @@
 //! The admin server: metrics, liveness, readiness, and what the agent knows.
 //!
-//! It starts before Temporal and before systemd has answered, so that a dixmgr in trouble can be looked at.
+//! It starts before Temporal and before systemd has answered, so that a dixmgr in trouble can be looked at. Who asks is bounded
+//! (`serving`).
 
 use crate::agent::Handle;
 use crate::exit::Failure;
+use crate::serving::{self, Bounds};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -43,9 +45,7 @@ pub(crate) async fn serve(listener: TcpListener, admin: Admin) {
         .route("/ready", get(ready))
         .route("/api/v1/services", get(services))
         .with_state(admin);
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!("the admin server has ended: {error}");
-    }
+    serving::serve(listener, router, Bounds::default()).await;
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {

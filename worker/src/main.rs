@@ -5,6 +5,7 @@
 
 mod admin;
 mod agent;
+mod bus_watch;
 mod cli;
 mod exit;
 mod host;
@@ -14,6 +15,7 @@ mod parts;
 mod resources;
 mod senses;
 mod serve;
+mod serving;
 mod settings;
 mod state_dir;
 mod telling;

@@ -7,7 +7,7 @@ use crate::senses::{self, Runs};
 use crate::settings::{Settings, is_public};
 use crate::state_dir::StateDir;
 use crate::temporal::{Session, Verdict};
-use crate::{host_watch, notify, parts, resources};
+use crate::{bus_watch, host_watch, notify, parts, resources};
 use dixmgr_contract::plan::INFRASTRUCTURE_ID;
 use dixmgr_model::Service;
 use dixmgr_probe::NodeChecker;
@@ -69,6 +69,7 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
         None => None,
     };
     let (observer, feed) = connect_systemd(settings, &services).await?;
+    tokio::spawn(bus_watch::show(observer.connection(), metrics.clone()));
     let checker = NodeChecker::new().map_err(anyhow::Error::from)?;
     let host_activities = parts::activities(settings, &services, &observer, &metrics, &agent, &checker);
     if settings.measures {

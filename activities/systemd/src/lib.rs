@@ -37,7 +37,7 @@ pub use control::Control;
 pub use error::{ActError, ConnectError};
 pub use fake::{Call, FakeSystemd};
 pub use observe_only::ObserveOnly;
-pub use observer::{Observer, start};
+pub use observer::{Connection, Observer, start};
 
 /// No look may take longer, and no connection may be silent for longer while something was asked.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);

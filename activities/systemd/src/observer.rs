@@ -23,8 +23,20 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use zbus::Message;
+
+/// How the connection to systemd stands. It is the circuit breaker of everything that is asked over it: while it does not
+/// stand, all who ask are refused at once, and one try at a time is made, ever more rarely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// It stands: closed.
+    Standing,
+    /// It is lost, and the next try is due in a while: open.
+    Waiting,
+    /// A try is being made: half open.
+    Trying,
+}
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
@@ -36,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) buffer: Arc<Buffer>,
     link: Mutex<Option<Arc<Link>>>,
     logind_stopping: AtomicBool,
+    connection: watch::Sender<Connection>,
     /// Turns for jobs of ours.
     pub(crate) jobs: Semaphore,
 }
@@ -86,6 +99,7 @@ pub async fn start(options: Options) -> Result<(Observer, UnitFeed), ConnectErro
         buffer: Arc::clone(&buffer),
         link: Mutex::new(None),
         logind_stopping: AtomicBool::new(false),
+        connection: watch::Sender::new(Connection::Standing),
         jobs: Semaphore::new(JOBS),
     });
     let session = Session::open(options.bus, Arc::clone(&shared)).await?;
@@ -95,10 +109,9 @@ pub async fn start(options: Options) -> Result<(Observer, UnitFeed), ConnectErro
             let mut session = session;
             loop {
                 let reason = session.run(resync).await;
-                tracing::warn!(bus = %bus, reason, "lost sight of systemd; connecting again");
                 shared.buffer.disconnected(reason);
-                session = reopen(bus, &shared).await;
-                tracing::info!(bus = %bus, "connected to systemd again");
+                let open = || Session::open(bus, Arc::clone(&shared));
+                session = reopen(open, |stands| _ = shared.connection.send_replace(stands)).await;
             }
         }
     };
@@ -107,12 +120,21 @@ pub async fn start(options: Options) -> Result<(Observer, UnitFeed), ConnectErro
     Ok((Observer { shared, _alive: alive }, feed))
 }
 
-async fn reopen(bus: crate::BusKind, shared: &Arc<Shared>) -> Session {
+/// Tries until it succeeds, and tells how it stands meanwhile.
+async fn reopen<S, F: Future<Output = Result<S, ConnectError>>>(
+    mut open: impl FnMut() -> F,
+    tell: impl Fn(Connection),
+) -> S {
     let mut wait = BACKOFF_FIRST;
     loop {
+        tell(Connection::Waiting);
         tokio::time::sleep(wait).await;
-        match Session::open(bus, Arc::clone(shared)).await {
-            Ok(session) => return session,
+        tell(Connection::Trying);
+        match open().await {
+            Ok(session) => {
+                tell(Connection::Standing);
+                return session;
+            }
             Err(error) => tracing::debug!(%error, "systemd is not back yet"),
         }
         wait = (wait * 2).min(BACKOFF_MAX);
@@ -120,6 +142,11 @@ async fn reopen(bus: crate::BusKind, shared: &Arc<Shared>) -> Session {
 }
 
 impl Observer {
+    /// How the connection stands, now and from now on. States that follow each other quickly may be left out.
+    pub fn connection(&self) -> watch::Receiver<Connection> {
+        self.shared.connection.subscribe()
+    }
+
     /// What a decision to act needs, in one round trip: without the run's result, with the manager's state.
     pub(crate) async fn fresh_and_manager(&self, unit: &UnitName) -> Result<Fresh, ActError> {
         let link = self.shared.link()?;
@@ -185,5 +212,26 @@ impl UnitReader for Observer {
             let answer = self.shared.link()?.call(question, CALL_TIMEOUT).await?;
             Ok(value_of(&answer, |value| String::try_from(value.clone()).unwrap_or_default()).unwrap_or_default())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BusKind;
+    use std::cell::RefCell;
+
+    #[tokio::test]
+    async fn a_lost_connection_is_open_half_open_and_at_last_closed() {
+        use Connection::{Standing, Trying, Waiting};
+        let told = RefCell::new(Vec::new());
+        let mut tries = 0;
+        let open = || {
+            tries += 1;
+            assert_eq!(told.borrow().last(), Some(&Trying));
+            std::future::ready(if tries < 3 { Err(ConnectError::Silent(BusKind::Session)) } else { Ok(tries) })
+        };
+        assert_eq!(reopen(open, |stands| told.borrow_mut().push(stands)).await, 3);
+        assert_eq!(told.into_inner(), [Waiting, Trying, Waiting, Trying, Waiting, Trying, Standing]);
     }
 }

@@ -5,7 +5,7 @@
 mod common;
 use common::{Host, Sandbox, in_sandbox, line};
 use dixmgr_contract::{FailureKind, LoadState, UnitName, Verb};
-use dixmgr_systemd::{Control, FeedEvent, UnitControl};
+use dixmgr_systemd::{Connection, Control, FeedEvent, UnitControl};
 use std::{
     process::{Command, Stdio},
     time::Duration,
@@ -34,12 +34,17 @@ fn the_bus_goes_away_and_comes_back() {
         host.reload();
         host.systemctl(&["start", "a"]);
         let (observer, mut told) = host.watch(&["a.service"]).await;
+        let mut connection = observer.connection();
+        assert_eq!(*connection.borrow(), Connection::Standing);
         // Not a kill: systemd may then connect to the socket of a bus that it has yet to start, and block for 90 s.
         host.systemctl(&["stop", "dbus.service"]); // over systemd's private socket, like all that follows
         told.until_event(is_lost).await;
+        let opens = connection.wait_for(|stands| *stands != Connection::Standing);
+        tokio::time::timeout(Duration::from_secs(10), opens).await.expect("the breaker opens").unwrap();
         host.systemctl(&["kill", "-s", "KILL", "a"]);
         host.systemctl(&["start", "dbus.service"]);
         told.until_event(|event| *event == FeedEvent::Synced).await;
+        assert_eq!(*connection.borrow(), Connection::Standing);
         let a = UnitName::new("a.service").unwrap();
         told.reach("a.service", |state| line(state) == "failed/failed signal killed:9").await;
         Control::new(&observer).act(&a, Verb::Start, None, Duration::from_secs(5)).await.unwrap();

@@ -155,9 +155,9 @@ pub const CATALOGUE: &[Metric] = &[
         "How long the certificate is valid that the probe saw last.",
     ),
     gauge(
-        "probe_breaker_open",
+        "probe_breaker_state",
         &["service", "probe"],
-        "1 while the probe's endpoint is left alone after failures, else 0.",
+        "The circuit breaker of the probe's endpoint: 0 closed, 1 half open (tried with care), 2 open (left alone).",
     ),
     // The host.
     gauge("host_cpu_percent", &[], "Busy share of all cores of the host."),
@@ -251,6 +251,11 @@ pub const CATALOGUE: &[Metric] = &[
     gauge("services", &[], "Services that this dixmgr looks after."),
     gauge("temporal_connected", &[], "1 while Temporal answers, else 0."),
     gauge("systemd_connected", &[], "1 while the connection to systemd stands, else 0."),
+    gauge(
+        "systemd_breaker_state",
+        &[],
+        "The circuit breaker of D-Bus: 0 closed (connected), 1 half open (a try is being made), 2 open (the next try is due).",
+    ),
     counter("connection_losses_total", &["peer"], "Connections that were lost; peer is temporal or systemd."),
     histogram("agent_lag_seconds", &[], LAG_SECONDS, "From a change of a service to its acceptance by Temporal."),
     gauge("agent_outbox_depth", &[], "Services whose newest state Temporal has not accepted yet."),

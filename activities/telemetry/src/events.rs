@@ -53,6 +53,23 @@ impl Event for ProbeFailed<'_> {
     }
 }
 
+/// A probe of a service that has only just started is not content yet, which is no failure.
+#[derive(Debug)]
+pub struct ProbeNotReady<'a> {
+    /// The service.
+    pub service: &'a ServiceName,
+    /// The probe.
+    pub probe: &'a str,
+    /// What it saw, without secrets.
+    pub reason: &'a str,
+}
+
+impl Event for ProbeNotReady<'_> {
+    fn emit(self, _metrics: &Metrics) {
+        info!(service = %self.service, probe = self.probe, reason = self.reason, "not ready yet");
+    }
+}
+
 /// A probe that had failed is content again.
 #[derive(Debug)]
 pub struct ProbeRecovered<'a> {
@@ -65,6 +82,21 @@ pub struct ProbeRecovered<'a> {
 impl Event for ProbeRecovered<'_> {
     fn emit(self, _metrics: &Metrics) {
         info!(service = %self.service, probe = self.probe, "probe is content again");
+    }
+}
+
+/// A look at a probe's endpoint has ended by a fault of our own, which says nothing of the endpoint.
+#[derive(Debug)]
+pub struct ProbeBroken<'a> {
+    /// The service.
+    pub service: &'a str,
+    /// The probe.
+    pub probe: &'a str,
+}
+
+impl Event for ProbeBroken<'_> {
+    fn emit(self, _metrics: &Metrics) {
+        error!(service = self.service, probe = self.probe, "a look broke off by a fault of dixmgr; please report it");
     }
 }
 

@@ -27,5 +27,5 @@ pub use events::Event;
 pub use figures::{Figures, NodeFigures, PressureFigures};
 pub use host::{FileSystemFigures, HostBoard, HostFigures};
 pub use metrics::{Metrics, MetricsError, Room};
-pub use outcome::{ActivityOutcome, DeliveryOutcome, WorkflowOutcome};
+pub use outcome::{ActivityOutcome, BreakerPosition, DeliveryOutcome, WorkflowOutcome};
 pub use probes::{ProbeBoard, ProbeFigures};

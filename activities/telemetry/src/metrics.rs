@@ -9,7 +9,7 @@ use crate::{
     host::HostBoard,
     instruments::Builder,
     label::bounded,
-    outcome::{ActivityOutcome, DeliveryOutcome, Peer, WorkflowOutcome},
+    outcome::{ActivityOutcome, BreakerPosition, DeliveryOutcome, Peer, WorkflowOutcome},
     probes::ProbeBoard,
 };
 use dixmgr_contract::{Delivery, Protocol};
@@ -94,6 +94,7 @@ struct Inner {
     activity_errors: Counter<u64>,
     temporal_connected: Gauge<u64>,
     systemd_connected: Gauge<u64>,
+    systemd_breaker: Gauge<u64>,
     /// Whether the connection stands, by [`Peer`]: a failed attempt to connect is not a loss.
     up: [AtomicBool; 2],
     connection_losses: Counter<u64>,
@@ -135,6 +136,7 @@ impl Metrics {
             activity_errors: build.counter(const { find("activity_errors_total") }),
             temporal_connected: build.gauge(const { find("temporal_connected") }),
             systemd_connected: build.gauge(const { find("systemd_connected") }),
+            systemd_breaker: build.gauge(const { find("systemd_breaker_state") }),
             up: Default::default(),
             connection_losses: build.counter(const { find("connection_losses_total") }),
             agent_lag: build.histogram(const { find("agent_lag_seconds") }),
@@ -153,7 +155,8 @@ impl Metrics {
             probes,
             host,
         };
-        for gauge in [&inner.temporal_connected, &inner.systemd_connected, &inner.outbox_depth] {
+        for gauge in [&inner.temporal_connected, &inner.systemd_connected, &inner.systemd_breaker, &inner.outbox_depth]
+        {
             gauge.record(0, &[]);
         }
         Ok(Self(Arc::new(inner)))
@@ -227,6 +230,11 @@ impl Metrics {
         if up.swap(yes, Ordering::Relaxed) && !yes {
             self.0.connection_losses.add(1, &[KeyValue::new("peer", peer.as_str())]);
         }
+    }
+
+    /// Where the breaker of D-Bus stands.
+    pub fn systemd_breaker(&self, breaker: BreakerPosition) {
+        self.0.systemd_breaker.record(breaker as u64, &[]);
     }
 
     /// Temporal has accepted a change that happened `lag` ago.

@@ -53,6 +53,18 @@ outcomes! {
     }
 }
 
+/// Where a circuit breaker stands. Its gauge shows it as a number that grows with how much is kept away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BreakerPosition {
+    /// Everything passes: 0.
+    #[default]
+    Closed = 0,
+    /// A few tries pass: 1.
+    HalfOpen = 1,
+    /// Nothing passes: 2.
+    Open = 2,
+}
+
 outcomes! {
     /// Whom dixmgr holds a connection to.
     pub(crate) enum Peer {

@@ -2,6 +2,7 @@
 
 use crate::catalogue::{Metric, find};
 use crate::label::bounded;
+use crate::outcome::BreakerPosition;
 use opentelemetry::KeyValue;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,8 +21,8 @@ pub struct ProbeFigures<'a> {
     pub duration: Duration,
     /// How long the certificate is valid that it saw, if it saw one.
     pub certificate_expires_in: Option<Duration>,
-    /// Its endpoint is left alone for a while.
-    pub is_open: bool,
+    /// Whether its endpoint is left alone for a while.
+    pub breaker: BreakerPosition,
 }
 
 /// A cheap handle on what probes said.
@@ -35,7 +36,7 @@ pub(crate) struct Row {
     healthy: Option<bool>,
     duration: Duration,
     certificate: Option<Duration>,
-    is_open: bool,
+    breaker: BreakerPosition,
 }
 
 /// A figure of a probe, as a gauge shows it.
@@ -46,7 +47,7 @@ pub(crate) const PROBE_GAUGES: [(&Metric, ReadProbe); 4] = [
     (find("probe_healthy"), |row| row.healthy.map(f64::from)),
     (find("probe_duration_seconds"), |row| Some(row.duration.as_secs_f64())),
     (find("probe_certificate_expiry_seconds"), |row| row.certificate.map(|left| left.as_secs_f64())),
-    (find("probe_breaker_open"), |row| Some(f64::from(row.is_open))),
+    (find("probe_breaker_state"), |row| Some(f64::from(row.breaker as u8))),
 ];
 
 impl ProbeBoard {
@@ -58,7 +59,7 @@ impl ProbeBoard {
             healthy: said.healthy,
             duration: said.duration,
             certificate: said.certificate_expires_in,
-            is_open: said.is_open,
+            breaker: said.breaker,
         };
         self.rows().insert((said.service.to_owned(), said.probe.to_owned()), row);
     }

@@ -10,7 +10,7 @@ use dixmgr_contract::OnDependencyLoss;
 use dixmgr_contract::{ServiceName, UnitName, UnitState, Verdict};
 use dixmgr_systemd::{FeedEvent, UnitChange, UnitFeed};
 use dixmgr_telemetry::events::{
-    BusConnected, BusLost, ProbeFailed, ProbeRecovered, ServiceAbsent, ServiceDown, ServiceUp,
+    BusConnected, BusLost, ProbeFailed, ProbeNotReady, ProbeRecovered, ServiceAbsent, ServiceDown, ServiceUp,
 };
 use dixmgr_telemetry::{DeliveryOutcome, Event, Metrics, ServiceLabels};
 use std::collections::{BTreeMap, BTreeSet};
@@ -212,7 +212,7 @@ impl Agent {
         for verdict in &verdicts {
             let (service, probe, reason) = (one.name(), verdict.rule.as_str(), verdict.detail.as_str());
             match (one.opinion(probe), verdict.healthy) {
-                (None, false) if !verdict.failed => tracing::info!(%service, probe, reason, "not ready yet"),
+                (None, false) if !verdict.failed => ProbeNotReady { service, probe, reason }.emit(&self.metrics),
                 (None | Some(true), false) => ProbeFailed { service, probe, reason }.emit(&self.metrics),
                 (Some(false), true) => ProbeRecovered { service, probe }.emit(&self.metrics),
                 _ => {}

@@ -21,11 +21,13 @@ impl Chains {
         Self { chains: BTreeMap::new(), metrics }
     }
 
-    /// Takes in a look at a node, judges it among the others, and says what is to be said of the chain.
-    pub(super) fn hear(&mut self, node: &mut NodeSubject, look: Result<NodeSighting, String>, now: Time) {
+    /// Takes in a look at a node, if it saw anything, judges it among the others, and says what is to be said of the chain.
+    pub(super) fn hear(&mut self, node: &mut NodeSubject, look: Option<Result<NodeSighting, String>>, now: Time) {
         let chain = self.chains.entry(node.chain.clone()).or_default();
         let others = chain.others(&node.service, now);
-        node.watch.hear(look, &node.policy, &others, now);
+        if let Some(look) = look {
+            node.watch.hear(look, &node.policy, &others, now);
+        }
         chain.tell(&node.service, node.watch.standing(&node.policy, now), now);
         let notes = chain.step(&node.policy, now);
         node.verdict = node.watch.judge(&node.policy, &chain.others(&node.service, now), now);

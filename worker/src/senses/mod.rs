@@ -5,8 +5,8 @@
 //! whole states, so losing or repeating one harms nothing. Whether, when and what to believe is decided in `decide`
 //! (`check`, `node`, `breaker`); here is who waits for whom.
 //!
-//! The files: `slot` (one probe: when it is asked), `subject` (what it asks, and what is believed), `chains` (the nodes
-//! compared), `spec` (from the configuration), `runs` (what the agent says).
+//! The files: `slot` (one probe), `subject` (what it asks, and who hears the answer), `chains` (the nodes compared), `spec`
+//! (from the configuration), `runs` (what the agent says).
 //!
 //! Rejected: one task a check. Ten thousand timers wake the host ten thousand times; schedules share their moments.
 
@@ -21,15 +21,17 @@ pub(crate) use runs::{Run, Runs};
 use crate::agent::{Handle, Message};
 use chains::Chains;
 use dixmgr_contract::{Span, Time};
+use dixmgr_decide::check::mean_the_same;
 use dixmgr_decide::rng::Rng;
 use dixmgr_model::Service;
 use dixmgr_probe::{NodeChecker, Prober};
-use dixmgr_telemetry::Metrics;
+use dixmgr_telemetry::events::ProbeBroken;
+use dixmgr_telemetry::{Event, Metrics};
 use slot::Slot;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
-use subject::{Seen, Subject};
+use subject::Seen;
 use tokio::task::JoinSet;
 
 /// Looks at a time; those beyond wait for their turn.
@@ -182,9 +184,12 @@ impl Senses {
     async fn ended(&mut self, ended: Ended) {
         let Ended { index, seen, took } = ended;
         let (slot, now) = (&mut self.slots[index], now());
+        if seen.broke_off() {
+            ProbeBroken { service: slot.service(), probe: slot.probe() }.emit(&self.metrics);
+        }
         let means = slot.verdicts();
         let first = slot.end(seen, &mut self.chains, now);
-        let means_otherwise = !Subject::mean_the_same(&means, &slot.verdicts());
+        let means_otherwise = !mean_the_same(&means, &slot.verdicts());
         self.plan(index);
         let Some(&owner) = self.owners.get(index) else { return };
         if let Some(figures) = self.slots[index].shown(took) {

@@ -1,10 +1,12 @@
-//! When a probe is asked, and when it is left alone.
+//! What a probe asks, and where the answer goes.
 
 use super::*;
-use crate::senses::subject::{NodeLook, NodeSubject};
-use dixmgr_contract::{NodeSighting, Protocol};
+use crate::senses::subject::{EndpointSubject, NodeLook, NodeSubject, unless_it_breaks};
+use dixmgr_contract::{CheckResult, CheckState, NodeSighting, Protocol};
+use dixmgr_decide::breaker::Event;
+use dixmgr_decide::check::{Belief, Thresholds, mean_the_same};
 use dixmgr_decide::node::{NodePolicy, NodeVerdict, NodeWatch};
-use dixmgr_probe::{Endpoint, HttpError, NodeChecker, NodeError};
+use dixmgr_probe::{CheckSpec, Endpoint, HttpError, NodeChecker, NodeError, Prober, check::Ask};
 use dixmgr_telemetry::{Metrics, Room};
 
 const INTERVAL: Span = Span::from_secs(30);
@@ -13,11 +15,16 @@ fn at(millis: u64) -> Time {
     Time::from_unix_millis(1_000_000).after(Span::from_millis(millis))
 }
 
+fn slot(subject: Subject) -> (Slot, Chains) {
+    let mut slot = Slot::new("api".into(), "probe".into(), INTERVAL, subject, &mut Rng::new(1), at(0));
+    slot.follow(true, at(0), at(0));
+    (slot, Chains::new(Metrics::new("dixmgr", Room::of(1)).unwrap()))
+}
+
 fn node() -> (Slot, Chains) {
-    let chain = ("test".to_owned(), Protocol::Substrate);
-    let subject = Subject::Node(Box::new(NodeSubject {
-        service: "node".parse().unwrap(),
-        chain: chain.clone(),
+    slot(Subject::Node(Box::new(NodeSubject {
+        service: "api".parse().unwrap(),
+        chain: ("test".to_owned(), Protocol::Substrate),
         ask: NodeLook {
             nodes: NodeChecker::new().unwrap(),
             protocol: Protocol::Substrate,
@@ -27,62 +34,92 @@ fn node() -> (Slot, Chains) {
         policy: NodePolicy::of(Protocol::Substrate),
         watch: NodeWatch::default(),
         verdict: NodeVerdict::default(),
-    }));
-    let slot = Slot::new("node".into(), "rpc".into(), INTERVAL, subject, &mut Rng::new(1), at(0));
-    (slot, Chains::new(Metrics::new("dixmgr", Room::of(1)).unwrap()))
+    })))
+}
+
+fn endpoint() -> (Slot, Chains) {
+    let ask = Ask::Dns { name: "localhost".into(), expect: Vec::new(), budget: Default::default() };
+    slot(Subject::Endpoint(Box::new(EndpointSubject {
+        check: Some(Prober::new().check(CheckSpec { ask, timeout: Duration::from_secs(1) })),
+        thresholds: Thresholds { failures: 1, successes: 1, start_grace: Span::ZERO },
+        belief: Belief::new(at(0)),
+    })))
 }
 
 fn refused() -> Seen {
     let reason = "Connection refused".to_owned();
-    Seen::Node(Err(NodeError::Http(HttpError::Connect { place: "http://127.0.0.1:1".to_owned(), reason })))
+    Seen::Node(Some(Err(NodeError::Http(HttpError::Connect { place: "http://127.0.0.1:1".to_owned(), reason }))))
 }
 
 fn in_sync() -> Seen {
-    Seen::Node(Ok(NodeSighting { best: Some(7), peers: Some(9), is_syncing: Some(false), ..NodeSighting::default() }))
+    let sighting = NodeSighting { best: Some(7), peers: Some(9), is_syncing: Some(false), ..NodeSighting::default() };
+    Seen::Node(Some(Ok(sighting)))
 }
 
 #[test]
-fn a_node_whose_port_opens_late_is_asked_soon_after() {
+fn a_node_that_comes_into_sync_is_asked_at_its_interval() {
     let (mut slot, mut chains) = node();
-    slot.follow(true, at(0), at(0));
-    let (mut now, mut is_first) = (at(0), true);
-    while now < at(8_000) {
-        assert!(slot.begin(now).is_some());
-        assert_eq!(slot.end(refused(), &mut chains, now), std::mem::take(&mut is_first), "only the first is told");
-        let next = slot.wake_at().unwrap();
-        assert!(next > now && next.since(now) <= Span::from_millis(200));
-        now = next;
-    }
-    assert!(slot.begin(now).is_some());
-    slot.end(in_sync(), &mut chains, now);
+    assert!(slot.begin(at(0)).is_some());
+    assert!(slot.end(refused(), &mut chains, at(0)), "the first is told");
+    let next = slot.wake_at().unwrap();
+    assert!(next > at(0) && next.since(at(0)) <= Span::from_millis(200));
+    assert!(slot.begin(next).is_some());
+    assert!(!slot.end(in_sync(), &mut chains, next));
     assert!(slot.verdicts().iter().all(|verdict| verdict.healthy), "{:?}", slot.verdicts());
-    assert!(slot.wake_at() > Some(now.after(Span::from_secs(1))), "from then on at its interval");
+    assert!(slot.wake_at() > Some(next.after(Span::from_secs(1))));
 }
 
 #[test]
-fn a_dead_node_is_left_alone_once_nobody_would_wait_any_more() {
-    let (mut slot, mut chains) = node();
-    slot.follow(true, at(0), at(0));
-    let (mut looks, mut now) = (0, at(0));
-    while now < at(3 * 3_600_000) {
-        if slot.begin(now).is_some() {
-            looks += 1;
-            slot.end(refused(), &mut chains, now);
-        }
-        now = slot.wake_at().unwrap();
-    }
-    // Three hours at 200 ms would be 54,000; at its interval, 360.
-    assert!((100..700).contains(&looks), "{looks}");
-    assert!(slot.shown(Duration::ZERO).unwrap().is_open);
+fn a_node_that_refuses_is_dead_and_one_that_answers_is_not() {
+    assert_eq!(refused().event(), Event::Failed);
+    assert_eq!(in_sync().event(), Event::Succeeded);
+    let status = NodeError::Status { place: "http://127.0.0.1:1".to_owned(), status: 503 };
+    assert_eq!(Seen::Node(Some(Err(status))).event(), Event::Succeeded);
 }
 
 #[test]
 fn a_look_of_an_earlier_run_is_not_believed() {
-    let (mut slot, mut chains) = node();
-    slot.follow(true, at(0), at(0));
-    assert!(slot.begin(at(0)).is_some());
+    let (mut slot, mut chains) = endpoint();
+    let Some(Look::Endpoint(check)) = slot.begin(at(0)) else { panic!("it is due") };
+    assert!(slot.begin(at(0)).is_none(), "never twice at a time");
     slot.follow(true, at(100), at(100));
-    assert!(!slot.end(in_sync(), &mut chains, at(150)));
-    assert!(slot.verdicts().iter().any(|verdict| !verdict.healthy));
-    assert_eq!(slot.wake_at(), Some(at(150)), "the new run is asked at once");
+    let ill = CheckResult { state: CheckState::Unhealthy, ..CheckResult::default() };
+    assert!(!slot.end(Seen::Endpoint(check, Some(ill.clone())), &mut chains, at(150)));
+    assert!(slot.verdicts().iter().all(|verdict| verdict.healthy));
+    let Some(Look::Endpoint(check)) = slot.begin(at(150)) else { panic!("the new run is asked at once") };
+    assert!(slot.end(Seen::Endpoint(check, Some(ill)), &mut chains, at(160)));
+    assert!(slot.verdicts().iter().all(|verdict| verdict.failed));
+}
+
+#[test]
+fn a_look_that_breaks_off_says_nothing_and_the_next_one_is_made() {
+    for (mut slot, mut chains) in [node(), endpoint()] {
+        let seen = |look: Look, seen: bool| match look {
+            Look::Endpoint(check) => {
+                let well = CheckResult { state: CheckState::Healthy, ..CheckResult::default() };
+                Seen::Endpoint(check, seen.then_some(well))
+            }
+            Look::Node(_) if seen => in_sync(),
+            Look::Node(_) => Seen::Node(None),
+        };
+        let look = slot.begin(at(0)).unwrap();
+        slot.end(seen(look, true), &mut chains, at(1));
+        let told = slot.verdicts();
+        for _ in 0..2 {
+            let now = slot.wake_at().unwrap();
+            let look = slot.begin(now).unwrap();
+            let lost = seen(look, false);
+            assert_eq!(lost.event(), Event::Abandoned);
+            slot.end(lost, &mut chains, now);
+            assert!(mean_the_same(&slot.verdicts(), &told), "{:?}", slot.verdicts());
+        }
+        assert!(slot.wake_at().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_look_ends_that_look_only() {
+    let broken: Option<()> = unless_it_breaks(async { panic!("on purpose") }).await;
+    assert_eq!(broken, None);
+    assert_eq!(unless_it_breaks(async { 7 }).await, Some(7));
 }

@@ -3,8 +3,8 @@
 use super::chains::ChainKey;
 use super::slot::Slot;
 use super::subject::{EndpointSubject, NodeLook, NodeSubject, Subject};
-use dixmgr_contract::{CheckResult, Span, Time};
-use dixmgr_decide::check::CheckMachine;
+use dixmgr_contract::{Span, Time};
+use dixmgr_decide::check::Belief;
 use dixmgr_decide::node::{NodePolicy, NodeVerdict, NodeWatch};
 use dixmgr_decide::rng::Rng;
 use dixmgr_model::{self as model, Probe, Service};
@@ -29,10 +29,8 @@ impl Maker {
             model::Check::Node(check) => Subject::Node(Box::new(self.node(service, probe, check)?)),
             _ => Subject::Endpoint(Box::new(EndpointSubject {
                 check: Some(self.prober.check(check_spec(probe)?)),
-                machine: CheckMachine::new(self.now),
                 thresholds: probe.thresholds(),
-                last: CheckResult::default(),
-                ready: false,
+                belief: Belief::new(self.now),
             })),
         };
         let service = service.spec.name.to_string();

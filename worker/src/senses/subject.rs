@@ -1,12 +1,13 @@
-//! What a probe asks, and what is believed of the answers: an endpoint by itself, or a node among those of its chain.
+//! What a probe asks, and whose belief the answers go into: an endpoint by itself, or a node among those of its chain.
 
 use super::chains::{ChainKey, Chains};
-use dixmgr_contract::observation::RULE_SYNC;
-use dixmgr_contract::{CheckResult, CheckState, NodeSighting, Protocol, ServiceName, Span, Time, Verdict};
+use dixmgr_contract::{CheckResult, NodeSighting, Protocol, ServiceName, Span, Time, Verdict};
 use dixmgr_decide::breaker::Event;
-use dixmgr_decide::check::{CheckMachine, Thresholds};
+use dixmgr_decide::check::{Belief, Thresholds, sign_of_life};
 use dixmgr_decide::node::{NodePolicy, NodeVerdict, NodeWatch};
 use dixmgr_probe::{Check, Endpoint, NodeChecker, NodeError};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 /// What a probe asks.
@@ -19,11 +20,8 @@ pub(super) enum Subject {
 pub(super) struct EndpointSubject {
     /// Absent while it runs.
     pub(super) check: Option<Check>,
-    pub(super) machine: CheckMachine,
     pub(super) thresholds: Thresholds,
-    pub(super) last: CheckResult,
-    /// It was not unhealthy when it was last known how it is, in this run.
-    pub(super) ready: bool,
+    pub(super) belief: Belief,
 }
 
 /// A blockchain node.
@@ -51,36 +49,47 @@ pub(super) enum Look {
     Node(NodeLook),
 }
 
-/// What a look has seen.
+/// What a look has seen: nothing if it broke off.
 pub(super) enum Seen {
-    Endpoint(Check, CheckResult),
-    Node(Result<NodeSighting, NodeError>),
+    Endpoint(Check, Option<CheckResult>),
+    Node(Option<Result<NodeSighting, NodeError>>),
 }
 
 impl Look {
     pub(super) async fn run(self, now: Time) -> Seen {
         match self {
             Self::Endpoint(mut check) => {
-                let result = check.run().await;
+                let result = unless_it_breaks(check.run()).await;
                 Seen::Endpoint(check, result)
             }
-            Self::Node(look) => Seen::Node(look.nodes.look(look.protocol, &look.endpoint, now, look.timeout).await),
+            Self::Node(look) => {
+                let seen = look.nodes.look(look.protocol, &look.endpoint, now, look.timeout);
+                Seen::Node(unless_it_breaks(seen).await)
+            }
         }
     }
 }
 
+/// A fault of ours in one look must neither end the senses nor leave its probe unasked for ever: a panic is nothing seen.
+/// What it leaves behind is a kept connection, which the next look does not trust anyway.
+pub(super) async fn unless_it_breaks<T>(look: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(look).catch_unwind().await.ok()
+}
+
 impl Seen {
-    /// What it means for the breaker: whoever answers is not dead, whatever the answer.
+    /// What it means for the breaker: a node that answers is not dead either, whatever the answer.
     pub(super) fn event(&self) -> Event {
         match self {
-            Self::Endpoint(_, result) => match result.state {
-                CheckState::Unknown => Event::Abandoned,
-                CheckState::Unhealthy if result.status.is_none() => Event::Failed,
-                _ => Event::Succeeded,
-            },
-            Self::Node(Err(NodeError::Http(_))) => Event::Failed,
-            Self::Node(_) => Event::Succeeded,
+            Self::Endpoint(_, None) | Self::Node(None) => Event::Abandoned,
+            Self::Endpoint(_, Some(result)) => sign_of_life(result),
+            Self::Node(Some(Err(NodeError::Http(_)))) => Event::Failed,
+            Self::Node(Some(_)) => Event::Succeeded,
         }
+    }
+
+    /// It broke off by a fault of ours, and says nothing.
+    pub(super) const fn broke_off(&self) -> bool {
+        matches!(self, Self::Endpoint(_, None) | Self::Node(None))
     }
 }
 
@@ -95,11 +104,7 @@ impl Subject {
     /// A new run begins, or none.
     pub(super) fn start(&mut self, now: Time) {
         match self {
-            Self::Endpoint(endpoint) => {
-                endpoint.machine.started(now);
-                endpoint.last = CheckResult::default();
-                endpoint.ready = false;
-            }
+            Self::Endpoint(endpoint) => endpoint.belief.started(now),
             Self::Node(node) => {
                 node.watch = NodeWatch::default();
                 node.verdict = NodeVerdict::default();
@@ -126,13 +131,12 @@ impl Subject {
         match (self, seen) {
             (Self::Endpoint(endpoint), Seen::Endpoint(check, result)) => {
                 endpoint.check = Some(check);
-                endpoint.machine.step(result.state, &endpoint.thresholds, now);
-                endpoint.last = result;
-                if endpoint.machine.state() != CheckState::Unknown {
-                    endpoint.ready = endpoint.machine.state() != CheckState::Unhealthy;
-                }
+                let unknown = || CheckResult { reason: "the look broke off".to_owned(), ..CheckResult::default() };
+                endpoint.belief.hear(result.unwrap_or_else(unknown), &endpoint.thresholds, now);
             }
-            (Self::Node(node), Seen::Node(look)) => chains.hear(node, look.map_err(|error| error.to_string()), now),
+            (Self::Node(node), Seen::Node(look)) => {
+                chains.hear(node, look.map(|look| look.map_err(|error| error.to_string())), now);
+            }
             // A look comes back to the probe that made it.
             (Self::Endpoint(_), Seen::Node(_)) | (Self::Node(_), Seen::Endpoint(..)) => {}
         }
@@ -141,25 +145,22 @@ impl Subject {
     /// It has not been good since its start: others may wait for it.
     pub(super) fn is_awaited(&self) -> bool {
         match self {
-            Self::Endpoint(endpoint) => endpoint.machine.state() == CheckState::Unknown,
-            Self::Node(node) => node.verdict.in_sync != Some(true),
+            Self::Endpoint(endpoint) => endpoint.belief.is_awaited(),
+            Self::Node(node) => node.verdict.is_awaited(),
         }
     }
 
     /// Absent while it is not known.
     pub(super) fn is_healthy(&self) -> Option<bool> {
         match self {
-            Self::Endpoint(endpoint) => match endpoint.machine.state() {
-                CheckState::Unknown => None,
-                state => Some(state != CheckState::Unhealthy),
-            },
-            Self::Node(node) => node.verdict.reachable.map(|reachable| reachable && !is_bad(&node.verdict)),
+            Self::Endpoint(endpoint) => endpoint.belief.is_healthy(),
+            Self::Node(node) => node.verdict.is_healthy(),
         }
     }
 
     pub(super) fn certificate_expires_in(&self) -> Option<Duration> {
         match self {
-            Self::Endpoint(endpoint) => endpoint.last.certificate_expires_in.map(Span::duration),
+            Self::Endpoint(endpoint) => endpoint.belief.last().certificate_expires_in.map(Span::duration),
             Self::Node(_) => None,
         }
     }
@@ -167,45 +168,8 @@ impl Subject {
     /// What its service's workflow is told.
     pub(super) fn verdicts(&self, probe: &str) -> Vec<Verdict> {
         match self {
-            Self::Endpoint(endpoint) => {
-                let state = endpoint.machine.state();
-                let is_well = matches!(state, CheckState::Healthy | CheckState::Unknown);
-                let detail = if state == CheckState::Healthy { String::new() } else { endpoint.last.reason.clone() };
-                vec![Verdict {
-                    // That we cannot look says nothing of it.
-                    unready: !endpoint.ready,
-                    failed: state == CheckState::Unhealthy,
-                    ..Verdict::new(probe, is_well, detail)
-                }]
-            }
-            Self::Node(node) => {
-                let verdict = &node.verdict;
-                let sync = Verdict::new(RULE_SYNC, verdict.in_sync == Some(true), verdict.detail.clone());
-                let is_well = verdict.reachable != Some(false) && !is_bad(verdict);
-                let progress = Verdict {
-                    failed: verdict.asks_for_restart(),
-                    ..Verdict::new(probe, is_well, verdict.detail.clone())
-                };
-                vec![sync, progress]
-            }
+            Self::Endpoint(endpoint) => vec![endpoint.belief.verdict(probe)],
+            Self::Node(node) => node.verdict.verdicts(probe).into(),
         }
     }
-
-    /// Other words alone are no news.
-    pub(super) fn mean_the_same(these: &[Verdict], those: &[Verdict]) -> bool {
-        let meaning = |verdict: &Verdict| (verdict.healthy, verdict.unready, verdict.failed);
-        these.len() == those.len() && these.iter().zip(those).all(|(this, that)| meaning(this) == meaning(that))
-    }
 }
-
-/// Something is wrong with the node itself. That it synchronises is said apart; until it was in sync once, being behind is
-/// no news.
-fn is_bad(verdict: &NodeVerdict) -> bool {
-    let was_in_sync = verdict.in_sync == Some(true);
-    let levels = [verdict.best.own(), verdict.finalized.own(), verdict.peers];
-    levels.iter().any(|level| level.is_bad()) || (was_in_sync && verdict.lag.is_bad())
-}
-
-#[cfg(test)]
-#[path = "subject_tests.rs"]
-mod tests;

@@ -5,8 +5,8 @@ use dixmgr_contract::activity::ReportKind;
 use dixmgr_contract::{FailureKind, Protocol, ServiceName};
 pub use dixmgr_telemetry::catalogue::CATALOGUE;
 use dixmgr_telemetry::{
-    ActivityOutcome, DeliveryOutcome, Event, Figures, FileSystemFigures, HostFigures, Metrics, NodeFigures,
-    PressureFigures, ProbeFigures, Room, ServiceLabels, WorkflowOutcome,
+    ActivityOutcome, BreakerPosition, DeliveryOutcome, Event, Figures, FileSystemFigures, HostFigures, Metrics,
+    NodeFigures, PressureFigures, ProbeFigures, Room, ServiceLabels, WorkflowOutcome,
     events::{ActionRefused, Report, TemporalConnected, TemporalLost},
 };
 use std::time::Duration;
@@ -73,7 +73,7 @@ fn feed_senses(metrics: &Metrics) {
         healthy: Some(true),
         duration: Duration::from_millis(3),
         certificate_expires_in: Some(Duration::from_secs(86_400)),
-        is_open: false,
+        breaker: BreakerPosition::HalfOpen,
     });
     metrics.chain_stalled("polkadot", Protocol::Substrate, "best", false);
     let disk = FileSystemFigures { path: "/".into(), total: 9, available: 5, inodes: some, inodes_available: some };

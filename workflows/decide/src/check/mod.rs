@@ -1,15 +1,20 @@
 //! Health checks, the deciding half: what an answer means, what many results mean, and when a check is due.
 //!
 //! The files: [`judge`] (one answer to one verdict), [`json_path`] (where the value is), [`machine`] (many verdicts to one
-//! state, with thresholds and grace), [`schedule`] (when, and never twice at a time). Who looks is `activities/probe`;
-//! [`crate::breaker`] keeps it from asking what never answers.
+//! state, with thresholds and grace), [`belief`] (what others are told of it), [`schedule`] (when, and never twice at a time),
+//! [`asking`] (whether it is asked at all: its service runs, and [`crate::breaker`] does not keep it from asking what never
+//! answers). Who looks is `activities/probe`; who waits for whom, the senses in `worker`.
 
+pub mod asking;
+pub mod belief;
 pub mod json_path;
 pub mod judge;
 pub mod machine;
 pub mod schedule;
 
+pub use asking::{Asking, sign_of_life};
+pub use belief::{Belief, mean_the_same};
 pub use json_path::{JsonPath, JsonPathError};
 pub use judge::{Answer, Budget, Expectation};
 pub use machine::{Change, CheckMachine, Thresholds};
-pub use schedule::{Schedule, patience};
+pub use schedule::Schedule;

@@ -16,7 +16,7 @@ const EAGER: Span = Span::from_millis(200);
 
 /// How soon to look again at what others wait for, `waited` for so far: often at first, and the longer it takes, the rarer:
 /// a 64th of the wait is soon enough, and a node that needs a week is not asked five times a second.
-pub fn patience(waited: Span) -> Span {
+pub(super) fn patience(waited: Span) -> Span {
     Span::from_millis(waited.as_millis() / 64).max(EAGER)
 }
 

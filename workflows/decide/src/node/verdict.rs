@@ -1,6 +1,7 @@
 //! What is to be thought of a node: the verdicts, the facts behind them, and both in words.
 
-use dixmgr_contract::Span;
+use dixmgr_contract::observation::RULE_SYNC;
+use dixmgr_contract::{Span, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// How bad something is, from good to bad. Without news it is unknown, which is no kind of bad.
@@ -87,6 +88,31 @@ impl NodeVerdict {
     pub const fn asks_for_restart(&self) -> bool {
         self.best.is_own_and_critical() || self.finalized.is_own_and_critical()
     }
+
+    /// Whether it answers and nothing is wrong with it; absent while that is not known.
+    pub fn is_healthy(&self) -> Option<bool> {
+        self.reachable.map(|reachable| reachable && !self.is_bad())
+    }
+
+    /// It is not in sync yet: others may wait for it.
+    pub fn is_awaited(&self) -> bool {
+        self.in_sync != Some(true)
+    }
+
+    /// What its service's workflow is told: whether it is in sync, and, as the opinion of `rule`, whether it works.
+    pub fn verdicts(&self, rule: &str) -> [Verdict; 2] {
+        let sync = Verdict::new(RULE_SYNC, !self.is_awaited(), self.detail.clone());
+        let is_well = self.reachable != Some(false) && !self.is_bad();
+        let progress = Verdict { failed: self.asks_for_restart(), ..Verdict::new(rule, is_well, self.detail.clone()) };
+        [sync, progress]
+    }
+
+    /// Something is wrong with the node itself. That it synchronises is said apart; until it was in sync once, being behind
+    /// is no news.
+    fn is_bad(&self) -> bool {
+        let levels = [self.best.own(), self.finalized.own(), self.peers];
+        levels.iter().any(|level| level.is_bad()) || (!self.is_awaited() && self.lag.is_bad())
+    }
 }
 
 /// What is known of a node, for metrics. What is not known, or no longer, is absent.
@@ -106,4 +132,32 @@ pub struct NodeFacts {
     pub since_best: Option<Span>,
     /// How long there was no new final block, although there were new blocks.
     pub since_finalized: Option<Span>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_catches_up_is_not_ready_and_not_ill() {
+        let stall = |level, whose| Stall { level, whose };
+        let told = |verdict: &NodeVerdict| verdict.verdicts("rpc").map(|verdict| (verdict.healthy, verdict.failed));
+        let behind = NodeVerdict { in_sync: Some(false), lag: Level::Warning, ..NodeVerdict::default() };
+        assert_eq!(told(&behind), [(false, false), (true, false)]);
+        let fell_back = NodeVerdict { in_sync: Some(true), ..behind.clone() };
+        assert_eq!(told(&fell_back), [(true, false), (false, false)], "it was in sync and fell behind");
+        let own = NodeVerdict { best: stall(Level::Warning, Whose::Own), ..behind.clone() };
+        assert_eq!(told(&own), [(false, false), (false, false)]);
+        let stands = NodeVerdict { best: stall(Level::Critical, Whose::Own), ..behind.clone() };
+        assert_eq!(told(&stands), [(false, false), (false, true)]);
+        let chain = NodeVerdict { best: stall(Level::Critical, Whose::Chain), ..behind };
+        assert_eq!(told(&chain), [(false, false), (true, false)], "the chain's fault is not the node's");
+    }
+
+    #[test]
+    fn a_node_of_which_nothing_is_known_is_neither_well_nor_ill() {
+        let of = |reachable| NodeVerdict { reachable, ..NodeVerdict::default() };
+        assert_eq!([None, Some(false), Some(true)].map(|is| of(is).is_healthy()), [None, Some(false), Some(true)]);
+        assert_eq!([None, Some(false)].map(|is| of(is).verdicts("rpc")[1].healthy), [true, false]);
+    }
 }

@@ -1,0 +1,124 @@
+//! When a probe of a service is asked: while the service runs, at its time, and not while its endpoint is left alone.
+//!
+//! Those who wait for a service wait for its first good answer, so until then it is asked often ([`patience`]). Its port opens
+//! only a while after its start: a failure counts for the breaker once it is awaited for no less than an interval, and from
+//! its first good answer on.
+
+use super::schedule::{Schedule, patience};
+use crate::breaker::{Breaker, BreakerPolicy, BreakerState, Event};
+use crate::rng::Rng;
+use dixmgr_contract::{CheckResult, CheckState, Span, Time};
+
+/// A breaker stays open for at most this many intervals of its probe: one that is asked each second is not to be found
+/// well a minute late.
+const INTERVALS_OPEN: u64 = 6;
+
+/// The looks of one probe.
+#[derive(Clone, Debug)]
+pub struct Asking {
+    interval: Span,
+    schedule: Schedule,
+    breaker: Breaker,
+    policy: BreakerPolicy,
+    /// The service runs.
+    active: bool,
+    /// Since when it runs, or does not.
+    since: Time,
+    /// It runs in another run than the one that is being asked.
+    outdated: bool,
+    /// Something came back in this run.
+    heard: bool,
+}
+
+impl Asking {
+    /// A probe of a service that does not run, to be asked every `interval`.
+    pub fn new(interval: Span, rng: &mut Rng, now: Time) -> Self {
+        let open_for = Span::from_millis(interval.as_millis().saturating_mul(INTERVALS_OPEN));
+        let policy = BreakerPolicy::default();
+        Self {
+            interval,
+            schedule: Schedule::new(interval, rng, now),
+            breaker: Breaker::default(),
+            policy: BreakerPolicy { open_for: open_for.min(policy.open_for), ..policy },
+            active: false,
+            since: now,
+            outdated: false,
+            heard: false,
+        }
+    }
+
+    /// The service runs anew, or not any more. It is asked from `first` on.
+    pub fn follow(&mut self, runs: bool, first: Time, now: Time) {
+        self.active = runs;
+        self.since = now;
+        self.outdated = self.schedule.wake_at().is_none();
+        self.heard = false;
+        self.breaker = Breaker::default();
+        if runs {
+            self.schedule.hurry(first);
+        }
+    }
+
+    /// The service runs.
+    pub const fn is_active(&self) -> bool {
+        self.active
+    }
+
+    /// When it is due, while its service runs and no look is under way.
+    pub fn wake_at(&self) -> Option<Time> {
+        self.schedule.wake_at().filter(|_| self.active)
+    }
+
+    /// Whether a look begins now. Whoever gets `true` makes it, and says so with [`Asking::returned`].
+    pub fn begin(&mut self, now: Time) -> bool {
+        if !self.active || !self.schedule.begin(now) {
+            return false;
+        }
+        let passes = self.breaker.step(Event::Ask, &self.policy, now);
+        if !passes {
+            self.schedule.end(now);
+        }
+        passes
+    }
+
+    /// A look is over; whether it is of this run, and so to be believed. If it is, [`Asking::heard`] follows.
+    pub fn returned(&mut self, now: Time) -> bool {
+        self.schedule.end(now);
+        let is_outdated = std::mem::take(&mut self.outdated);
+        if is_outdated {
+            self.schedule.hurry(now);
+        }
+        !is_outdated
+    }
+
+    /// What a look of this run means for the breaker, and whether the probe is still awaited, now that it was heard. True
+    /// for the first one of a run.
+    pub fn heard(&mut self, means: Event, is_awaited: bool, now: Time) -> bool {
+        let wait = patience(now.since(self.since));
+        if is_awaited {
+            self.schedule.hurry(now.after(wait));
+        }
+        if !is_awaited || wait >= self.interval {
+            self.breaker.step(means, &self.policy, now);
+        }
+        !std::mem::replace(&mut self.heard, true)
+    }
+
+    /// Whether its endpoint is left alone.
+    pub const fn breaker(&self) -> BreakerState {
+        self.breaker.state()
+    }
+}
+
+/// What a look at an endpoint means for its breaker: whoever answers is not dead, whatever the answer.
+pub const fn sign_of_life(result: &CheckResult) -> Event {
+    match result.state {
+        CheckState::Unknown => Event::Abandoned,
+        CheckState::Unhealthy if result.status.is_none() => Event::Failed,
+        _ => Event::Succeeded,
+    }
+}
+
+#[cfg(test)]
+#[path = "asking_tests.rs"]
+mod tests;
