@@ -11,7 +11,7 @@ pub(crate) const CLUSTERS: &[Flow] = flows!["ClusterWorkflow": cluster_rollout 1
 /// Hosts.
 pub(crate) const HOSTS: &[Flow] = flows!["HostWorkflow": host_lease 1 true];
 /// The registry.
-pub(crate) const REGISTRIES: &[Flow] = flows!["InfrastructureWorkflow": registry 1 true];
+pub(crate) const REGISTRIES: &[Flow] = flows!["InfrastructureWorkflow": registry 1 true, silenced 1 true];
 
 async fn ready(actor: &Actor, service: &str, revision: u64, run: &str, is_ready: bool) {
     let phase = if is_ready { "healthy" } else { "down" };
@@ -102,5 +102,18 @@ async fn registry(actor: Actor) -> Vec<String> {
     actor.wait_query("status", "beta has it", |status| status["hosts"][0]["host"] == "beta").await;
     actor.wait_query("plan", "its plan", |plan| plan["services"][0]["name"] == "api").await;
     assert_eq!(actor.host().asked().calls("RetireServicesActivity"), 1);
+    vec![actor.run_id().await]
+}
+
+async fn silenced(actor: Actor) -> Vec<String> {
+    actor.start(&json!({})).await;
+    let refused = actor.update("silence", Some(json!({"by": "eve"}))).await.unwrap_err();
+    assert!(refused.contains("says what it is about"), "{refused}");
+    let answer = actor.update("silence", Some(json!({"matchers": ["service=api"], "by": "eve"}))).await;
+    assert!(answer.is_ok(), "{answer:?}");
+    actor.wait_query("silences", "one", |silences| silences[0]["by"] == "eve").await;
+    // Once more a little later, for whoever began meanwhile.
+    crate::stage::wait_for("both", async || (actor.host().asked().calls("SpreadSilencesActivity") == 2).then_some(()))
+        .await;
     vec![actor.run_id().await]
 }

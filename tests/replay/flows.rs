@@ -5,8 +5,8 @@ use crate::host::{Asked, Ending, MockHost};
 use crate::stage::wait_for;
 use dixmgr_contract::activity::ReportKind;
 use dixmgr_contract::{
-    ActiveState, Exit, ExitCode, FailureKind, LoadState, Observation, PhaseName, ServiceSpec, ServiceStatus, Span,
-    UnitState,
+    ActiveState, Alert, Exit, ExitCode, FailureKind, LoadState, Observation, PhaseName, ServiceSpec, ServiceStatus,
+    Span, UnitState,
 };
 use dixmgr_flows::{ServiceWatchWorkflow, WatchInput};
 use futures_util::FutureExt;
@@ -73,6 +73,7 @@ pub(crate) const SERVICES: &[Flow] = flows![
     by_hand 1 true,
     bad_input 1 true,
     cancelled 1 true,
+    raising 1 true,
 ];
 
 /// Plays the agent of host `alpha` and the people around it.
@@ -111,6 +112,11 @@ impl Actor {
 
     /// Tells the state of the unit, as the agent does.
     async fn observe(&self, unit: UnitState) {
+        self.observe_with(unit, None).await;
+    }
+
+    /// The same, with what its rules say.
+    async fn observe_with(&self, unit: UnitState, alerts: Option<Vec<Alert>>) {
         self.revision.set(self.revision.get() + 1);
         let observation = Observation {
             spec: self.spec.clone(),
@@ -122,7 +128,7 @@ impl Actor {
             waiting_for: Vec::new(),
             runs: BTreeMap::new(),
             verdicts: Vec::new(),
-            alerts: None,
+            alerts,
             causes: Vec::new(),
             generation: 0,
         };
@@ -179,7 +185,9 @@ impl Actor {
     /// The result of the workflow.
     pub(crate) async fn result(&self) -> Value {
         let result = self.untyped().get_result(Default::default()).await.unwrap();
-        serde_json::from_slice(&result.payloads[0].data).unwrap()
+        // One that ends without an answer has an empty one.
+        let data = result.payloads.first().map_or(&[][..], |payload| &payload.data);
+        if data.is_empty() { Value::Null } else { serde_json::from_slice(data).unwrap() }
     }
 
     pub(crate) fn host(&self) -> &MockHost {
@@ -274,6 +282,30 @@ async fn paused(actor: Actor) -> Vec<String> {
     actor.orders(1).await;
     actor.up("b").await;
     actor.phase(PhaseName::Healthy).await;
+    vec![actor.run_id().await]
+}
+
+/// What its rules say is told to the incident of each type, and that it is paused.
+async fn raising(actor: Actor) -> Vec<String> {
+    let alert = |alert: &str| {
+        serde_json::from_value::<Alert>(json!({"rule": alert, "type": alert, "severity": "critical"})).unwrap()
+    };
+    let raised = |count: usize| {
+        let actor = &actor;
+        async move {
+            wait_for("raised", async || (actor.host().asked().calls("RaiseIncidentActivity") == count).then_some(()))
+                .await
+        }
+    };
+    actor.observe_with(unit(ActiveState::Active, "a"), Some(vec![alert("high_cpu")])).await;
+    raised(1).await;
+    actor.observe_with(unit(ActiveState::Active, "a"), Some(vec![alert("high_cpu"), alert("high_memory")])).await;
+    raised(2).await;
+    let answer = actor.update("pause", Some(json!({"by": "ops"}))).await;
+    assert!(answer.is_ok(), "{answer:?}");
+    raised(4).await;
+    actor.observe_with(unit(ActiveState::Active, "a"), Some(vec![])).await;
+    raised(6).await;
     vec![actor.run_id().await]
 }
 

@@ -4,7 +4,7 @@ use dixmgr_contract::activity::Report;
 use dixmgr_contract::host::{Handover, Lease};
 use dixmgr_contract::plan::{FanOut, FannedOut};
 use dixmgr_contract::{FailureKind, Guard};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use temporalio_client::{UntypedSignal, UntypedWorkflow};
@@ -22,6 +22,8 @@ pub(crate) struct Asked {
     pub(crate) reports: Vec<Report>,
     /// What any host was asked to do for the fleet, by the activity's type.
     pub(crate) calls: Vec<&'static str>,
+    /// The arguments of `NotifyActivity`.
+    pub(crate) notes: Vec<Value>,
 }
 
 impl Asked {
@@ -43,13 +45,20 @@ pub(crate) enum Ending {
 pub(crate) struct MockHost {
     asked: Arc<Mutex<Asked>>,
     endings: Arc<Mutex<VecDeque<Ending>>>,
+    /// What channels say; after that they accept.
+    deliveries: Arc<Mutex<VecDeque<Value>>>,
     /// How many leases may end.
     released: Arc<Semaphore>,
 }
 
 impl Default for MockHost {
     fn default() -> Self {
-        Self { asked: Arc::default(), endings: Arc::default(), released: Arc::new(Semaphore::new(0)) }
+        Self {
+            asked: Arc::default(),
+            endings: Arc::default(),
+            deliveries: Arc::default(),
+            released: Arc::new(Semaphore::new(0)),
+        }
     }
 }
 
@@ -57,6 +66,10 @@ impl MockHost {
     /// Lets one lease end well.
     pub(crate) fn release(&self) {
         self.released.add_permits(1);
+    }
+
+    pub(crate) fn next_notes(&self, deliveries: &[Value]) {
+        self.deliveries.lock().unwrap().extend(deliveries.iter().cloned());
     }
 
     fn called(&self, activity: &'static str) {
@@ -154,6 +167,38 @@ impl MockFleet {
     ) -> Result<FannedOut, ActivityError> {
         self.0.called("FanOutActivity");
         Ok(FannedOut { done: u32::try_from(order.workflow_ids.len()).unwrap(), failed: 0 })
+    }
+
+    #[activity(name = "RaiseIncidentActivity")]
+    pub(crate) async fn raise(self: Arc<Self>, _ctx: ActivityContext, _: RawValue) -> Result<(), ActivityError> {
+        self.0.called("RaiseIncidentActivity");
+        Ok(())
+    }
+
+    #[activity(name = "TellCauseActivity")]
+    pub(crate) async fn tell_cause(self: Arc<Self>, _ctx: ActivityContext, _: RawValue) -> Result<(), ActivityError> {
+        self.0.called("TellCauseActivity");
+        Ok(())
+    }
+
+    #[activity(name = "RecordIncidentActivity")]
+    pub(crate) async fn record(self: Arc<Self>, _ctx: ActivityContext, _: RawValue) -> Result<(), ActivityError> {
+        self.0.called("RecordIncidentActivity");
+        Ok(())
+    }
+
+    #[activity(name = "SpreadSilencesActivity")]
+    pub(crate) async fn spread(self: Arc<Self>, _ctx: ActivityContext, _: RawValue) -> Result<(), ActivityError> {
+        self.0.called("SpreadSilencesActivity");
+        Ok(())
+    }
+
+    #[activity(name = "NotifyActivity")]
+    pub(crate) async fn notify(self: Arc<Self>, _ctx: ActivityContext, args: Value) -> Result<Value, ActivityError> {
+        self.0.called("NotifyActivity");
+        self.0.asked.lock().unwrap().notes.push(args);
+        let said = self.0.deliveries.lock().unwrap().pop_front();
+        Ok(said.unwrap_or_else(|| json!({"outcome": "sent", "thread": "t1"})))
     }
 
     #[activity(name = "HostLeaseActivity")]

@@ -32,6 +32,7 @@ mod fleet;
 mod flows;
 #[expect(dead_code, reason = "the macro makes a constant of each activity, for callers that know the type")]
 mod host;
+mod incidents;
 mod mutated;
 mod newer;
 mod stage;
@@ -44,7 +45,7 @@ use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOption
 
 /// All that is played.
 fn flows() -> Vec<Flow> {
-    [flows::SERVICES, fleet::WAITS, fleet::CLUSTERS, fleet::HOSTS, fleet::REGISTRIES].concat()
+    [flows::SERVICES, fleet::WAITS, fleet::CLUSTERS, fleet::HOSTS, fleet::REGISTRIES, incidents::INCIDENTS].concat()
 }
 
 fn folder() -> PathBuf {
@@ -141,6 +142,11 @@ fn the_histories_hold_what_they_are_for() {
         "HostLeaseActivity",
         "FanOutActivity",
         "RetireServicesActivity",
+        "RaiseIncidentActivity",
+        "TellCauseActivity",
+        "NotifyActivity",
+        "RecordIncidentActivity",
+        "SpreadSilencesActivity",
         "SignalExternalWorkflowExecutionFailedEventAttributes",
     ] {
         assert!(all.contains(word), "no history holds {word}");

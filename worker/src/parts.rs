@@ -125,7 +125,7 @@ pub(crate) fn agent_options(settings: &Settings, services: Vec<Service>, allowed
 /// A channel that cannot be right.
 pub(crate) fn telling(settings: &Settings, metrics: &Metrics) -> Result<Arc<Telling>, Failure> {
     let alerts = &settings.config.alerts;
-    let enabled = settings.alerts;
+    let enabled = alerts.enabled.unwrap_or(true);
     let channels = if enabled { channels(alerts, &settings.config.source) } else { Ok(Vec::new()) };
     let channels = channels.map_err(|errors| Failure::Config(errors.to_string()))?;
     Ok(Arc::new(Telling {

@@ -25,5 +25,5 @@ pub use lease::LeaseActivities;
 pub use meter::{ActivityMeter, WorkflowMeter};
 pub use node::Nodes;
 pub use sdk_meter::{OnFailure, SdkMeter};
-pub use telling::{Telling, TellingActivities};
+pub use telling::{Happened, Telling, TellingActivities, Told};
 pub use unit::{HostActivities, Recheck};

@@ -1,7 +1,7 @@
 //! Signals and questions to workflows by their ids, from inside activities.
 
 use dixmgr_contract::alert::Silence;
-use dixmgr_contract::id::QUERY_SILENCES;
+use dixmgr_contract::id::{QUERY_SILENCES, prefix_of};
 use dixmgr_contract::incident::INCIDENT_WORKFLOW;
 use dixmgr_contract::plan::{FannedOut, FleetPlan, INFRASTRUCTURE_ID, PAGE, PlanQuery, QUERY_PLAN};
 use dixmgr_contract::{HostName, IncidentStart};

@@ -80,11 +80,8 @@ pub(super) async fn ack(about: &About) -> Result<(), Failure> {
     let client = client(&about.ask.at).await?;
     let args = AckArgs { by: who(), comment: about.comment.clone() };
     for handle in named(&client, &about.name).await? {
-        let answer = handle.execute_update(
-            IncidentWorkflow::ack,
-            args.clone().into(),
-            WorkflowExecuteUpdateOptions::default(),
-        );
+        let answer =
+            handle.execute_update(IncidentWorkflow::ack, args.clone().into(), WorkflowExecuteUpdateOptions::default());
         say(&update(DEADLINE, answer).await?, &about.ask)?;
     }
     Ok(())
@@ -93,12 +90,8 @@ pub(super) async fn ack(about: &About) -> Result<(), Failure> {
 /// Nobody is to be told.
 pub(super) async fn silence(quiet: &Quiet) -> Result<(), Failure> {
     let client = client(&quiet.ask.at).await?;
-    let args = SilenceArgs {
-        matchers: quiet.matchers.clone(),
-        by: who(),
-        comment: quiet.comment.clone(),
-        span: quiet.span,
-    };
+    let args =
+        SilenceArgs { matchers: quiet.matchers.clone(), by: who(), comment: quiet.comment.clone(), span: quiet.span };
     let Some(name) = &quiet.name else {
         let registry = client.get_workflow_handle::<InfrastructureWorkflow>(INFRASTRUCTURE_ID);
         let options = WorkflowExecuteUpdateOptions::default();

@@ -1,16 +1,18 @@
 //! The Go version's way with flags: one dash or two, `-flag=value`, booleans as Go reads them.
 
-use super::RunFlags;
 use std::ffi::OsString;
 
 /// The long flags that the Go version, or this one, has; a single dash before any other word is left alone.
-const FLAGS: [&str; 19] = [
+const FLAGS: [&str; 22] = [
     "alerts",
+    "comment",
     "conf",
     "create-namespace",
     "exec",
+    "for",
     "help",
     "host",
+    "match",
     "metrics",
     "metrics-port",
     "output",
@@ -48,19 +50,6 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
         _ => Err("write true or false".to_owned()),
-    }
-}
-
-/// Flags that a later version fills with life are accepted, and it is said once that they do nothing yet.
-pub(super) fn say_what_has_no_effect(flags: &RunFlags) {
-    let given = [
-        ("-alerts", flags.alerts == Some(true)),
-        ("-slack-webhook", flags.slack_webhook.is_some()),
-        ("-webhook-url", flags.webhook_url.is_some()),
-    ];
-    let given: Vec<_> = given.iter().filter(|(_, given)| *given).map(|(flag, _)| *flag).collect();
-    if !given.is_empty() {
-        tracing::warn!("accepted, but without effect in this version: {}", given.join(", "));
     }
 }
 

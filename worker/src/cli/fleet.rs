@@ -33,9 +33,9 @@ const ROLLOUT_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Args)]
 pub(crate) struct Ask {
     #[command(flatten)]
-    at: At,
+    pub(super) at: At,
     #[command(flatten)]
-    output: Output,
+    pub(super) output: Output,
 }
 
 /// A command to the fleet.
@@ -178,7 +178,7 @@ async fn registry(client: &Client) -> Result<FleetStatus, Failure> {
 }
 
 /// The open workflows of a type, by id; those of dry runs are left out.
-async fn open(client: &Client, kind: &str) -> Result<Vec<String>, Failure> {
+pub(super) async fn open(client: &Client, kind: &str) -> Result<Vec<String>, Failure> {
     let query = format!("WorkflowType = '{kind}' AND ExecutionStatus = 'Running'");
     let list = client.list_workflows(query, WorkflowListOptions::builder().build());
     let ids: Vec<_> = list.map_ok(|one| one.id().to_owned()).try_collect().await.context("cannot list workflows")?;
@@ -187,14 +187,14 @@ async fn open(client: &Client, kind: &str) -> Result<Vec<String>, Failure> {
     Ok(ids)
 }
 
-async fn within<T, E: Display>(answer: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {
+pub(super) async fn within<T, E: Display>(answer: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {
     match tokio::time::timeout(QUERY_DEADLINE, answer).await {
         Ok(result) => result.map_err(|error| Failure::Failed(anyhow!("no answer: {error}"))),
         Err(_) => Err(Failure::Failed(anyhow!("no answer: no dixmgr works on its queue; is one running?"))),
     }
 }
 
-async fn update(
+pub(super) async fn update(
     deadline: Duration,
     answer: impl Future<Output = Result<String, WorkflowUpdateError>>,
 ) -> Result<String, Failure> {
@@ -209,6 +209,6 @@ async fn update(
     }
 }
 
-fn say(answer: &str, ask: &Ask) -> Result<(), Failure> {
+pub(super) fn say(answer: &str, ask: &Ask) -> Result<(), Failure> {
     if ask.output.is_json() { print::json(&json!({ "answer": answer })) } else { print::text(&format!("{answer}\n")) }
 }

@@ -1,5 +1,6 @@
 //! The command line: the Go version's flags for running, subcommands for people.
 
+mod alerts;
 mod flags;
 mod fleet;
 mod print;
@@ -70,13 +71,13 @@ pub(crate) struct RunFlags {
     /// Port of the admin server, 0 for a free one [default: 9090]
     #[arg(long, value_name = "PORT")]
     pub(crate) metrics_port: Option<u16>,
-    /// Send alerts [default: true] (no effect yet)
+    /// Tell people [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean)]
     pub(crate) alerts: Option<bool>,
-    /// Slack webhook for alerts (no effect yet)
+    /// Tell this Slack webhook: the channel `slack`
     #[arg(long, value_name = "URL")]
     pub(crate) slack_webhook: Option<String>,
-    /// Webhook for alerts (no effect yet)
+    /// Post alerts here: the channel `webhook`
     #[arg(long, value_name = "URL")]
     pub(crate) webhook_url: Option<String>,
     /// Measure CPU, memory and disk of services [default: true]
@@ -159,6 +160,25 @@ enum Command {
     PauseAll(fleet::Order),
     /// Supervise all services of the fleet again
     ResumeAll(fleet::Order),
+    /// Show the open incidents
+    Alerts(fleet::Ask),
+    /// Say that you take care of an incident
+    Ack(alerts::About),
+    /// Be told nothing of an incident, or of whatever fits
+    Silence(alerts::Quiet),
+    /// Be told again
+    Unsilence {
+        /// A silence of the fleet by its id, or an incident
+        name: String,
+        #[command(flatten)]
+        ask: fleet::Ask,
+    },
+    /// Show what is silenced in the fleet
+    Silences(fleet::Ask),
+    /// Say that an incident is over
+    Resolve(alerts::About),
+    /// Send a test through a channel
+    TestAlert(alerts::Trial),
     /// Print the JSON schema of the configuration
     #[command(hide = true)]
     Schema,
@@ -212,7 +232,6 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
 
 fn run_host(flags: &RunFlags, mode: Mode) -> Result<(), Failure> {
     start_log()?;
-    flags::say_what_has_no_effect(flags);
     let settings = Settings::new(flags, mode)?;
     let state = StateDir::open(settings.state_dir.clone())?;
     runtime()?.block_on(serve::run(settings, state, None))
@@ -222,7 +241,6 @@ fn run_command(command: Command) -> Result<(), Failure> {
     match command {
         Command::Up { flags, watch } => {
             start_log()?;
-            flags::say_what_has_no_effect(&flags);
             up::run(&flags, if watch { Mode::Watch } else { Mode::Exec })
         }
         Command::Check { file, output } => report::check(&file, output.is_json()),
@@ -242,6 +260,13 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Promote { cluster, member, order } => runtime()?.block_on(fleet::promote(&cluster, &member, &order)),
         Command::PauseAll(order) => runtime()?.block_on(fleet::all(CommandKind::Pause, &order)),
         Command::ResumeAll(order) => runtime()?.block_on(fleet::all(CommandKind::Resume, &order)),
+        Command::Alerts(ask) => runtime()?.block_on(alerts::list(&ask)),
+        Command::Ack(about) => runtime()?.block_on(alerts::ack(&about)),
+        Command::Silence(quiet) => runtime()?.block_on(alerts::silence(&quiet)),
+        Command::Unsilence { name, ask } => runtime()?.block_on(alerts::unsilence(&name, &ask)),
+        Command::Silences(ask) => runtime()?.block_on(alerts::list_silences(&ask)),
+        Command::Resolve(about) => runtime()?.block_on(alerts::resolve(&about)),
+        Command::TestAlert(trial) => runtime()?.block_on(alerts::test(&trial)),
         Command::Schema => report::schema(),
         Command::Reference => report::reference(),
     }

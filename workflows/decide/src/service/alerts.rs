@@ -64,7 +64,7 @@ impl Service {
 
     /// When a pause has lasted for so long that people are told.
     pub(super) fn pause_remembered_at(&self) -> Option<Time> {
-        let is_due = self.alerts.is_on && !self.alerts.told.contains_key(SERVICE_PAUSED);
+        let is_due = self.alerts.is_on && !self.alerts.is_over && !self.alerts.told.contains_key(SERVICE_PAUSED);
         (is_due && matches!(self.phase, Phase::Paused { .. })).then(|| self.since.after(LONG_PAUSE))
     }
 
@@ -101,7 +101,6 @@ impl Service {
         // After the loss of this workflow, the clock still makes the revision grow.
         let clock = u64::try_from(now.unix_millis()).unwrap_or(0);
         self.alerts.revision = clock.max(self.alerts.revision + 1);
-        self.eventful = true;
         let report = MemberReport {
             service: Some(self.spec.name.clone()),
             host: self.spec.host.clone(),
