@@ -29,6 +29,14 @@ fn what_a_service_uses_is_shown_with_all_of_its_processes() {
         wait_until("how busy the host is", || {
             dixmgr.metric("dixmgr_host_cpu_percent", &[]).is_some_and(|busy| busy > 1.0)
         });
+        if std::path::Path::new("/proc/pressure/memory").exists() {
+            let labels = [("resource", "memory")];
+            wait_until("how long the host stood still", || {
+                dixmgr
+                    .metric("dixmgr_host_pressure_percent", &labels)
+                    .is_some_and(|share| (0.0..=100.0).contains(&share))
+            });
+        }
         wait_until("what does not run has no figures", || busy("dixmgr_service_cpu_percent").is_none());
     });
 }
