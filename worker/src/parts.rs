@@ -13,6 +13,7 @@ use dixmgr_contract::cluster::{ClusterMode, ClusterSpec};
 use dixmgr_contract::host::{Claim, Holder};
 use dixmgr_contract::plan::PlannedService;
 use dixmgr_contract::{Dependency, ServiceName};
+use dixmgr_decide::rules::Rules;
 use dixmgr_model::{Check, Cluster, Service};
 use dixmgr_probe::{Endpoint, NodeChecker};
 use dixmgr_systemd::{Control, ObserveOnly, Observer, UnitControl};
@@ -40,7 +41,7 @@ pub(crate) fn activities(
         Mode::Watch => Arc::new(ObserveOnly),
     };
     let allowed = services.iter().map(|service| (service.spec.unit.clone(), service.spec.name.clone()));
-    let agent = agent.clone();
+    let (agent, hears) = (agent.clone(), agent.clone());
     HostActivities {
         allowed: Arc::new(Allowed::new(allowed)),
         reader: Arc::new(observer.clone()),
@@ -49,6 +50,7 @@ pub(crate) fn activities(
         endpoints: Endpoints::new(services.iter().flat_map(endpoints)),
         metrics: metrics.clone(),
         recheck: Arc::new(move |service| agent.recheck(service)),
+        waited_in_vain: Arc::new(move |service, missing| hears.waited_in_vain(service, missing)),
     }
 }
 
@@ -57,10 +59,13 @@ pub(crate) fn measuring(
     services: &[Service],
     observer: &Observer,
     metrics: &Metrics,
+    agent: &Handle,
 ) -> Measuring {
-    let measured = services.iter().filter(|service| service.resources);
+    let measured = services.iter().enumerate().filter(|(_, service)| service.resources);
+    let name = |(index, service): (usize, &Service)| (index, service.spec.name.to_string(), service.spec.unit.clone());
     Measuring {
-        services: measured.map(|service| (service.spec.name.to_string(), service.spec.unit.clone())).collect(),
+        services: measured.map(name).collect(),
+        agent: agent.clone(),
         interval: settings.config.resources.sample_interval.duration(),
         reader: Arc::new(observer.clone()),
         metrics: metrics.clone(),
@@ -113,6 +118,7 @@ pub(crate) fn agent_options(settings: &Settings, services: Vec<Service>, allowed
         boot: host::boot_id(),
         services: services.into_iter().map(with_id).collect(),
         runs,
+        rules: Rules::new(vec![]).ok(),
         generation: Box::new(move |unit| allowed.generation(unit)),
     }
 }

@@ -24,4 +24,4 @@ pub use lease::LeaseActivities;
 pub use meter::{ActivityMeter, WorkflowMeter};
 pub use node::Nodes;
 pub use sdk_meter::{OnFailure, SdkMeter};
-pub use unit::{HostActivities, Recheck};
+pub use unit::{HostActivities, Recheck, WaitedInVain};

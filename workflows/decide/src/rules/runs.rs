@@ -17,6 +17,8 @@ pub struct Runs {
     run: Option<String>,
     /// It was ended on purpose, or is about to be.
     on_purpose: bool,
+    /// A probe has said that it has failed: whoever ends it then cures it.
+    failed: bool,
     /// Its end has been counted by `NRestarts`.
     counted: bool,
     /// `NRestarts`, as it was last.
@@ -28,30 +30,32 @@ impl Runs {
     pub fn find(&mut self, unit: &UnitState) {
         if self.run != unit.invocation {
             self.run.clone_from(&unit.invocation);
-            (self.on_purpose, self.counted) = (false, false);
+            (self.on_purpose, self.failed, self.counted) = (false, false, false);
         }
         self.by_systemd = unit.restarts;
-        self.judge_end(unit, false);
+        self.judge_end(unit);
     }
 
-    /// Takes in a change of the unit. `failed`: a probe has said that this run has failed, so that we may end it for that.
+    /// Takes in a change of the unit. `failed`: a probe says that the run before it has failed,
+    /// so that we may end it for that.
     pub fn see(&mut self, unit: &UnitState, failed: bool) {
         let grown = grown(self.by_systemd, unit.restarts);
         self.by_systemd = unit.restarts;
         self.restarts = self.restarts.saturating_add(u64::from(grown));
         self.counted |= grown > 0;
+        self.failed = failed || (self.failed && !unit.is_up());
         if unit.invocation.is_some() && self.run != unit.invocation {
             let is_restart = self.run.is_some() && !self.counted && !self.on_purpose;
             self.restarts = self.restarts.saturating_add(u64::from(is_restart));
             self.run.clone_from(&unit.invocation);
-            (self.on_purpose, self.counted) = (false, false);
+            (self.on_purpose, self.failed, self.counted) = (false, false, false);
         }
-        self.judge_end(unit, failed);
+        self.judge_end(unit);
     }
 
     /// A job of ours on a unit that runs ends the run: a command, a cluster, a lost dependency, or a probe that has failed.
-    fn judge_end(&mut self, unit: &UnitState, failed: bool) {
-        let by_us = unit.job.is_some_and(|job| job.ours) && !failed;
+    fn judge_end(&mut self, unit: &UnitState) {
+        let by_us = unit.job.is_some_and(|job| job.ours) && !self.failed;
         if unit.is_up() {
             self.on_purpose = by_us;
         } else {
@@ -126,6 +130,7 @@ mod tests {
     fn a_restart_for_a_probe_that_has_failed_counts() {
         let mut runs = found(&unit(ActiveState::Active, "a"));
         runs.see(&job(true, unit(ActiveState::Deactivating, "a")), true);
+        runs.see(&job(true, unit(ActiveState::Deactivating, "a")), false);
         runs.see(&unit(ActiveState::Active, "b"), false);
         assert_eq!(runs.restarts(), 1);
     }
