@@ -42,7 +42,7 @@ pub(crate) fn activities(
         Mode::Watch => Arc::new(ObserveOnly),
     };
     let allowed = services.iter().map(|service| (service.spec.unit.clone(), service.spec.name.clone()));
-    let agent = agent.clone();
+    let (agent, hears) = (agent.clone(), agent.clone());
     HostActivities {
         allowed: Arc::new(Allowed::new(allowed)),
         reader: Arc::new(observer.clone()),
@@ -51,6 +51,7 @@ pub(crate) fn activities(
         endpoints: Endpoints::new(services.iter().flat_map(endpoints)),
         metrics: metrics.clone(),
         recheck: Arc::new(move |service| agent.recheck(service)),
+        waited_in_vain: Arc::new(move |service, missing| hears.waited_in_vain(service, missing)),
     }
 }
 
@@ -59,10 +60,13 @@ pub(crate) fn measuring(
     services: &[Service],
     observer: &Observer,
     metrics: &Metrics,
+    agent: &Handle,
 ) -> Measuring {
-    let measured = services.iter().filter(|service| service.resources);
+    let measured = services.iter().enumerate().filter(|(_, service)| service.resources);
+    let name = |(index, service): (usize, &Service)| (index, service.spec.name.to_string(), service.spec.unit.clone());
     Measuring {
-        services: measured.map(|service| (service.spec.name.to_string(), service.spec.unit.clone())).collect(),
+        services: measured.map(name).collect(),
+        agent: agent.clone(),
         interval: settings.config.resources.sample_interval.duration(),
         reader: Arc::new(observer.clone()),
         metrics: metrics.clone(),
@@ -86,7 +90,7 @@ fn endpoints(service: &Service) -> impl Iterator<Item = (Endpoint, String)> {
 }
 
 pub(crate) fn agent_options(settings: &Settings, services: Vec<Service>, allowed: Arc<Allowed>, runs: Runs) -> Options {
-    let prefix = &settings.endpoint.prefix;
+    let (prefix, alerts) = (&settings.endpoint.prefix, &settings.config.alerts);
     let id_of = |service: &Service| format!("{prefix}{}", service.origin.workflow_id());
     let here: BTreeSet<_> = services.iter().map(|service| service.spec.name.clone()).collect();
     let ids: BTreeMap<_, _> = settings.config.services.iter().map(|one| (&one.spec.name, id_of(one))).collect();
@@ -115,6 +119,7 @@ pub(crate) fn agent_options(settings: &Settings, services: Vec<Service>, allowed
         boot: host::boot_id(),
         services: services.into_iter().map(with_id).collect(),
         runs,
+        rules: alerts.enabled.unwrap_or(true).then(|| alerts.rules.clone()),
         generation: Box::new(move |unit| allowed.generation(unit)),
     }
 }

@@ -3,25 +3,29 @@
 //! Apart from the agent, which owns what is known of services: a sample reads thousands of files, and must not hold up the news
 //! of a failure. Where a unit's processes are is asked of systemd once it is up, and again whenever nothing was found there.
 
-use dixmgr_contract::UnitName;
+use crate::agent::{Handle, Round};
+use dixmgr_contract::{Span, Time, UnitName};
 use dixmgr_procfs::{Pressure, Roots, Sampler, Stalled, Usage};
 use dixmgr_systemd::UnitReader;
 use dixmgr_telemetry::{Figures, Metrics, PressureFigures};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::time::MissedTickBehavior;
 
 /// What is measured, and how often.
 pub(crate) struct Measuring {
-    pub(crate) services: Vec<(String, UnitName)>,
+    /// Each with its place among all services.
+    pub(crate) services: Vec<(usize, String, UnitName)>,
     pub(crate) interval: Duration,
     pub(crate) reader: Arc<dyn UnitReader>,
     pub(crate) metrics: Metrics,
+    pub(crate) agent: Handle,
 }
 
 /// A service and where its processes are; empty while that is not known.
 struct Place {
+    index: usize,
     service: String,
     unit: UnitName,
     control_group: String,
@@ -29,10 +33,12 @@ struct Place {
 
 /// Samples for as long as the program runs.
 pub(crate) async fn measure(measuring: Measuring) {
-    let Measuring { services, interval, reader, metrics } = measuring;
+    let Measuring { services, interval, reader, metrics, agent } = measuring;
     raise_file_limit();
-    let mut places: Vec<_> =
-        services.into_iter().map(|(service, unit)| Place { service, unit, control_group: String::new() }).collect();
+    let place = |(index, service, unit)| Place { index, service, unit, control_group: String::new() };
+    let mut places: Vec<_> = services.into_iter().map(place).collect();
+    // No number comes again after a restart.
+    let mut number = u64::try_from(Time::from(SystemTime::now()).unix_millis()).unwrap_or(0);
     let mut sampler = Sampler::new(Roots::default());
     let mut ticker = tokio::time::interval(interval);
     // The time between two samples is measured, so one that came late is as good, and two at once are not.
@@ -51,13 +57,18 @@ pub(crate) async fn measure(measuring: Measuring) {
         };
         let usages;
         (sampler, places, usages) = done;
+        let mut round = Vec::with_capacity(usages.len());
         for (index, usage) in usages {
             let Some(place) = places.get_mut(index) else { continue };
             if usage.processes.is_none() {
                 place.control_group.clear();
             }
-            metrics.services().set_figures(&place.service, figures(&usage));
+            let figures = figures(&usage);
+            metrics.services().set_figures(&place.service, figures);
+            round.push((place.index, figures));
         }
+        number += 1;
+        agent.measured(Round { number, interval: Span::from(interval), figures: round });
     }
 }
 

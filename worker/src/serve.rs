@@ -73,7 +73,7 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
     let checker = NodeChecker::new().map_err(anyhow::Error::from)?;
     let host_activities = parts::activities(settings, &services, &observer, &metrics, &agent, &checker);
     if settings.measures {
-        tokio::spawn(resources::measure(parts::measuring(settings, &services, &observer, &metrics)));
+        tokio::spawn(resources::measure(parts::measuring(settings, &services, &observer, &metrics, &agent)));
         let resources = &settings.config.resources;
         let paths = services.iter().flat_map(|service| &service.paths).chain(&resources.paths).cloned().collect();
         tokio::spawn(host_watch::measure(resources.sample_interval.duration(), paths, metrics.clone()));

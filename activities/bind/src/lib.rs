@@ -26,4 +26,4 @@ pub use meter::{ActivityMeter, WorkflowMeter};
 pub use node::Nodes;
 pub use sdk_meter::{OnFailure, SdkMeter};
 pub use telling::{Happened, Telling, TellingActivities, Told};
-pub use unit::{HostActivities, Recheck};
+pub use unit::{HostActivities, Recheck, WaitedInVain};

@@ -9,7 +9,7 @@ use crate::endpoints::Endpoints;
 use crate::guard::Allowed;
 use crate::node::Nodes;
 use crate::usage;
-use dixmgr_contract::activity::{Report, ResourceUsage, SystemdServiceStatus};
+use dixmgr_contract::activity::{Report, ReportKind, ResourceUsage, SystemdServiceStatus};
 use dixmgr_contract::check::{HttpCheckAnswer, HttpCheckInput};
 use dixmgr_contract::{FailureKind, ServiceName, UnitName, Verb};
 use dixmgr_systemd::{ActError, UnitControl, UnitReader};
@@ -29,6 +29,9 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// Told when an order was refused because the world is another one: whoever ordered needs to hear how it is now.
 pub type Recheck = Arc<dyn Fn(&ServiceName) + Send + Sync>;
 
+/// Told that a service has waited for these dependencies in vain.
+pub type WaitedInVain = Arc<dyn Fn(&ServiceName, &[ServiceName]) + Send + Sync>;
+
 /// The activities that act on and look at the units of one host. Cheap to clone.
 #[derive(Clone)]
 pub struct HostActivities {
@@ -46,6 +49,8 @@ pub struct HostActivities {
     pub metrics: Metrics,
     /// Asks for a fresh observation of a service.
     pub recheck: Recheck,
+    /// Passes on that a service has waited in vain.
+    pub waited_in_vain: WaitedInVain,
 }
 
 #[activities]
@@ -84,7 +89,11 @@ impl HostActivities {
     /// Writes down what a service's people should know.
     #[activity(name = "ReportServiceActivity")]
     pub async fn report(self: Arc<Self>, _ctx: ActivityContext, report: Call<Report>) -> Result<(), ActivityError> {
-        events::Report::from(&report.read().map_err(failure)?).emit(&self.metrics);
+        let report = report.read().map_err(failure)?;
+        events::Report::from(&report).emit(&self.metrics);
+        if report.kind == ReportKind::DependencyTimeout {
+            (self.waited_in_vain)(&report.service, &report.dependencies);
+        }
         Ok(())
     }
 

@@ -4,8 +4,10 @@
 //! So the values per service live here, and the callbacks read them: a service that leaves the configuration takes
 //! its series with it. Downtime is computed at the scrape, so that it grows while a service is down without a timer.
 
+use crate::alerts::{AlertKind, ServiceAlerts, labels};
 use crate::figures::{Figures, NodeFigures, Read, ReadNode};
 use crate::label::bounded;
+use dixmgr_contract::Severity;
 use opentelemetry::KeyValue;
 use std::{
     collections::BTreeMap,
@@ -26,7 +28,11 @@ pub struct ServiceLabels {
 
 /// A cheap handle on the values per service.
 #[derive(Clone, Debug, Default)]
-pub struct ServiceBoard(Arc<Mutex<BTreeMap<String, Row>>>);
+pub struct ServiceBoard {
+    rows: Arc<Mutex<BTreeMap<String, Row>>>,
+    /// Alerts that there may be: shown as 0 while none fires.
+    alerts: Arc<Mutex<BTreeMap<AlertKind, u64>>>,
+}
 
 #[derive(Debug)]
 struct Row {
@@ -36,6 +42,7 @@ struct Row {
     node_labels: [KeyValue; 2],
     figures: Figures,
     node: NodeFigures,
+    alerts: ServiceAlerts,
     up: Option<bool>,
     restarts: u64,
     downtime: Duration,
@@ -74,6 +81,7 @@ impl ServiceBoard {
                     node_labels,
                     figures: Figures::default(),
                     node: NodeFigures::default(),
+                    alerts: ServiceAlerts::default(),
                     up: None,
                     restarts: 0,
                     downtime: Duration::ZERO,
@@ -118,6 +126,31 @@ impl ServiceBoard {
     pub fn add_restarts(&self, service: &str, n: u64) {
         if let Some(row) = self.rows().get_mut(service) {
             row.restarts = row.restarts.saturating_add(n);
+        }
+    }
+
+    /// There may be alerts of this type and severity.
+    pub fn expect_alerts(&self, alert: &str, severity: Severity) {
+        let mut alerts = self.alerts.lock().unwrap_or_else(PoisonError::into_inner);
+        alerts.insert((bounded(alert), severity), 0);
+    }
+
+    /// An alert of a service fired before this dixmgr began, and still does. Nothing for an unknown service.
+    pub fn still_fires(&self, service: &str, alert: &str, severity: Severity) {
+        self.with_alerts(service, |alerts| alerts.active(alert, severity));
+    }
+
+    pub(crate) fn alert_fired(&self, service: &str, alert: &str, severity: Severity) {
+        self.with_alerts(service, |alerts| alerts.fired(alert, severity));
+    }
+
+    pub(crate) fn alert_cleared(&self, service: &str, alert: &str, severity: Severity) {
+        self.with_alerts(service, |alerts| alerts.cleared(alert, severity));
+    }
+
+    fn with_alerts(&self, service: &str, change: impl FnOnce(&mut ServiceAlerts)) {
+        if let Some(row) = self.rows().get_mut(service) {
+            change(&mut row.alerts);
         }
     }
 
@@ -195,9 +228,21 @@ impl ServiceBoard {
         self.rows().values().for_each(|row| see(row.downtime(now).as_secs_f64(), &row.labels));
     }
 
+    pub(crate) fn each_fired(&self, mut see: impl FnMut(f64, &[KeyValue])) {
+        for row in self.rows().values() {
+            row.alerts.each_fired(&row.labels[0], &mut see);
+        }
+    }
+
+    pub(crate) fn each_active(&self, mut see: impl FnMut(f64, &[KeyValue])) {
+        let mut sums = self.alerts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.rows().values().for_each(|row| row.alerts.add_active(&mut sums));
+        sums.iter().for_each(|(kind, sum)| see(*sum as f64, &labels(kind)));
+    }
+
     fn rows(&self) -> MutexGuard<'_, BTreeMap<String, Row>> {
         // Each change is complete before anything can panic, so a poisoned board is still a true one.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,8 +2,7 @@
 //! holds dashboards and alert rules against it.
 //!
 //! Names, labels and buckets are those of the Go version, so that its dashboards keep working. An instrument takes its
-//! entry with [`find`] in a constant, so a wrong name does not compile. Entries marked `later` are agreed
-//! names whose source comes with a later version: they are documented, but not exported with invented values.
+//! entry with [`find`] in a constant, so a wrong name does not compile.
 
 use std::fmt::Write as _;
 
@@ -42,17 +41,11 @@ pub struct Metric {
     pub help: &'static str,
     /// Upper bounds of a histogram's buckets, without `+Inf`; empty otherwise.
     pub buckets: &'static [f64],
-    /// False if no part of this version feeds it.
-    pub fed: bool,
 }
 
 impl Metric {
     const fn new(kind: Kind, name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
-        Self { name, kind, labels, help, buckets: &[], fed: true }
-    }
-
-    const fn later(self) -> Self {
-        Self { fed: false, ..self }
+        Self { name, kind, labels, help, buckets: &[] }
     }
 
     /// The unit, which Prometheus keeps in the name; empty for plain numbers.
@@ -244,8 +237,8 @@ pub const CATALOGUE: &[Metric] = &[
         NOTE_SECONDS,
         "How long a channel took for a note that it accepted.",
     ),
-    counter("alerts_fired_total", &["alert_type", "severity", "service"], "Alerts that began to fire.").later(),
-    gauge("alerts_active", &["alert_type", "severity"], "Alerts that are firing.").later(),
+    counter("alerts_fired_total", &["alert_type", "severity", "service"], "Alerts that began to fire."),
+    gauge("alerts_active", &["alert_type", "severity"], "Alerts that are firing."),
     // dixmgr's own health.
     gauge("build_info", &["version"], "Always 1; the label tells the version that runs."),
     gauge("services", &[], "Services that this dixmgr looks after."),
@@ -296,11 +289,10 @@ pub fn metrics_reference() -> String {
     let mut text = String::from("| metric | kind | unit | labels | meaning |\n|---|---|---|---|---|\n");
     for metric in CATALOGUE {
         let labels = metric.labels.join(", ");
-        let later = if metric.fed { "" } else { " *(in a later version)*" };
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "| `{}` | {} | {} | {labels} | {}{later} |",
+            "| `{}` | {} | {} | {labels} | {} |",
             metric.name,
             metric.kind.as_str(),
             metric.unit(),
@@ -336,10 +328,9 @@ mod tests {
     }
 
     #[test]
-    fn the_reference_lists_everything_and_marks_what_is_to_come() {
+    fn the_reference_lists_everything() {
         let text = metrics_reference();
         assert_eq!(text.lines().count(), CATALOGUE.len() + 2);
         assert!(text.contains("| `service_downtime_seconds_total` | counter | s | service, type |"), "{text}");
-        assert!(text.lines().any(|l| l.starts_with("| `alerts_active`") && l.contains("later version")), "{text}");
     }
 }

@@ -6,7 +6,7 @@
 use crate::{metrics::Metrics, outcome::Peer};
 use dixmgr_contract::cluster::{ClusterReport, ClusterReportKind};
 use dixmgr_contract::host::{HostReport, HostReportKind};
-use dixmgr_contract::{FailureKind, ServiceName, UnitName, Verb, activity::ReportKind};
+use dixmgr_contract::{FailureKind, ServiceName, Severity, UnitName, Verb, activity::ReportKind};
 use std::time::Duration;
 
 pub use crate::telling::{IncidentHappened, NoteDelivered};
@@ -243,6 +243,56 @@ impl Event for WouldAct<'_> {
     }
 }
 
+/// A rule has begun to fire for a service.
+#[derive(Debug)]
+pub struct AlertFired<'a> {
+    /// The service.
+    pub service: &'a ServiceName,
+    /// The rule.
+    pub rule: &'a str,
+    /// The type of its alerts.
+    pub alert: &'a str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in a line.
+    pub detail: &'a str,
+}
+
+impl Event for AlertFired<'_> {
+    fn emit(self, metrics: &Metrics) {
+        let Self { service, rule, alert, severity, detail } = self;
+        match severity {
+            Severity::Critical => error!(%service, rule, %severity, detail, "alert fires"),
+            Severity::Warning => warn!(%service, rule, %severity, detail, "alert fires"),
+            Severity::Info => info!(%service, rule, %severity, detail, "alert fires"),
+        }
+        metrics.services().alert_fired(service.as_str(), alert, severity);
+    }
+}
+
+/// A rule that fired for a service does not any more.
+#[derive(Debug)]
+pub struct AlertCleared<'a> {
+    /// The service.
+    pub service: &'a ServiceName,
+    /// The rule.
+    pub rule: &'a str,
+    /// The type of its alerts.
+    pub alert: &'a str,
+    /// How bad it was.
+    pub severity: Severity,
+    /// How long it fired.
+    pub after: Duration,
+}
+
+impl Event for AlertCleared<'_> {
+    fn emit(self, metrics: &Metrics) {
+        let Self { service, rule, alert, severity, after } = self;
+        info!(%service, rule, %severity, fired_ms = millis(after), "alert is over");
+        metrics.services().alert_cleared(service.as_str(), alert, severity);
+    }
+}
+
 /// Temporal answers.
 #[derive(Debug)]
 pub struct TemporalConnected<'a> {
@@ -450,6 +500,46 @@ mod tests {
             "would restart, but this is a dry run service=api",
             r#"dixmgr_actions_refused_total{reason="ObserveOnly"} 1"#,
         );
+    }
+
+    #[test]
+    fn an_alert_is_logged_once_and_counted_until_it_is_over() {
+        let (service, _) = &api();
+        let fired = || AlertFired {
+            service,
+            rule: "ServiceDown",
+            alert: "service_down",
+            severity: Severity::Critical,
+            detail: "api is down",
+        };
+        let cleared = || AlertCleared {
+            service,
+            rule: "ServiceDown",
+            alert: "service_down",
+            severity: Severity::Critical,
+            after: Duration::from_secs(1),
+        };
+        let counted = r#"dixmgr_alerts_fired_total{alert_type="service_down",service="api",severity="critical"} 1"#;
+        let line = r#"alert fires service=api rule="ServiceDown" severity=critical detail="api is down""#;
+        assert_told(fired(), line, counted);
+        let active = |n: u8| format!("dixmgr_alerts_active{{alert_type=\"service_down\",severity=\"critical\"}} {n}\n");
+        assert!(told(fired()).1.contains(&active(1)));
+        let (log, metrics) = told(Then(fired(), Then(cleared(), cleared())));
+        assert!(log.contains("INFO") && log.contains("alert is over service=api"), "{log}");
+        assert!(metrics.contains(&active(0)) && metrics.contains(counted), "{metrics}");
+    }
+
+    #[test]
+    fn alerts_that_there_may_be_are_shown_and_a_removed_service_takes_its_own_along() {
+        let metrics = Metrics::new("dixmgr", Room::of(1)).unwrap();
+        metrics.services().put(ServiceLabels { service: "api".into(), kind: "app".into(), chain: String::new() });
+        metrics.services().expect_alerts("high_cpu", Severity::Warning);
+        metrics.services().still_fires("api", "high_cpu", Severity::Warning);
+        let active = "dixmgr_alerts_active{alert_type=\"high_cpu\",severity=\"warning\"}";
+        let text = metrics.render().unwrap();
+        assert!(text.contains(&format!("{active} 1\n")) && !text.contains("dixmgr_alerts_fired_total{"), "{text}");
+        metrics.services().remove("api");
+        assert!(metrics.render().unwrap().contains(&format!("{active} 0\n")));
     }
 
     /// Two events in a row.

@@ -63,6 +63,10 @@ impl Builder {
             rows.each_downtime(Instant::now(), see);
         });
         let rows = board.clone();
+        self.observed(const { find("alerts_fired_total") }, move |see| rows.each_fired(see));
+        let rows = board.clone();
+        self.observed(const { find("alerts_active") }, move |see| rows.each_active(see));
+        let rows = board.clone();
         self.observed(const { find("services") }, move |see| see(rows.len() as f64, &[]));
         for (metric, read) in NODE_GAUGES {
             let rows = board.clone();

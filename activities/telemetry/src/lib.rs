@@ -7,6 +7,7 @@
 //! Rejected: the `prometheus` crate's own instruments. The Temporal SDK speaks OpenTelemetry, and two registries on one
 //! endpoint would mean two sets of rules for names, limits and removal.
 
+mod alerts;
 mod board;
 pub mod catalogue;
 pub mod events;

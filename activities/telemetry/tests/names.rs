@@ -77,7 +77,7 @@ fn unknown(query: &str) -> Vec<String> {
     let known = |name: &String| {
         let bare = name.strip_prefix("dixmgr_").unwrap_or("");
         let series = ["_bucket", "_sum", "_count"].iter().find_map(|end| bare.strip_suffix(end)).unwrap_or(bare);
-        let ours = CATALOGUE.iter().any(|m| m.fed && [bare, series].contains(&m.name));
+        let ours = CATALOGUE.iter().any(|m| [bare, series].contains(&m.name));
         ours || name.starts_with("temporal_") || STANDARD.contains(&name.as_str())
     };
     names(query).into_iter().filter(|name| !known(name)).collect()
@@ -106,7 +106,6 @@ fn the_reader_of_queries_finds_names_and_nothing_else() {
     let query = r#"sum by (le, x) (rate(a_bucket{service=~"$s", b!="c"}[$__rate_interval])) / on(y) group_left b:c > 1e3 or d == bool 0"#;
     assert_eq!(names(query).into_iter().collect::<Vec<_>>(), ["a_bucket", "b:c", "d"]);
     assert_eq!(unknown("dixmgr_service_health == 0 and dixmgr_servise_health"), ["dixmgr_servise_health"]);
-    assert_eq!(unknown("dixmgr_alerts_active"), ["dixmgr_alerts_active"], "in the catalogue, but not fed");
 }
 
 #[test]

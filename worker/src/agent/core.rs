@@ -1,13 +1,15 @@
 //! The agent's task: one loop over what systemd says, what Temporal answers and what others ask.
 
+use super::alerts::Alerts;
 use super::courier::{Courier, DeliveryError, Parcel};
 use super::memory::{Accepted, Memory};
 use super::outbox::{News, Outbox, PARALLEL};
 use super::sketch::{self, Digest};
 use super::tracked::Tracked;
-use super::{Message, Options};
+use super::{Alerting, Message, Options};
 use dixmgr_contract::OnDependencyLoss;
 use dixmgr_contract::{ServiceName, UnitName, UnitState, Verdict};
+use dixmgr_decide::rules::{grown, roots};
 use dixmgr_systemd::{FeedEvent, UnitChange, UnitFeed};
 use dixmgr_telemetry::events::{
     BusConnected, BusLost, ProbeFailed, ProbeNotReady, ProbeRecovered, ServiceAbsent, ServiceDown, ServiceUp,
@@ -39,9 +41,13 @@ pub(crate) struct Agent {
     by_name: BTreeMap<ServiceName, usize>,
     /// Who lists this service in its `after`.
     dependants: Vec<Vec<usize>>,
+    /// The services of this host in its `after`.
+    dependencies: Vec<Vec<usize>>,
     outbox: Outbox,
     courier: Option<Arc<dyn Courier>>,
     deliveries: JoinSet<Delivered>,
+    /// Absent: nobody evaluates rules.
+    alerts: Option<Alerts>,
     /// All states are known.
     synced: bool,
     /// The machine shuts down: whatever stops now is nobody's failure.
@@ -53,13 +59,13 @@ impl Agent {
     /// An agent that knows nothing yet. `ready` turns true when every unit's state is known.
     pub(crate) fn new(
         mut options: Options,
-        memory: Memory,
+        mut memory: Memory,
         metrics: Metrics,
         bus: &'static str,
         ready: watch::Sender<bool>,
     ) -> Self {
         let services = std::mem::take(&mut options.services);
-        let tracked: Vec<_> = services
+        let mut tracked: Vec<_> = services
             .into_iter()
             .map(|(service, workflow_id)| {
                 let accepted = memory.get(&service.spec.name);
@@ -71,10 +77,10 @@ impl Agent {
         };
         let names = index(|one| one.spec.name.as_str());
         let mut dependants = vec![Vec::new(); tracked.len()];
-        for (dependant, one) in tracked.iter().enumerate() {
-            for dependency in one.after.iter().filter_map(|name| names.get(name.as_str())) {
-                dependants[*dependency].push(dependant);
-            }
+        let here = |one: &Tracked| one.after.iter().filter_map(|name| names.get(name.as_str()).copied()).collect();
+        let dependencies: Vec<Vec<usize>> = tracked.iter().map(here).collect();
+        for (dependant, here) in dependencies.iter().enumerate() {
+            here.iter().for_each(|dependency| dependants[*dependency].push(dependant));
         }
         for one in &tracked {
             metrics.services().put(ServiceLabels {
@@ -83,6 +89,8 @@ impl Agent {
                 chain: one.spec.chain.clone(),
             });
         }
+        let rules = options.rules.take();
+        let alerts = rules.map(|rules| Alerts::new(rules, &mut tracked, &mut memory, &metrics));
         Self {
             by_unit: tracked.iter().enumerate().map(|(index, one)| (one.spec.unit.clone(), index)).collect(),
             by_name: tracked.iter().enumerate().map(|(index, one)| (one.spec.name.clone(), index)).collect(),
@@ -93,8 +101,10 @@ impl Agent {
             bus,
             tracked,
             dependants,
+            dependencies,
             courier: None,
             deliveries: JoinSet::new(),
+            alerts,
             synced: false,
             stopping: false,
             ready,
@@ -106,6 +116,7 @@ impl Agent {
         loop {
             self.dispatch();
             let wake = self.wake_at();
+            let looks = self.alerts.as_ref().and_then(Alerts::wake_at);
             tokio::select! {
                 event = feed.next() => self.hear(event),
                 message = mailbox.recv() => match message {
@@ -118,6 +129,9 @@ impl Agent {
                     }
                 }
                 () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => {}
+                () = tokio::time::sleep_until(looks.unwrap_or_else(tokio::time::Instant::now)), if looks.is_some() => {
+                    self.look_at_due();
+                }
             }
         }
     }
@@ -140,8 +154,12 @@ impl Agent {
                 for one in &self.tracked {
                     self.metrics.services().set_health(one.name().as_str(), None);
                 }
+                self.look_at_all();
             }
-            FeedEvent::Stopping(stopping) => self.stopping = stopping,
+            FeedEvent::Stopping(stopping) => {
+                self.stopping = stopping;
+                self.look_at_all();
+            }
         }
     }
 
@@ -163,8 +181,7 @@ impl Agent {
             self.ready.send_replace(true);
         }
         for index in 0..self.tracked.len() {
-            self.update_dependencies(index);
-            self.schedule(index);
+            self.look_again(index);
         }
     }
 
@@ -172,6 +189,9 @@ impl Agent {
         let Some(&index) = self.by_unit.get(&change.unit) else { return };
         let was_up = self.tracked[index].unit.as_ref().map(UnitState::is_up);
         self.tell_people(index, &change);
+        if let Some(alerts) = &mut self.alerts {
+            alerts.see(index, &self.tracked[index], &change.state, change.at.elapsed());
+        }
         let one = &mut self.tracked[index];
         let same_run = one.unit.as_ref().is_some_and(|unit| unit.invocation == change.state.invocation);
         one.at = change.at;
@@ -192,20 +212,58 @@ impl Agent {
 
     /// Looks again at a service, and if it matters at those that depend on it.
     fn reconsider(&mut self, index: usize, dependants_too: bool) {
-        self.update_dependencies(index);
-        self.schedule(index);
+        self.look_again(index);
         if dependants_too {
             for dependant in self.dependants[index].clone() {
-                self.update_dependencies(dependant);
-                self.schedule(dependant);
+                self.look_again(dependant);
             }
         }
     }
 
+    fn look_again(&mut self, index: usize) {
+        self.update_dependencies(index);
+        self.judge(index);
+    }
+
+    /// What its rules say of a service, and whether that is news.
+    fn judge(&mut self, index: usize) {
+        let is_seen = self.synced && !self.stopping;
+        if let Some(alerts) = &mut self.alerts {
+            alerts.judge(index, &mut self.tracked[index], is_seen, &self.memory, &self.metrics);
+            self.tracked[index].causes = self.causes(index);
+        }
+        self.schedule(index);
+    }
+
+    /// The services of this host that are behind what fires.
+    fn causes(&self, index: usize) -> Vec<ServiceName> {
+        let is_troubled = |at: usize| !self.tracked[at].is_ready() && !self.tracked[at].is_unasked();
+        match &self.tracked[index].firing {
+            Some(firing) if !firing.is_empty() => {
+                let found = roots(index, |at| &self.dependencies[at], is_troubled);
+                found.into_iter().map(|at| self.tracked[at].name().clone()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn look_at_due(&mut self) {
+        let due = self.alerts.as_mut().map(Alerts::due).unwrap_or_default();
+        due.into_iter().for_each(|index| self.judge(index));
+    }
+
+    fn look_at_all(&mut self) {
+        self.alerts.iter_mut().for_each(Alerts::look_at_all);
+    }
+
+    fn is_current(&self, index: usize, run: &Option<String>) -> bool {
+        self.tracked[index].unit.as_ref().is_some_and(|unit| unit.is_up() && unit.invocation == *run)
+    }
+
     /// What probes say of another run than the present one means nothing.
     fn sensed(&mut self, index: usize, run: &Option<String>, verdicts: Vec<Verdict>) {
+        let is_current = self.is_current(index, run);
         let one = &mut self.tracked[index];
-        let is_current = one.unit.as_ref().is_some_and(|unit| unit.is_up() && unit.invocation == *run);
         if !is_current || one.sensed.as_ref() == Some(&verdicts) {
             return;
         }
@@ -227,8 +285,7 @@ impl Agent {
         let one = &mut self.tracked[index];
         let (was_up, is_up) = (one.is_up(), change.state.is_up());
         let before = one.unit.as_ref().map_or(change.state.restarts, |unit| unit.restarts);
-        let by_systemd =
-            if change.state.restarts >= before { change.state.restarts - before } else { change.state.restarts };
+        let by_systemd = grown(before, change.state.restarts);
         if by_systemd > 0 {
             self.metrics.services().add_restarts(one.spec.name.as_str(), u64::from(by_systemd));
         }
@@ -280,7 +337,8 @@ impl Agent {
             let Some(index) = self.outbox.take(now) else { break };
             let one = &mut self.tracked[index];
             let (Some(courier), Some(digest)) = (&self.courier, one.digest()) else { break };
-            let Some(observation) = one.observation(&self.options) else { continue };
+            let Some(mut observation) = one.observation(&self.options) else { continue };
+            observation.alerts = self.alerts.as_ref().map(|alerts| alerts.firing(index));
             one.in_flight = Some(digest);
             one.urgent = false;
             let inherited = std::mem::take(&mut one.inherited);
@@ -331,11 +389,37 @@ impl Agent {
                 }
             }
             Message::Sensed { index, run, verdicts } => self.sensed(index, &run, verdicts),
+            Message::Alerting(message) => self.hear_of_alerts(message),
             Message::Ping(sender) => {
                 let _ = sender.send(());
             }
             Message::Snapshot(sender) => {
                 let _ = sender.send(self.tracked.iter().map(Tracked::view).collect());
+            }
+        }
+    }
+
+    fn hear_of_alerts(&mut self, message: Alerting) {
+        let Some(alerts) = &mut self.alerts else { return };
+        match message {
+            Alerting::Measured(round) => alerts.measured(round),
+            Alerting::Node { index, run, stands } => {
+                if self.is_current(index, &run) {
+                    self.alerts.iter_mut().for_each(|alerts| alerts.node(index, stands));
+                    self.judge(index);
+                }
+            }
+            Alerting::WaitedInVain(service, missing) => {
+                if let Some(&index) = self.by_name.get(&service) {
+                    alerts.waited_in_vain(index, &missing);
+                    self.judge(index);
+                }
+            }
+            Alerting::Switch { name, on, answer } => {
+                let _ = answer.send(alerts.switch(&name, on, &self.memory));
+            }
+            Alerting::Show(answer) => {
+                let _ = answer.send(alerts.views());
             }
         }
     }

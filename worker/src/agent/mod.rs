@@ -5,10 +5,13 @@
 //! the [`outbox`], one slot per service: ten thousand flapping services keep ten thousand slots full, and no more.
 //!
 //! The files: `sketch` (what of a state matters), `tracked` (one service), `outbox` (who is told next), `memory` (what
-//! was accepted, on disk), `core` (the events), `courier` (the way to Temporal).
+//! is remembered, on disk), `core` (the events), `courier` (the way to Temporal), `alerts` (the rules), `facts` (what they
+//! look at).
 
+mod alerts;
 mod core;
 mod courier;
+mod facts;
 mod memory;
 mod outbox;
 mod sketch;
@@ -17,11 +20,14 @@ mod tests;
 mod tracked;
 
 pub(crate) use self::core::Agent;
+pub(crate) use alerts::RuleView;
 pub(crate) use courier::{Courier, DeliveryError, Parcel};
+pub(crate) use facts::Round;
 pub(crate) use memory::Memory;
 
 use crate::senses::Runs;
 use dixmgr_contract::{HostName, ServiceName, UnitState, Verdict};
+use dixmgr_decide::rules::{NodeStands, Rules};
 use dixmgr_model::Service;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -30,6 +36,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Messages that may wait for the agent; senders wait beyond it.
 const MAILBOX: usize = 1024;
+/// So many missing dependencies of a service are named.
+const MISSING: usize = 32;
 
 /// Who this agent is and what it watches.
 pub(crate) struct Options {
@@ -42,6 +50,8 @@ pub(crate) struct Options {
     pub(crate) services: Vec<(Service, String)>,
     /// Where the senses see what runs.
     pub(crate) runs: Runs,
+    /// The alert rules; absent: nobody evaluates any.
+    pub(crate) rules: Option<Rules>,
     /// The newest generation acted on for a unit.
     pub(crate) generation: Box<dyn Fn(&dixmgr_contract::UnitName) -> u64 + Send + Sync>,
 }
@@ -67,10 +77,40 @@ pub(crate) enum Message {
         /// All of them.
         verdicts: Vec<Verdict>,
     },
+    /// Something about alerts.
+    Alerting(Alerting),
     /// Is anybody there?
     Ping(oneshot::Sender<()>),
     /// What is known of every service?
     Snapshot(oneshot::Sender<Vec<ServiceView>>),
+}
+
+/// What is said about alerts; whoever evaluates none hears nothing, and whoever asked is not answered.
+pub(crate) enum Alerting {
+    /// What the services use.
+    Measured(Round),
+    /// How the node of a service stands, in this run of it.
+    Node {
+        /// The service's place in [`Options::services`].
+        index: usize,
+        /// The run that was asked.
+        run: Option<String>,
+        /// How it stands.
+        stands: NodeStands,
+    },
+    /// A service has waited in vain for these dependencies.
+    WaitedInVain(ServiceName, Vec<ServiceName>),
+    /// Switch a rule on or off.
+    Switch {
+        /// The rule.
+        name: String,
+        /// On or off.
+        on: bool,
+        /// Why not.
+        answer: oneshot::Sender<Result<(), String>>,
+    },
+    /// Which rules are there?
+    Show(oneshot::Sender<Vec<RuleView>>),
 }
 
 /// What the agent knows of a service, for the admin server.
@@ -111,6 +151,34 @@ impl Handle {
     /// Asks for fresh observations of all services.
     pub(crate) fn tell_all(&self) {
         let _ = self.0.try_send(Message::TellAll);
+    }
+
+    /// Says what services use, if the agent has room for it: what is measured next is as good.
+    pub(crate) fn measured(&self, round: Round) {
+        let _ = self.0.try_send(Message::Alerting(Alerting::Measured(round)));
+    }
+
+    /// Says that a service has waited for its dependencies in vain.
+    pub(crate) fn waited_in_vain(&self, service: &ServiceName, missing: &[ServiceName]) {
+        let missing = missing.iter().take(MISSING).cloned().collect();
+        let _ = self.0.try_send(Message::Alerting(Alerting::WaitedInVain(service.clone(), missing)));
+    }
+
+    /// Switches a rule on or off, also for the next start.
+    ///
+    /// # Errors
+    /// Why it could not be switched.
+    pub(crate) async fn switch_rule(&self, name: String, on: bool) -> Result<(), String> {
+        let (answer, answered) = oneshot::channel();
+        self.say(Message::Alerting(Alerting::Switch { name, on, answer })).await;
+        answered.await.unwrap_or_else(|_| Err("alerting is off".to_owned()))
+    }
+
+    /// The rules; `None`: alerting is off.
+    pub(crate) async fn rules(&self) -> Option<Vec<RuleView>> {
+        let (answer, answered) = oneshot::channel();
+        self.say(Message::Alerting(Alerting::Show(answer))).await;
+        answered.await.ok()
     }
 
     /// Returns when the agent has answered.

@@ -1,8 +1,12 @@
 //! The agent against a fake systemd and a fake courier: what is told, how often, in which order.
 
+#[path = "alerts_tests.rs"]
+mod alerts;
+
 use super::{Agent, Courier, DeliveryError, Handle, Memory, Message, Options, Parcel};
 use crate::senses::Runs;
 use dixmgr_contract::{ActiveState, LoadState, Observation, UnitName, UnitState, Verdict};
+use dixmgr_decide::rules::Rules;
 use dixmgr_systemd::FakeSystemd;
 use dixmgr_telemetry::{Metrics, Room};
 use futures_util::FutureExt;
@@ -12,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
 
 /// Keeps what is delivered. Each delivery takes a permit first; `refuse` of them are refused before that.
 struct FakeCourier {
@@ -66,10 +71,15 @@ struct Bench {
     agent: Handle,
     metrics: Metrics,
     folder: PathBuf,
+    task: JoinHandle<()>,
 }
 
 impl Bench {
     async fn start(name: &str, config: &str, epoch: &str) -> Self {
+        Self::start_with(name, config, epoch, None).await
+    }
+
+    async fn start_with(name: &str, config: &str, epoch: &str, rules: Option<Rules>) -> Self {
         let config = dixmgr_model::parse(config, "test.toml", &|_| None).unwrap();
         let services: Vec<_> = config.services.iter().map(|one| (one.clone(), one.origin.workflow_id())).collect();
         let units: Vec<_> = services.iter().map(|(one, _)| one.spec.unit.clone()).collect();
@@ -84,12 +94,13 @@ impl Bench {
             boot: "boot".into(),
             services,
             runs: Runs::default(),
+            rules,
             generation: Box::new(|_| 0),
         };
         let (ready, _) = watch::channel(false);
         let (agent, mailbox) = Handle::new();
-        tokio::spawn(Agent::new(options, memory, metrics.clone(), "fake", ready).run(feed, mailbox));
-        Self { systemd, agent, metrics, folder }
+        let task = tokio::spawn(Agent::new(options, memory, metrics.clone(), "fake", ready).run(feed, mailbox));
+        Self { systemd, agent, metrics, folder, task }
     }
 
     async fn link(&self, courier: &Arc<FakeCourier>, open: &[&str]) {

@@ -4,7 +4,7 @@ use super::memory::Accepted;
 use super::sketch::{self, Digest};
 use super::{Options, ServiceView};
 use dixmgr_contract::observation::RULE_SYNC;
-use dixmgr_contract::{Observation, ServiceName, ServiceSpec, Time, UnitState, Verdict};
+use dixmgr_contract::{Observation, RestartOn, ServiceName, ServiceSpec, Severity, Time, UnitState, Verdict};
 use dixmgr_model::{Check, Service};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -35,6 +35,10 @@ pub(super) struct Tracked {
     pub(super) waiting_for: Vec<ServiceName>,
     /// The runs of the dependencies that it follows.
     pub(super) runs: BTreeMap<ServiceName, String>,
+    /// The rules that fire, and how bad each is; absent: nobody evaluates rules.
+    pub(super) firing: Option<Vec<(String, Severity)>>,
+    /// The services of this host that are behind it.
+    pub(super) causes: Vec<ServiceName>,
     pub(super) revision: u64,
     pub(super) accepted: Option<Digest>,
     /// On its way to Temporal.
@@ -63,6 +67,8 @@ impl Tracked {
             down_since: None,
             waiting_for: Vec::new(),
             runs: BTreeMap::new(),
+            firing: None,
+            causes: Vec::new(),
             revision: accepted.map_or(0, |accepted| accepted.revision),
             accepted: accepted.map(|accepted| accepted.digest),
             in_flight: None,
@@ -110,7 +116,23 @@ impl Tracked {
         self.sensed.iter().flatten().find(|verdict| verdict.rule == probe).map(|verdict| verdict.healthy)
     }
 
-    fn said(&self) -> &[Verdict] {
+    /// What its probes have said of this run; absent while they have said nothing yet.
+    pub(super) fn asked(&self) -> Option<&[Verdict]> {
+        if self.has_probes() { self.sensed.as_deref() } else { Some(&[]) }
+    }
+
+    /// A probe says that it has failed, and its owner wants it healed then.
+    pub(super) fn is_to_be_healed(&self) -> bool {
+        let heals = self.spec.policy.restart.restart_on.contains(&RestartOn::Probe);
+        heals && self.said().iter().any(|verdict| verdict.failed)
+    }
+
+    /// It waits for dependencies on this host.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.spec.policy.dependency.mode.is_blocked(self.waiting_for.len(), self.after.len())
+    }
+
+    pub(super) fn said(&self) -> &[Verdict] {
         self.sensed.as_ref().unwrap_or(&self.unasked)
     }
 
@@ -124,7 +146,7 @@ impl Tracked {
         // What a probe saw in words changes with each look; what it means does not.
         let said = self.said().iter().filter(|verdict| self.is_up() && !verdict.healthy);
         let said: Vec<_> = said.map(|verdict| (verdict.rule.as_str(), verdict.failed)).collect();
-        let context = (&self.waiting_for, &self.runs, not_ready, self.spec_digest, said);
+        let context = (&self.waiting_for, &self.runs, not_ready, self.spec_digest, said, &self.firing, &self.causes);
         self.unit.as_ref().map(|unit| sketch::digest(unit, context))
     }
 
@@ -154,7 +176,7 @@ impl Tracked {
             runs: self.runs.clone(),
             verdicts: self.verdicts(),
             alerts: None,
-            causes: Vec::new(),
+            causes: self.causes.clone(),
             generation: (options.generation)(&self.spec.unit),
             unit,
         })

@@ -18,11 +18,12 @@ mod subject;
 
 pub(crate) use runs::{Run, Runs};
 
-use crate::agent::{Handle, Message};
+use crate::agent::{Alerting, Handle, Message};
 use chains::Chains;
 use dixmgr_contract::{Span, Time};
 use dixmgr_decide::check::mean_the_same;
 use dixmgr_decide::rng::Rng;
+use dixmgr_decide::rules::NodeStands;
 use dixmgr_model::Service;
 use dixmgr_probe::{NodeChecker, Prober};
 use dixmgr_telemetry::events::ProbeBroken;
@@ -31,7 +32,7 @@ use slot::Slot;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
-use subject::Seen;
+use subject::{Seen, Subject};
 use tokio::task::JoinSet;
 
 /// Looks at a time; those beyond wait for their turn.
@@ -197,6 +198,19 @@ impl Senses {
         }
         if first || means_otherwise {
             self.tell(owner).await;
+        }
+        self.tell_stands(owner).await;
+    }
+
+    /// Tells how the node of a service stands: the one that stands worst, should there be several.
+    async fn tell_stands(&self, service: usize) {
+        let Some(run) = &self.known[service] else { return };
+        let stands = self.of[service].iter().filter_map(|index| match self.slots[*index].subject() {
+            Subject::Node(node) => Some(NodeStands::new(&node.policy, &node.verdict)),
+            Subject::Endpoint(_) => None,
+        });
+        if let Some(stands) = stands.reduce(NodeStands::worse) {
+            self.agent.say(Message::Alerting(Alerting::Node { index: service, run: run.clone(), stands })).await;
         }
     }
 

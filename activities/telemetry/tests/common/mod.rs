@@ -2,12 +2,12 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
 use dixmgr_contract::activity::ReportKind;
-use dixmgr_contract::{FailureKind, Protocol, ServiceName};
+use dixmgr_contract::{FailureKind, Protocol, ServiceName, Severity};
 pub use dixmgr_telemetry::catalogue::CATALOGUE;
 use dixmgr_telemetry::{
     ActivityOutcome, BreakerPosition, DeliveryOutcome, Event, Figures, FileSystemFigures, HostFigures, Metrics,
     NodeFigures, PressureFigures, ProbeFigures, Room, ServiceLabels, WorkflowOutcome,
-    events::{ActionRefused, Report, TemporalConnected, TemporalLost},
+    events::{ActionRefused, AlertFired, Report, TemporalConnected, TemporalLost},
 };
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub fn fed_metrics() -> Metrics {
     let missing = ["db".parse().unwrap()];
     let kind = ReportKind::DependencyTimeout;
     Report { service: &service, kind, text: "api has waited 1m for db", dependencies: &missing }.emit(&metrics);
+    let (rule, alert, severity) = ("ServiceDown", "service_down", Severity::Critical);
+    AlertFired { service: &service, rule, alert, severity, detail: "api is down" }.emit(&metrics);
     metrics.delivery(DeliveryOutcome::Accepted);
     ActionRefused { service: &service, kind: FailureKind::Stale, message: "generation 3 is older than 4" }
         .emit(&metrics);

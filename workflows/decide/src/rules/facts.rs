@@ -77,6 +77,8 @@ pub struct Facts {
     pub sample: u64,
     /// How it stands.
     pub health: Option<Health>,
+    /// It is known not to run: what cannot be told of it then is not so, rather than unknown.
+    pub at_rest: bool,
     /// Percent of one processor.
     pub cpu_percent: Option<f64>,
     /// Memory that it holds, in bytes.

@@ -9,12 +9,20 @@
 //! rules in the workflow. Facts change every few seconds, and a workflow's history is no place for that.
 
 mod facts;
+mod health;
+mod node;
+mod roots;
 mod rule;
+mod runs;
 mod state;
 mod template;
 
 pub use facts::{Facts, Health, NAMES};
+pub use health::{Sight, failed_checks};
+pub use node::NodeStands;
+pub use roots::roots;
 pub use rule::{MAX_SAMPLES, Rule, RuleError, RuleSpec, WINDOW, defaults};
+pub use runs::{Runs, grown};
 pub use state::{Phase, RuleState};
 pub use template::{MAX_TEMPLATE, Template, TemplateError};
 
@@ -179,18 +187,25 @@ impl ServiceRules {
             if rule.counts_restarts {
                 values[0] = self.restarts_within(rule.spec.window, now);
             }
-            changes.extend(self.look(rule, &values, is_new, now));
+            changes.extend(self.look(rule, &values, (is_new, facts.at_rest), now));
         }
         changes
     }
 
-    fn look(&mut self, rule: &Rule, values: &[(&'static str, Val<'_>)], is_new: bool, now: Time) -> Option<Change> {
+    fn look(
+        &mut self,
+        rule: &Rule,
+        values: &[(&'static str, Val<'_>)],
+        (is_new, at_rest): (bool, bool),
+        now: Time,
+    ) -> Option<Change> {
         let known = self.rules.get_mut(rule.name());
         let is_firing = known.as_ref().is_some_and(|state| state.is_firing());
         let needs_when = !is_firing || rule.clear_when.is_none() || rule.spec.of.1 > 1;
-        let fires = if needs_when { rule.when.holds(values).ok() } else { None };
+        // Of a service that does not run, what cannot be told is not so.
+        let fires = if needs_when { rule.when.holds(values).ok().or(at_rest.then_some(false)) } else { None };
         let clears = match &rule.clear_when {
-            Some(clear) if is_firing => clear.holds(values).ok(),
+            Some(clear) if is_firing => clear.holds(values).ok().or(at_rest.then_some(true)),
             _ => fires.map(|fires| !fires),
         };
         if known.is_none() && fires != Some(true) {
@@ -273,7 +288,26 @@ impl ServiceRules {
             let restart = self.restarts.iter().map(leaves).find(|at| *at > looked).filter(|_| rule.counts_restarts);
             [state.wake_at(rule), restart].into_iter().flatten().min()
         };
-        self.rules.iter().filter_map(of_rule).min()
+        // A long time is not to look like one in which nobody looked.
+        let latest = looked.after(Span::from_millis(MAX_GAP.as_millis() / 2));
+        self.rules.iter().filter_map(of_rule).min().map(|at| at.min(latest))
+    }
+
+    /// Whether what was kept on the disk is out of date in a way that matters after a restart. That a sample was counted
+    /// does not.
+    pub fn differs_from(&self, kept: &Self) -> bool {
+        let is_old = self
+            .looked
+            .zip(kept.looked)
+            .is_some_and(|(looked, kept)| looked.since(kept).as_millis() > MAX_GAP.as_millis() / 4);
+        let is_pending = self.rules.values().any(|state| matches!(state.phase, Phase::Pending { .. }));
+        (self.restarts_seen, &self.restarts) != (kept.restarts_seen, &kept.restarts)
+            || (is_pending && is_old)
+            || !self.phases().eq(kept.phases())
+    }
+
+    fn phases(&self) -> impl Iterator<Item = (&String, &Phase)> {
+        self.rules.iter().map(|(name, state)| (name, &state.phase))
     }
 
     fn count_restarts(&mut self, counter: Option<u64>, now: Time) {

@@ -275,6 +275,42 @@ fn a_restart_neither_loses_a_pending_alert_nor_fires_one_anew() {
 }
 
 #[test]
+fn what_cannot_be_told_of_a_service_that_does_not_run_is_over() {
+    let rules = Rules::new(vec![]).unwrap();
+    let at_rest = Facts { health: Some(Health::Stopped), at_rest: true, ..cpu(None) };
+    let looks = [(0, cpu(90.0)), (60, cpu(90.0)), (70, cpu(None)), (80, at_rest)];
+    assert_eq!(play(&rules, looks), ["60+HighCPUUsage", "80-HighCPUUsage"]);
+}
+
+#[test]
+fn a_long_time_is_looked_at_now_and_then_and_counts_in_full() {
+    let rules = only(RuleSpec { hold: Span::from_secs(9_000), ..own("Long", "cpu_percent > 90") });
+    let (mut state, mut now, mut looks) = (ServiceRules::default(), at(0), 0);
+    while state.step(&rules, &cpu(95.0), now).is_empty() {
+        now = state.wake_at(&rules).unwrap();
+        looks += 1;
+    }
+    assert_eq!((now, looks), (at(9_000), 5));
+}
+
+#[test]
+fn what_matters_after_a_restart_is_kept_and_a_look_alone_is_not() {
+    let rules = Rules::new(vec![]).unwrap();
+    let mut state = ServiceRules::default();
+    let mut differs_after = |seconds, facts: Facts| {
+        let kept = state.clone();
+        state.step(&rules, &facts, at(seconds));
+        state.differs_from(&kept)
+    };
+    assert!(!differs_after(0, cpu(10.0)), "a look");
+    assert!(differs_after(5, cpu(90.0)), "something is pending");
+    assert!(!differs_after(10, cpu(91.0)));
+    assert!(differs_after(65, cpu(91.0)), "it fires");
+    assert!(!differs_after(5_000, cpu(91.0)));
+    assert!(differs_after(5_005, Facts { restarts: Some(1), ..cpu(91.0) }), "the counter of restarts");
+}
+
+#[test]
 fn what_is_wrong_with_a_rule_is_said_with_its_key_and_place() {
     let error = |spec: RuleSpec| Rule::compile(spec).unwrap_err();
     for (spec, key, at, what) in [

@@ -78,28 +78,7 @@ impl Seen {
 
     /// What it means.
     pub fn reading(&self) -> Reading {
-        let unit = &self.unit;
-        match &unit.active {
-            ActiveState::Activating if unit.sub.starts_with("auto-restart") => Reading::AutoRestart,
-            ActiveState::Activating => Reading::Coming,
-            ActiveState::Deactivating => Reading::Going,
-            ActiveState::Inactive | ActiveState::Failed => self.reading_at_rest(),
-            _ if self.complaints().next().is_none() => Reading::Up,
-            _ => Reading::Impaired,
-        }
-    }
-
-    fn reading_at_rest(&self) -> Reading {
-        let unit = &self.unit;
-        match &unit.load {
-            LoadState::NotFound => Reading::Absent,
-            LoadState::Masked => Reading::Masked,
-            LoadState::Error | LoadState::BadSetting => Reading::Broken,
-            _ if unit.stopped_by_job => Reading::StoppedByJob,
-            _ if unit.active == ActiveState::Failed => Reading::Dead,
-            _ if unit.oneshot && unit.invocation.is_some() && unit.result == "success" => Reading::Up,
-            _ => Reading::Idle,
-        }
+        Reading::of(&self.unit, &self.verdicts)
     }
 
     /// The first rule that is not content, in words.
@@ -109,6 +88,36 @@ impl Seen {
     }
 
     fn complaints(&self) -> impl Iterator<Item = &Verdict> {
-        self.verdicts.iter().filter(|verdict| !verdict.healthy || verdict.holds_back())
+        complaints(&self.verdicts)
+    }
+}
+
+fn complaints(verdicts: &[Verdict]) -> impl Iterator<Item = &Verdict> {
+    verdicts.iter().filter(|verdict| !verdict.healthy || verdict.holds_back())
+}
+
+impl Reading {
+    /// What a unit's state means, and what rules and probes say of it if it runs.
+    pub fn of(unit: &UnitState, verdicts: &[Verdict]) -> Self {
+        match &unit.active {
+            ActiveState::Activating if unit.sub.starts_with("auto-restart") => Self::AutoRestart,
+            ActiveState::Activating => Self::Coming,
+            ActiveState::Deactivating => Self::Going,
+            ActiveState::Inactive | ActiveState::Failed => Self::at_rest(unit),
+            _ if complaints(verdicts).next().is_none() => Self::Up,
+            _ => Self::Impaired,
+        }
+    }
+
+    fn at_rest(unit: &UnitState) -> Self {
+        match &unit.load {
+            LoadState::NotFound => Self::Absent,
+            LoadState::Masked => Self::Masked,
+            LoadState::Error | LoadState::BadSetting => Self::Broken,
+            _ if unit.stopped_by_job => Self::StoppedByJob,
+            _ if unit.active == ActiveState::Failed => Self::Dead,
+            _ if unit.oneshot && unit.invocation.is_some() && unit.result == "success" => Self::Up,
+            _ => Self::Idle,
+        }
     }
 }

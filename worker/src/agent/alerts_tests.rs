@@ -1,0 +1,245 @@
+//! The agent and its rules: what fires, what is told of it, what a restart of dixmgr makes of it.
+
+use super::*;
+use crate::agent::{Alerting, Round};
+use dixmgr_contract::{Alert, Severity, Span};
+use dixmgr_decide::rules::RuleSpec;
+use dixmgr_telemetry::Figures;
+use std::time::Instant;
+
+async fn bench(name: &str, config: &str) -> Bench {
+    Bench::start_with(name, config, "e1", Some(Rules::new(vec![]).unwrap())).await
+}
+
+/// The rules that fire, as they were told last.
+fn told(courier: &FakeCourier, service: &str) -> Vec<String> {
+    let alerts = courier.of(service).last().and_then(|told| told.alerts.clone()).unwrap_or_default();
+    alerts.into_iter().map(|alert: Alert| alert.rule).collect()
+}
+
+impl Bench {
+    fn shows(&self, series: &str) -> bool {
+        self.metrics.render().unwrap().contains(&format!("{series}\n"))
+    }
+
+    fn fired(&self, alert: &str, severity: &str, count: usize) -> bool {
+        let labels = format!("{{alert_type=\"{alert}\",service=\"api\",severity=\"{severity}\"}}");
+        let fired = format!("dixmgr_alerts_fired_total{labels}");
+        if count == 0 {
+            !self.metrics.render().unwrap().contains(&fired)
+        } else {
+            self.shows(&format!("{fired} {count}"))
+        }
+    }
+
+    fn active(&self, alert: &str, severity: &str, count: usize) -> bool {
+        self.shows(&format!("dixmgr_alerts_active{{alert_type=\"{alert}\",severity=\"{severity}\"}} {count}"))
+    }
+
+    /// A round of figures, which has been judged when this returns.
+    async fn measured(&self, number: u64, cpu_percent: f64) {
+        let figures = Figures { cpu_percent: Some(cpu_percent), ..Figures::default() };
+        let round = Round { number, interval: Span::from_secs(5), figures: vec![(0, figures)] };
+        self.agent.say(Message::Alerting(Alerting::Measured(round))).await;
+        self.settle().await;
+        // A slice is judged after what is heard.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.settle().await;
+    }
+
+    async fn waited_in_vain(&self, missing: &str) {
+        let missing = vec![missing.parse().unwrap()];
+        self.agent.say(Message::Alerting(Alerting::WaitedInVain("api".parse().unwrap(), missing))).await;
+    }
+
+    /// Ends it; returns when its memory has been written, and where that is.
+    async fn end(mut self) -> PathBuf {
+        let folder = std::mem::take(&mut self.folder);
+        let task = std::mem::replace(&mut self.task, tokio::spawn(async {}));
+        drop(self);
+        task.await.unwrap();
+        folder
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_fails_is_told_with_its_alert_at_once_and_without_it_when_it_is_back() {
+    let bench = bench("fires", API).await;
+    let courier = FakeCourier::new(100, 0);
+    bench.systemd.set(&api(), unit(ActiveState::Active, "a"));
+    bench.systemd.sync();
+    bench.link(&courier, &[]).await;
+    wait_for("it is told", || courier.count() == 1).await;
+    assert_eq!(courier.of("api")[0].alerts, Some(vec![]));
+    bench.systemd.set(&api(), unit(ActiveState::Failed, "a"));
+    wait_for("the failure", || courier.count() == 2).await;
+    let alerts = courier.of("api")[1].alerts.clone().unwrap();
+    let [alert] = alerts.as_slice() else { panic!("{alerts:?}") };
+    assert_eq!((alert.rule.as_str(), alert.alert.as_str()), ("ServiceDown", "service_down"));
+    assert_eq!((alert.severity, alert.detail.as_str()), (Severity::Critical, "api is down"));
+    assert!(bench.fired("service_down", "critical", 1) && bench.active("service_down", "critical", 1));
+    bench.systemd.set(&api(), unit(ActiveState::Active, "b"));
+    wait_for("the recovery", || courier.count() == 3).await;
+    assert!(told(&courier, "api").is_empty());
+    assert!(bench.fired("service_down", "critical", 1) && bench.active("service_down", "critical", 0));
+}
+
+#[tokio::test]
+async fn without_rules_no_alerts_are_told() {
+    let bench = Bench::start("off", API, "e1").await;
+    let courier = FakeCourier::new(100, 0);
+    bench.systemd.set(&api(), unit(ActiveState::Failed, "a"));
+    bench.systemd.sync();
+    bench.link(&courier, &[]).await;
+    wait_for("it is told", || courier.count() == 1).await;
+    assert_eq!(courier.of("api")[0].alerts, None);
+    assert_eq!(bench.agent.rules().await, None);
+    assert!(bench.agent.switch_rule("ServiceDown".into(), true).await.unwrap_err().contains("off"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_processor_in_use_for_a_minute_is_told_once_and_by_itself() {
+    let bench = bench("cpu", API).await;
+    let courier = FakeCourier::new(100, 0);
+    bench.systemd.set(&api(), unit(ActiveState::Active, "a"));
+    bench.systemd.sync();
+    bench.link(&courier, &[]).await;
+    wait_for("it is told", || courier.count() == 1).await;
+    let began = tokio::time::Instant::now();
+    for number in 1..=30 {
+        bench.measured(number, 85.0).await;
+        let fires = began.elapsed() >= Duration::from_secs(60);
+        assert_eq!(bench.active("high_cpu", "warning", 1), fires, "after {:?}", began.elapsed());
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    assert!(bench.fired("high_cpu", "warning", 1) && courier.count() == 2, "{} told", courier.count());
+    assert_eq!(told(&courier, "api"), ["HighCPUUsage"]);
+    bench.measured(31, 10.0).await;
+    wait_for("its end", || courier.count() == 3).await;
+    assert!(told(&courier, "api").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn figures_that_are_too_old_neither_fire_nor_clear() {
+    let bench = bench("old", API).await;
+    bench.systemd.set(&api(), unit(ActiveState::Active, "a"));
+    bench.systemd.sync();
+    bench.measured(1, 85.0).await;
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    bench.settle().await;
+    assert!(bench.active("high_cpu", "warning", 0), "one sample of a minute and a half ago");
+}
+
+#[tokio::test]
+async fn a_restart_of_dixmgr_neither_fires_anew_nor_loses_what_is_pending() {
+    let first = bench("again", API).await;
+    first.systemd.set(&api(), unit(ActiveState::Active, "a"));
+    first.systemd.sync();
+    first.systemd.set(&api(), unit(ActiveState::Failed, "a"));
+    wait_for("it fires", || first.active("service_down", "critical", 1)).await;
+    let folder = first.end().await;
+
+    let second = bench("again", API).await;
+    assert!(second.active("service_down", "critical", 1), "it counts before anything is seen");
+    second.systemd.set(&api(), unit(ActiveState::Failed, "a"));
+    second.systemd.sync();
+    let courier = FakeCourier::new(100, 0);
+    second.link(&courier, &[]).await;
+    wait_for("it is told", || courier.count() == 1).await;
+    assert_eq!(told(&courier, "api"), ["ServiceDown"]);
+    assert!(second.fired("service_down", "critical", 0) && second.active("service_down", "critical", 1));
+    second.systemd.set(&api(), unit(ActiveState::Active, "b"));
+    wait_for("its end", || second.active("service_down", "critical", 0)).await;
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+#[tokio::test]
+async fn what_is_pending_goes_on_after_a_restart_and_a_switched_rule_stays_so() {
+    // It has been pending since the last dixmgr, and fires in this one although its time has passed mostly in that one.
+    let hold = Span::from_millis(1_500);
+    let slow = RuleSpec {
+        name: "Slow".into(),
+        alert: "slow".into(),
+        when: "health == 'down'".into(),
+        hold,
+        ..RuleSpec::default()
+    };
+    let rules = || Some(Rules::new(vec![slow.clone()]).unwrap());
+    let first = Bench::start_with("pending", API, "e1", rules()).await;
+    first.systemd.set(&api(), unit(ActiveState::Failed, "a"));
+    first.systemd.sync();
+    first.agent.switch_rule("ServiceDown".into(), false).await.unwrap();
+    assert!(first.agent.switch_rule("Nonsense".into(), false).await.unwrap_err().contains("no rule"));
+    wait_for("it is off", || first.active("service_down", "critical", 0)).await;
+    let began = Instant::now();
+    let folder = first.end().await;
+
+    let second = Bench::start_with("pending", API, "e2", rules()).await;
+    second.systemd.set(&api(), unit(ActiveState::Failed, "a"));
+    second.systemd.sync();
+    let views = second.agent.rules().await.unwrap();
+    assert!(views.iter().any(|rule| rule.name == "ServiceDown" && !rule.on && rule.firing == 0), "{views:?}");
+    wait_for("it fires", || second.active("slow", "warning", 1)).await;
+    assert!(began.elapsed() < Duration::from_secs(3), "not begun anew: {:?}", began.elapsed());
+    assert!(second.fired("service_down", "critical", 0));
+    second.agent.switch_rule("ServiceDown".into(), true).await.unwrap();
+    wait_for("it is on again", || second.active("service_down", "critical", 1)).await;
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+#[tokio::test]
+async fn a_wait_in_vain_is_an_alert_until_it_waits_no_more() {
+    let config = "[services.api]\nunit = \"api.service\"\nafter = [\"db\"]\n[services.db]\nunit = \"db.service\"\n";
+    let bench = bench("vain", config).await;
+    let db: UnitName = "db.service".parse().unwrap();
+    let courier = FakeCourier::new(100, 0);
+    bench.systemd.set(&db, unit(ActiveState::Failed, "a"));
+    bench.systemd.set(&api(), UnitState::new(LoadState::Loaded, ActiveState::Inactive));
+    bench.systemd.sync();
+    bench.link(&courier, &[]).await;
+    bench.waited_in_vain("db").await;
+    wait_for("it is told", || told(&courier, "api") == ["DependencyTimeout"]).await;
+    let alert = courier.of("api").last().and_then(|told| told.alerts.clone()).unwrap().remove(0);
+    assert_eq!(alert.detail, "api waited in vain for db");
+    bench.systemd.set(&db, unit(ActiveState::Active, "b"));
+    wait_for("it is over", || told(&courier, "api").is_empty()).await;
+    assert!(bench.fired("dependency_timeout", "critical", 1));
+}
+
+#[tokio::test]
+async fn three_restarts_are_a_loop_and_a_stop_by_somebody_is_none() {
+    let bench = bench("loop", API).await;
+    bench.systemd.set(&api(), unit(ActiveState::Active, "run-0"));
+    bench.systemd.sync();
+    bench.settle().await;
+    for run in 1..=4 {
+        let stopped = UnitState { stopped_by_job: true, ..unit(ActiveState::Inactive, &format!("run-{}", run - 1)) };
+        bench.systemd.set(&api(), stopped);
+        bench.settle().await;
+        bench.systemd.set(&api(), unit(ActiveState::Active, &format!("run-{run}")));
+        bench.settle().await;
+    }
+    assert!(bench.active("restart_loop", "critical", 0) && bench.fired("service_down", "critical", 0));
+    for run in 5..=7 {
+        bench.systemd.set(&api(), unit(ActiveState::Failed, &format!("run-{}", run - 1)));
+        bench.settle().await;
+        assert!(bench.active("restart_loop", "critical", 0));
+        bench.systemd.set(&api(), unit(ActiveState::Active, &format!("run-{run}")));
+        bench.settle().await;
+    }
+    wait_for("the loop", || bench.active("restart_loop", "critical", 1)).await;
+}
+
+#[tokio::test]
+async fn while_systemd_cannot_be_seen_nothing_clears_and_nothing_fires() {
+    let bench = bench("blind", API).await;
+    bench.systemd.set(&api(), unit(ActiveState::Failed, "a"));
+    bench.systemd.sync();
+    wait_for("it fires", || bench.active("service_down", "critical", 1)).await;
+    bench.systemd.disconnect("gone");
+    bench.systemd.set(&api(), unit(ActiveState::Active, "b"));
+    bench.settle().await;
+    assert!(bench.active("service_down", "critical", 1));
+    bench.systemd.sync();
+    wait_for("its end", || bench.active("service_down", "critical", 0)).await;
+}
