@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod activities;
+mod alerts;
 mod bring_up;
 mod budget;
 mod bus;

@@ -159,8 +159,8 @@ impl Temporal {
 
     /// Every run of the workflows of services, waits and clusters. The visibility store may be a little late.
     pub fn workflows(&self) -> Vec<Workflow> {
-        let is_host_or_registry = |id: &str| id.contains("wf.host.") || id.ends_with("wf.infra");
-        self.all_workflows().into_iter().filter(|one| !is_host_or_registry(&one.id)).collect()
+        let of_others = |id: &str| id.contains("wf.host.") || id.contains("wf.incident.") || id.ends_with("wf.infra");
+        self.all_workflows().into_iter().filter(|one| !of_others(&one.id)).collect()
     }
 
     /// Every run of every workflow.

@@ -1,0 +1,195 @@
+//! Telling people: rules, incidents and notes, to a receiver that checks signatures and may be away.
+
+use super::{SLEEP, counts_starts, file, set};
+use dixmgr_tests::{Host, Launch, Receiver, Sandbox, TemporalServer, dixmgr, in_sandbox, wait_until};
+use serde_json::Value;
+
+/// Nobody restarts what falls, so that it stays down until the test says so; what is told is told at once.
+fn config(services: &[&str], alerts: &str) -> String {
+    let mut text = format!(
+        "[defaults]\nrestart = {{ max = 0 }}\n[alerts]\ngroup_wait = \"0s\"\ndedupe_window = \"1s\"\n{alerts}\n{}",
+        Receiver::channel()
+    );
+    for service in services {
+        text += &format!("[services.{service}]\nunit = \"{service}.service\"\n");
+    }
+    text
+}
+
+fn runs(host: &Host, services: &[&str]) {
+    let files: Vec<String> = services.iter().map(|service| format!("{service}.service")).collect();
+    host.install(files.iter().map(|file| (file.as_str(), SLEEP)));
+    host.start(services);
+}
+
+fn kinds(receiver: &Receiver, incident: &str) -> Vec<String> {
+    receiver.told(incident).into_iter().map(|(kind, _)| kind).collect()
+}
+
+#[test]
+fn a_service_that_falls_is_told_and_its_return_too() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        runs(host, &["api"]);
+        let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
+        let dixmgr = Launch::exec(host, &config(&["api"], "")).start();
+        server.connect().wait_phase("wf.svc.api", dixmgr_contract::PhaseName::Healthy);
+        host.kill("api");
+        let note = receiver.wait("service_down.api", "firing");
+        assert_eq!((&note["severity"], &note["service"]), (&Value::from("critical"), &Value::from("api")));
+        assert_eq!(note["labels"]["host"], "alpha");
+        host.systemctl(&["start", "api"]);
+        let end = receiver.wait("service_down.api", "resolved");
+        assert_eq!(end["incident_id"], note["incident_id"]);
+        assert_eq!(kinds(&receiver, "service_down.api"), ["firing", "resolved"]);
+        assert_eq!(dixmgr.metric("dixmgr_alerts_fired_total", &[("alert_type", "service_down")]), Some(1.0));
+        assert_eq!(dixmgr.metric("dixmgr_alerts_active", &[("alert_type", "service_down")]), Some(0.0));
+        assert_eq!(dixmgr.metric("dixmgr_notes_sent_total", &[("channel", "hook")]), Some(2.0));
+        // It closes by itself when nothing comes back.
+        let temporal = server.connect();
+        wait_until("it is over", || {
+            let all = temporal.all_workflows();
+            all.iter().any(|one| one.id == "wf.incident.service_down.api" && one.status == "Completed")
+        });
+    });
+}
+
+/// One message that names the cause, and none that repeats it.
+#[test]
+fn what_falls_with_a_service_is_told_with_it() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        let all = ["relay", "para", "app-1", "app-2", "app-3"];
+        runs(host, &all);
+        let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
+        let mut services = config(&all, "").replace("group_wait = \"0s\"", "group_wait = \"2s\"");
+        services = services.replace("[services.para]\n", "[services.para]\nafter = [\"relay\"]\n");
+        for app in ["app-1", "app-2", "app-3"] {
+            services =
+                services.replace(&format!("[services.{app}]\n"), &format!("[services.{app}]\nafter = [\"para\"]\n"));
+        }
+        let _dixmgr = Launch::exec(host, &services).start();
+        let temporal = server.connect();
+        for service in all {
+            temporal.wait_phase(&format!("wf.svc.{service}"), dixmgr_contract::PhaseName::Healthy);
+        }
+        // Those that hang on it fall first.
+        for service in all.iter().rev() {
+            host.kill(service);
+        }
+        let note = receiver.wait("service_down.relay", "firing");
+        wait_until("all that are behind it are known", || {
+            temporal.query("wf.incident.service_down.relay", "status")["affected"] == 4
+        });
+        assert!(note["message"].as_str().unwrap().contains("relay"), "{note}");
+        for service in all {
+            host.systemctl(&["start", service]);
+        }
+        receiver.wait("service_down.relay", "resolved");
+        let told: Vec<Value> = receiver.inbox();
+        let about = |service: &str| kinds(&receiver, &format!("service_down.{service}"));
+        assert_eq!(about("relay").first().map(String::as_str), Some("firing"), "{told:?}");
+        for service in ["para", "app-1", "app-2", "app-3"] {
+            assert_eq!(about(service), [""; 0], "{told:?}");
+        }
+    });
+}
+
+/// The channel is away: whatever happens to dixmgr meanwhile, the note arrives, once, and so does the end.
+#[test]
+fn a_note_survives_its_channel_and_dixmgr() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        runs(host, &["api"]);
+        let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
+        let launch = Launch::exec(host, &config(&["api"], ""));
+        let dixmgr = launch.start();
+        server.connect().wait_phase("wf.svc.api", dixmgr_contract::PhaseName::Healthy);
+        for mode in ["500", "mute"] {
+            receiver.answers(mode);
+            let tries = receiver.tries();
+            if mode == "500" {
+                host.kill("api");
+            }
+            wait_until("it is tried", || receiver.tries() > tries);
+        }
+        assert_eq!(kinds(&receiver, "service_down.api"), ["firing"], "it has it, and has not said so");
+        receiver.answers("hang");
+        let tries = receiver.tries();
+        wait_until("it is tried again", || receiver.tries() > tries);
+        dixmgr.kill();
+        receiver.answers("ok");
+        let _dixmgr = launch.start();
+        let temporal = server.connect();
+        wait_until("it is accepted", || {
+            temporal.try_query("wf.incident.service_down.api", "status").is_some_and(|status| {
+                status["channels"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .any(|one| one["name"] == "hook" && one["told"] == true)
+            })
+        });
+        host.systemctl(&["start", "api"]);
+        receiver.wait("service_down.api", "resolved");
+        assert_eq!(kinds(&receiver, "service_down.api"), ["firing", "resolved"]);
+    });
+}
+
+#[test]
+fn people_acknowledge_and_silence_from_the_command_line() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        runs(host, &["api", "db"]);
+        let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
+        let running = Launch::exec(host, &config(&["api", "db"], "")).start();
+        let temporal = server.connect();
+        temporal.wait_phase("wf.svc.api", dixmgr_contract::PhaseName::Healthy);
+        temporal.wait_phase("wf.svc.db", dixmgr_contract::PhaseName::Healthy);
+        let state = file("state").display().to_string();
+        let run = |arguments: &[&str]| {
+            let output = dixmgr(&[arguments, &["-host", "alpha", "-state-dir", &state]].concat());
+            let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{arguments:?}: {text}");
+            text
+        };
+        let quiet = run(&["silence", "--match", "service=d*", "--for", "1h", "--comment", "disk swap"]);
+        assert!(quiet.contains("silence "), "{quiet}");
+        assert!(run(&["silences"]).contains("service=d*"));
+        host.kill("db");
+        host.kill("api");
+        receiver.wait("service_down.api", "firing");
+        assert!(run(&["ack", "api", "--comment", "on it"]).contains("acknowledged"));
+        receiver.wait("service_down.api", "acknowledged");
+        wait_until("the silenced one is known", || run(&["alerts"]).contains("service_down.db"));
+        let alerts = run(&["alerts"]);
+        assert!(alerts.contains("acknowledged") && alerts.contains("silenced"), "{alerts}");
+        assert_eq!(kinds(&receiver, "service_down.db"), [""; 0], "nobody is told");
+        // What is still wrong when the silence ends is told then.
+        let id = run(&["silences"]).split_whitespace().next().unwrap().to_owned();
+        run(&["unsilence", &id]);
+        receiver.wait("service_down.db", "firing");
+        host.systemctl(&["start", "api", "db"]);
+        receiver.wait("service_down.api", "resolved");
+        receiver.wait("service_down.db", "resolved");
+        drop(running);
+    });
+}
+
+#[test]
+fn who_restarts_what_falls_is_told_of_a_loop() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        set("well", true);
+        let dies = format!(
+            "{}\nExecStart=/bin/sh -c 'while [ -e {} ]; do sleep 0.02; done'",
+            counts_starts("starts"),
+            file("well").display()
+        );
+        host.install([("api.service", dies.as_str())]);
+        host.start(&["api"]);
+        let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
+        let services = config(&["api"], "")
+            .replace("restart = { max = 0 }", "restart = { max = 4, backoff = \"10ms\", backoff_max = \"20ms\" }");
+        let _dixmgr = Launch::exec(host, &services).start();
+        server.connect().wait_phase("wf.svc.api", dixmgr_contract::PhaseName::Healthy);
+        set("well", false);
+        let note = receiver.wait("restart_loop.api", "firing");
+        assert!(note["members"][0]["detail"].as_str().unwrap().contains("restarted 3 times"), "{note}");
+    });
+}

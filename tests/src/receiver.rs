@@ -1,0 +1,75 @@
+//! The other end of a webhook, as a unit of the sandbox.
+
+use crate::sandbox::FOLDER;
+use crate::{Host, wait_for, wait_until};
+use serde_json::Value;
+use std::net::TcpStream;
+use std::path::PathBuf;
+
+/// The secret that notes are signed with.
+const SIGNING: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const PORT: u16 = 8090;
+
+/// A receiver that checks signatures and honours the idempotency key.
+#[derive(Debug)]
+pub struct Receiver {
+    folder: PathBuf,
+}
+
+impl Receiver {
+    /// Starts one, which accepts.
+    #[track_caller]
+    pub fn start(host: &Host) -> Self {
+        let folder = PathBuf::from(FOLDER).join("receiver");
+        std::fs::create_dir_all(&folder).unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/receiver.py");
+        let command = format!("ExecStart=python3 {script} {PORT} {} {SIGNING}", folder.display());
+        host.install([("receiver.service", command.as_str())]);
+        host.start(&["receiver"]);
+        wait_until("the receiver listens", || TcpStream::connect(("127.0.0.1", PORT)).is_ok());
+        Self { folder }
+    }
+
+    /// The channel `hook` of a configuration.
+    pub fn channel() -> String {
+        format!(
+            "[[alerts.channels]]\ntype = \"webhook\"\nname = \"hook\"\nurl = \"http://127.0.0.1:{PORT}/in\"\nsecrets = [\"{SIGNING}\"]\n"
+        )
+    }
+
+    /// How it answers from now on: `ok`, a status, `reset`, `hang` or `mute`.
+    pub fn answers(&self, mode: &str) {
+        let next = self.folder.join("mode.next");
+        std::fs::write(&next, mode).unwrap();
+        std::fs::rename(next, self.folder.join("mode")).unwrap();
+    }
+
+    /// What it has accepted, each note once.
+    pub fn inbox(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.folder.join("inbox")).unwrap_or_default();
+        // The last line may be half written.
+        text.split_inclusive('\n').filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The notes about an incident: `kind` and title of each.
+    pub fn told(&self, incident: &str) -> Vec<(String, String)> {
+        let of = |note: &Value| note["incident_id"].as_str().is_some_and(|id| id.starts_with(&format!("{incident}-")));
+        let text = |note: &Value, key: &str| note[key].as_str().unwrap_or_default().to_owned();
+        self.inbox().iter().filter(|note| of(note)).map(|note| (text(note, "kind"), text(note, "message"))).collect()
+    }
+
+    /// How often it was tried.
+    pub fn tries(&self) -> usize {
+        std::fs::read_to_string(self.folder.join("tries")).unwrap_or_default().lines().count()
+    }
+
+    /// Waits for a note of this kind about an incident; it is the answer.
+    #[track_caller]
+    pub fn wait(&self, incident: &str, kind: &str) -> Value {
+        let is_it = |note: &Value| {
+            note["kind"] == kind
+                && note["incident_id"].as_str().is_some_and(|id| id.starts_with(&format!("{incident}-")))
+        };
+        wait_for(&format!("{incident} is told: {kind}"), || self.inbox().into_iter().find(is_it))
+    }
+}
