@@ -154,10 +154,11 @@ fn history_is_in_the_state_directory_for_a_month_unless_the_file_says_otherwise(
         ("sqlite", Span::from_secs(30 * 86_400), 1 << 30)
     );
     assert_eq!((history.raw, history.five_minutes), (Span::from_secs(7_200), Span::from_secs(7 * 86_400)));
-    let text = "[services.api]\nunit = 'api.service'\n[history]\nurl = 'postgres://u:hush@h/d'\nretention = '1h'\nmax_size = 4194304";
+    let text = "[services.api]\nunit = 'api.service'\n[history]\nurl = 'postgres://u:hush@h/d'\nretention = '1h'\nmax_size = '4 MiB'";
     let config = good(text);
     assert_eq!((config.history.url.expose(), config.history.max_size), ("postgres://u:hush@h/d", 4 << 20));
     assert!(!format!("{config:?}").contains("hush"));
+    assert_eq!(good(&text.replace("'4 MiB'", "0x40_0001")).history.max_size, (4 << 20) + 1);
     assert_eq!(
         good(&text.replace("postgres://u:hush@h/d", "sqlite:/srv/h.db")).history.url.expose(),
         "sqlite:/srv/h.db"
