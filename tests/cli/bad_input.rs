@@ -69,6 +69,41 @@ const CASES: &[Case] = &[
     ),
     ("a unit with a slash", "[services.a]\nunit = \"../x.service\"", 2, "services.a.unit", &["'/'"]),
     ("a unit with a newline", "[services.a]\nunit = \"x.service\\nReboot\"", 2, "services.a.unit", &["\\n"]),
+    (
+        "a webhook without a URL",
+        "[services.a]\nunit = \"a.service\"\n[[alerts.channels]]\ntype = \"webhook\"\nname = \"hook\"",
+        3,
+        "alerts.channels[0].url",
+        &["is missing", "where to post"],
+    ),
+    (
+        "a key of another type of channel",
+        "[services.a]\nunit = \"a.service\"\n[[alerts.channels]]\ntype = \"log\"\nname = \"log\"\nchat_id = \"1\"",
+        6,
+        "alerts.channels[0].chat_id",
+        &["belongs to a channel of type telegram"],
+    ),
+    (
+        "a condition that is none",
+        "[services.a]\nunit = \"a.service\"\n[[alerts.rules]]\nname = \"R\"\ntype = \"own\"\nwhen = \"cpu_percent > (9\"",
+        6,
+        "alerts.rules[0].when",
+        &["not CEL", "column 17", "such as"],
+    ),
+    (
+        "an escalation to a channel that there is not",
+        "[services.a]\nunit = \"a.service\"\n[[alerts.escalation]]\nchannels = [\"lgo\"]",
+        4,
+        "alerts.escalation[0].channels[0]",
+        &["did you mean log?"],
+    ),
+    (
+        "what only a channel can tell",
+        "[services.a]\nunit = \"a.service\"\n[[alerts.channels]]\ntype = \"telegram\"\nname = \"tg\"\nbot_token = \"1:x\"\nchat_id = \"ops\"",
+        7,
+        "alerts.channels[0].chat_id",
+        &["is no chat", "channel tg"],
+    ),
     ("a unit for a shell", "[services.a]\nunit = \"x;reboot.service\"", 2, "services.a.unit", &["';'"]),
 ];
 
@@ -144,6 +179,18 @@ fn a_plan_that_cannot_be_made_is_json_where_json_was_asked_for() {
     let answer: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out:?}"));
     assert_eq!(answer["ok"], false);
     assert_eq!(answer["problems"][0]["path"], "services.api.unit");
+}
+
+#[test]
+fn a_flag_that_is_no_url_is_a_mistake_of_the_configuration_and_not_repeated() {
+    let folder = Folder::new("flag");
+    let file = folder.write("good.toml", b"[services.api]\nunit = \"a.service\"\n");
+    let state = folder.path().join("state").display().to_string();
+    for flag in ["-slack-webhook", "-webhook-url"] {
+        let (_, err) = run(&["-exec", "-conf", &file, "-state-dir", &state, flag, "hunter2"], 78);
+        assert!(err.contains("alerts.channels") && err.contains("of a flag") && !err.contains("hunter2"), "{err}");
+        assert!(!folder.path().join("state").exists(), "{flag}: nothing is started");
+    }
 }
 
 #[test]

@@ -100,6 +100,9 @@ fn channel(item: &Item, base: &Path, report: &mut Report<'_>) -> Option<Channel>
             continue;
         }
         let doc = CHANNEL.key(key).map_or("", |key| key.doc).trim_end_matches('.');
+        // A doc says for each type what the key is there: `webhook: where to post. alertmanager: where it is.`
+        let mut parts = doc.split(". ").filter_map(|part| part.strip_prefix(kind)?.strip_prefix(": "));
+        let doc = parts.next().unwrap_or(doc);
         report.complain(&join(&item.path, key), Complaint::new("is missing").hint(doc));
     }
     // What is missing or was refused has been told.

@@ -8,10 +8,11 @@ use crate::{
     form::Form,
     load::Outside,
     problem::{Complaint, Problems},
+    size::size,
     syntax::Lines,
     text,
     tree::{Object, Places, join},
-    value::{duration, integer, nanoseconds, near, one_of, wrong_type},
+    value::{duration, integer, nanoseconds, near, number, one_of, wrong_type},
 };
 use serde_json::Value;
 use toml::de::{DeArray, DeTable, DeValue};
@@ -86,6 +87,13 @@ impl Walk<'_> {
                 .expanded(text, secret)
                 .and_then(|(text, private)| duration(&text, private, min, max))
                 .map(Value::from),
+            (Kind::Size { min, max }, DeValue::Integer(given)) => {
+                let text = number(given).map_or_else(|| given.to_string(), |number| number.to_string());
+                size(&text, secret, min, max).map(Value::from)
+            }
+            (Kind::Size { min, max }, DeValue::String(text)) => {
+                self.expanded(text, secret).and_then(|(text, private)| size(&text, private, min, max)).map(Value::from)
+            }
             (Kind::OneOf(words), DeValue::String(text)) => {
                 self.expanded(text, secret).and_then(|(text, private)| one_of(words, text, private)).map(Value::from)
             }

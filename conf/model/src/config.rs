@@ -155,6 +155,7 @@ pub struct History {
     #[serde(rename = "retention_5m")]
     pub five_minutes: Span,
     /// The most that the file of SQLite may have, in bytes.
+    #[serde(deserialize_with = "crate::size::deserialize")]
     pub max_size: u64,
 }
 

@@ -41,6 +41,8 @@ pub enum Form {
     Host,
     /// A chain's key: letters, digits, `-_`.
     Chain,
+    /// A type of alerts: letters, digits, `-_`.
+    AlertType,
     /// An IP address.
     Address,
     /// `host:port`.
@@ -83,6 +85,7 @@ impl Form {
             Self::Unit => "a unit such as `api.service`",
             Self::Host => "a host name",
             Self::Chain => "a chain's name",
+            Self::AlertType => "a type of alerts",
             Self::Address => "an IP address",
             Self::HostPort | Self::Peer => "`host:port`",
             Self::Url => "a URL",
@@ -123,7 +126,7 @@ impl Form {
             Self::Unit => name(text, UnitName::new(text)),
             Self::Host if text.is_empty() => Ok(()),
             Self::Host => name(text, HostName::new(text)),
-            Self::Chain => {
+            Self::Chain | Self::AlertType => {
                 only(text, MAX_CHAIN, |c| c.is_ascii_alphanumeric() || "-_".contains(c), "ASCII letters, digits and -_")
             }
             Self::Header => only(

@@ -28,6 +28,7 @@ mod rule;
 pub mod schema;
 mod secret;
 mod service;
+mod size;
 mod syntax;
 mod text;
 mod tree;

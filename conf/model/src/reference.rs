@@ -2,6 +2,7 @@
 
 use crate::{
     catalogue::{Key, Kind, Literal, Preset, ROOT, Section},
+    size,
     tree::join,
     value::plain,
 };
@@ -88,6 +89,7 @@ fn value(kind: Kind) -> String {
         Kind::Bool => "`true` or `false`".to_owned(),
         Kind::Integer { min, max } => format!("{min} to {max}"),
         Kind::Duration { min, max } => format!("duration, {} to {}", plain(min), plain(max)),
+        Kind::Size { min, max } => format!("size, {} to {}", size::plain(min), size::plain(max)),
         Kind::Text(form) => form.noun().to_owned(),
         Kind::OneOf(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "),
         Kind::ListOf(item) => format!("list of: {}", value(*item)),

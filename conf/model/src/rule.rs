@@ -32,7 +32,7 @@ struct Item {
 
 /// The rules, and what they are of.
 pub(crate) struct Built {
-    /// Absent if something of them was refused.
+    /// Absent if one does not compile, or there is none of a name; that has been told.
     pub(crate) rules: Option<Rules>,
     /// The types of alerts that there are.
     pub(crate) types: BTreeSet<String>,
@@ -50,7 +50,17 @@ pub(crate) fn rules(given: &[Value], enabled: &[String], disabled: &[String], re
         report.complain("alerts.rules", Complaint::new(format!("more than {MAX_RULES} rules")));
         return Built { rules: None, types };
     }
-    let items: Vec<Item> = given.iter().enumerate().filter_map(|(index, value)| item(index, value, report)).collect();
+    let mut seen = BTreeSet::new();
+    let mut items: Vec<Item> =
+        given.iter().enumerate().filter_map(|(index, value)| item(index, value, report)).collect();
+    items.retain(|item| {
+        let is_new = seen.insert(item.spec.name.clone());
+        if !is_new {
+            let complaint = Complaint::new(format!("{} is already a rule", item.spec.name));
+            report.complain(&join(&item.path, "name"), complaint.hint("give this one another name"));
+        }
+        is_new
+    });
     for (key, list) in [("enabled_rules", enabled), ("disabled_rules", disabled)] {
         for (index, name) in list.iter().enumerate().filter(|(_, name)| !names.contains(*name)) {
             let hint = format!("there are {}", names.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
@@ -58,8 +68,7 @@ pub(crate) fn rules(given: &[Value], enabled: &[String], disabled: &[String], re
             report.unknown(&path, format!("there is no rule {name}"), name, &names, &hint);
         }
     }
-    let is_whole = items.len() == given.len();
-    let rules = compile(items, report).filter(|_| is_whole);
+    let rules = compile(items, report);
     let rules = rules.and_then(|mut rules| rules.select(enabled, disabled).is_ok().then_some(rules));
     Built { rules, types }
 }
@@ -104,9 +113,9 @@ fn item(index: usize, value: &Value, report: &mut Report<'_>) -> Option<Item> {
         None => base.of,
         Some([k, n]) => (*k, *n),
         Some(list) => {
-            let complaint = Complaint::new(format!("has {} numbers; two are needed", list.len()));
+            let complaint = Complaint::new(format!("needs two numbers, has {}", list.len()));
             report.complain(&join(&path, "of"), complaint.maybe_hint(hint("of")));
-            return None;
+            base.of
         }
     };
     let or = |own: String, base: String| if own.trim().is_empty() { base } else { own };

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 /// A text with a variable in it: what it becomes is not known here.
 const VARIABLE: &str = r"\$\{";
 const DURATION: &str = r"^\s*(0|([0-9]*\.?[0-9]*(ns|us|µs|ms|s|m|h|d))+)\s*$|\$\{";
+const SIZE: &str = r"^\s*[0-9]+\s*([KMGT]iB|[kMGT]?B)?\s*$|\$\{";
 
 /// The schema, the same for every build.
 pub fn json_schema() -> Value {
@@ -60,6 +61,10 @@ fn kind(of: Kind) -> Object {
         Kind::Duration { min, max } => json!({ "anyOf": [
             { "type": "string", "pattern": DURATION },
             { "type": "integer", "minimum": nanoseconds(min), "maximum": nanoseconds(max) },
+        ] }),
+        Kind::Size { min, max } => json!({ "anyOf": [
+            { "type": "string", "pattern": SIZE },
+            { "type": "integer", "minimum": min, "maximum": max },
         ] }),
         Kind::Text(_) => json!({ "type": "string" }),
         Kind::OneOf(words) => json!({ "anyOf": [{ "enum": words }, { "type": "string", "pattern": VARIABLE }] }),

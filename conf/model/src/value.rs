@@ -27,6 +27,7 @@ pub(crate) fn wrong_type(kind: Kind, value: &DeValue<'_>, path: &str) -> Complai
         Kind::Bool => ("true or false", None),
         Kind::Integer { .. } => ("a whole number", None),
         Kind::Duration { .. } => ("a duration", Some("such as \"30s\", \"5m\" or \"1h30m\"".to_owned())),
+        Kind::Size { .. } => ("a size", Some("such as \"500MiB\" or \"2GiB\"".to_owned())),
         Kind::Text(form) => (form.noun(), Some("in quotes".to_owned())),
         Kind::OneOf(words) => ("a word", Some(format!("one of {}", quoted(words)))),
         Kind::ListOf(Kind::Section(_)) => ("a list of tables", Some(format!("each under a header [[{path}]]"))),
@@ -50,7 +51,8 @@ fn quoted(words: &[&str]) -> String {
     words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
 }
 
-fn number(number: &DeInteger<'_>) -> Option<i64> {
+/// It, unless it is too long for one.
+pub(crate) fn number(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 

@@ -33,7 +33,7 @@ pub(crate) const ALERTS: Section = Section::new(
             .or(Literal::Text("24h")),
         key(
             "group_by",
-            Kind::MapOf(Form::Chain, &Kind::OneOf(&["service", "host", "chain", "fleet"])),
+            Kind::MapOf(Form::AlertType, &Kind::OneOf(&["service", "host", "chain", "fleet"])),
             "What alerts of a type are one incident, by type. Others are by service, but `sync_stalled` is by chain.",
         ),
         key("channels", Kind::ListOf(&Kind::Section(&CHANNEL)), "Where notes go.").or(Literal::EmptyList),

@@ -76,7 +76,7 @@ const KEYS: [Key; 35] = [
     .or(Literal::EmptyList)
     .secret(),
     key("webhook_url", Kind::Text(Form::Url), "slack: the incoming webhook. discord: the webhook.").secret(),
-    key("bot_token", Kind::Text(Form::Line), "slack: a bot's token (`xoxb-…`), instead of a webhook. telegram: the bot's.")
+    key("bot_token", Kind::Text(Form::Line), "slack: a bot's token (`xoxb-…`), instead of a webhook. telegram: the bot's token.")
         .secret(),
     key("channel", Kind::Text(Form::Line), "slack: the bot's channel, `C0123456789` or `#name`."),
     key("api_url", Kind::Text(Form::Url), "slack (bot), pagerduty, telegram: another API than their own.").secret(),

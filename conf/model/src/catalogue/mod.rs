@@ -110,6 +110,13 @@ pub enum Kind {
         /// The longest.
         max: Span,
     },
+    /// A number of bytes as `"1GiB"`, or as a number, within bounds, both included.
+    Size {
+        /// The least.
+        min: u64,
+        /// The most.
+        max: u64,
+    },
     /// A text of some form.
     Text(Form),
     /// One of these words.
@@ -142,7 +149,7 @@ pub enum Literal {
     Bool(bool),
     /// A number.
     Integer(i64),
-    /// A text, a word or a duration.
+    /// A text, a word, a duration or a size.
     Text(&'static str),
     /// A list of words.
     Words(&'static [&'static str]),

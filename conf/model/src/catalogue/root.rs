@@ -114,8 +114,8 @@ const HISTORY: Section = Section::new(
             "How long sums over five minutes are kept; then hours remain.",
         )
         .or(Literal::Text("7d")),
-        key("max_size", integer(4 << 20, 1 << 46), "The most that the file of `sqlite` may have, in bytes.")
-            .or(Literal::Integer(1 << 30)),
+        key("max_size", Kind::Size { min: 4 << 20, max: 64 << 40 }, "The most that the file of `sqlite` may have.")
+            .or(Literal::Text("1GiB")),
     ],
 );
 

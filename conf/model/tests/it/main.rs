@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "clippy knows only functions marked #[test] as tests")]
 
+mod alerts;
 mod bad_input;
 mod dotidx;
 mod examples;
