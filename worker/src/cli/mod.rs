@@ -4,6 +4,7 @@ mod flags;
 mod fleet;
 mod print;
 mod report;
+mod rules;
 mod services;
 mod targets;
 
@@ -159,6 +160,8 @@ enum Command {
     PauseAll(fleet::Order),
     /// Supervise all services of the fleet again
     ResumeAll(fleet::Order),
+    /// Show the alert rules of the dixmgr that runs here, or switch one on or off
+    Rules(rules::Ask),
     /// Print the JSON schema of the configuration
     #[command(hide = true)]
     Schema,
@@ -242,6 +245,7 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Promote { cluster, member, order } => runtime()?.block_on(fleet::promote(&cluster, &member, &order)),
         Command::PauseAll(order) => runtime()?.block_on(fleet::all(CommandKind::Pause, &order)),
         Command::ResumeAll(order) => runtime()?.block_on(fleet::all(CommandKind::Resume, &order)),
+        Command::Rules(ask) => runtime()?.block_on(rules::run(&ask)),
         Command::Schema => report::schema(),
         Command::Reference => report::reference(),
     }
