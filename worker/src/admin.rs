@@ -1,18 +1,18 @@
-//! The admin server: metrics, liveness, readiness, and what the agent knows.
+//! The admin server: metrics, liveness, readiness, what the agent knows, and the switches of its rules.
 //!
 //! It starts before Temporal and before systemd has answered, so that a dixmgr in trouble can be looked at. Who asks is bounded
-//! (`serving`).
+//! (`serving`). Whoever reaches it may look; only who is on this machine may switch something, and no page of a browser may.
 
 use crate::agent::Handle;
 use crate::exit::Failure;
 use crate::serving::{self, Bounds};
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::extract::{ConnectInfo, Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use dixmgr_telemetry::Metrics;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -21,6 +21,8 @@ use tokio::sync::watch;
 pub(crate) struct Admin {
     pub(crate) metrics: Metrics,
     pub(crate) agent: Handle,
+    /// Where it listens: who comes from there is on this machine.
+    pub(crate) listens: IpAddr,
     /// True when all states are known.
     pub(crate) ready: watch::Receiver<bool>,
 }
@@ -44,6 +46,8 @@ pub(crate) async fn serve(listener: TcpListener, admin: Admin) {
         .route("/live", get(async || "live\n"))
         .route("/ready", get(ready))
         .route("/api/v1/services", get(services))
+        .route("/api/v1/rules", get(rules))
+        .route("/api/v1/rules/{name}", post(switch))
         .with_state(admin);
     serving::serve(listener, router, Bounds::default()).await;
 }
@@ -68,4 +72,64 @@ async fn ready(State(admin): State<Admin>) -> Response {
 
 async fn services(State(admin): State<Admin>) -> Response {
     Json(admin.agent.snapshot().await).into_response()
+}
+
+async fn rules(State(admin): State<Admin>) -> Response {
+    match admin.agent.rules().await {
+        Some(rules) => Json(rules).into_response(),
+        None => (StatusCode::NOT_FOUND, "alerting is off\n").into_response(),
+    }
+}
+
+async fn switch(
+    State(admin): State<Admin>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    if !is_allowed(peer.ip(), admin.listens, &headers) {
+        let reason = "rules are switched from this machine only, with `dixmgr rules NAME on|off`\n";
+        return (StatusCode::FORBIDDEN, reason).into_response();
+    }
+    let on = match query.as_deref() {
+        Some("on=true") => true,
+        Some("on=false") => false,
+        _ => return (StatusCode::BAD_REQUEST, "say ?on=true or ?on=false\n").into_response(),
+    };
+    match admin.agent.switch_rule(name, on).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(reason) => (StatusCode::NOT_FOUND, reason + "\n").into_response(),
+    }
+}
+
+/// A browser says where the page is from that asks; nobody else does.
+fn is_allowed(peer: IpAddr, listens: IpAddr, headers: &HeaderMap) -> bool {
+    let peer = peer.to_canonical();
+    let is_here = peer.is_loopback() || peer == listens.to_canonical();
+    is_here && !headers.contains_key(header::ORIGIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn only_who_is_on_this_machine_and_no_page_may_switch_something() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let (any, one, plain) = (ip("0.0.0.0"), ip("10.0.0.5"), HeaderMap::new());
+        for (peer, listens, allowed) in [
+            ("127.0.0.1", any, true),
+            ("::1", any, true),
+            ("::ffff:127.0.0.1", any, true),
+            ("10.0.0.5", one, true),
+            ("10.0.0.6", one, false),
+            ("192.0.2.1", any, false),
+        ] {
+            assert_eq!(is_allowed(ip(peer), listens, &plain), allowed, "{peer} at {listens}");
+        }
+        let page = HeaderMap::from_iter([(header::ORIGIN, HeaderValue::from_static("http://127.0.0.1:9090"))]);
+        assert!(!is_allowed(ip("127.0.0.1"), any, &page));
+    }
 }

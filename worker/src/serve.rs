@@ -131,7 +131,8 @@ async fn start_admin(
         tracing::warn!(%address, "the admin server can be reached from other machines");
     }
     tracing::info!("metrics on http://{address}/metrics");
-    let admin = Admin { metrics: metrics.clone(), agent: agent.clone(), ready: ready.clone() };
+    let (metrics, agent, ready) = (metrics.clone(), agent.clone(), ready.clone());
+    let admin = Admin { metrics, agent, listens: address.ip(), ready };
     tokio::spawn(admin::serve(listener, admin));
     Ok(format!("http://{address}"))
 }

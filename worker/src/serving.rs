@@ -5,10 +5,12 @@
 //!
 //! Rejected: `axum::serve`, which bounds neither.
 
-use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,13 +47,13 @@ impl Default for Bounds {
     }
 }
 
-/// Serves for as long as it is polled.
+/// Serves for as long as it is polled. Handlers may ask who the peer is (`ConnectInfo<SocketAddr>`).
 pub(crate) async fn serve(listener: TcpListener, router: Router, bounds: Bounds) {
     let room = Arc::new(Semaphore::new(bounds.connections));
     // Nobody closes it.
     while let Ok(place) = Arc::clone(&room).acquire_owned().await {
-        let stream = accept(&listener).await;
-        let router = router.clone();
+        let (stream, peer) = accept(&listener).await;
+        let router = router.clone().layer(Extension(ConnectInfo(peer)));
         tokio::spawn(async move {
             answer(stream, router, bounds).await;
             drop(place);
@@ -59,10 +61,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, bounds: Bounds)
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(error) => {
                 tracing::debug!("a connection was not accepted: {error}");
                 tokio::time::sleep(PAUSE).await;

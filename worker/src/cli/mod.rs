@@ -5,6 +5,7 @@ mod flags;
 mod fleet;
 mod print;
 mod report;
+mod rules;
 mod services;
 mod targets;
 
@@ -179,6 +180,8 @@ enum Command {
     Resolve(alerts::About),
     /// Send a test through a channel
     TestAlert(alerts::Trial),
+    /// Show the alert rules of the dixmgr that runs here, or switch one on or off
+    Rules(rules::Ask),
     /// Print the JSON schema of the configuration
     #[command(hide = true)]
     Schema,
@@ -267,6 +270,7 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Silences(ask) => runtime()?.block_on(alerts::list_silences(&ask)),
         Command::Resolve(about) => runtime()?.block_on(alerts::resolve(&about)),
         Command::TestAlert(trial) => runtime()?.block_on(alerts::test(&trial)),
+        Command::Rules(ask) => runtime()?.block_on(rules::run(&ask)),
         Command::Schema => report::schema(),
         Command::Reference => report::reference(),
     }

@@ -20,18 +20,46 @@ pub(crate) struct At {
     /// The configuration that names the services [default: those of the dixmgr that runs here]
     #[arg(long, value_name = "FILE")]
     conf: Option<PathBuf>,
-    /// Whose services, if several hosts' state is on this machine
-    #[arg(long, value_name = "NAME")]
-    host: Option<HostName>,
-    /// Where the dixmgr that runs here remembers
-    #[arg(long, value_name = "DIR")]
-    state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    here: Here,
     /// Frontend of the Temporal cluster
     #[arg(long, value_name = "HOST:PORT")]
     temporal_host: Option<String>,
     /// Its namespace
     #[arg(long, value_name = "NAME")]
     temporal_namespace: Option<String>,
+}
+
+/// Which dixmgr of this machine.
+#[derive(Debug, Args)]
+pub(super) struct Here {
+    /// Whose services, if several hosts' state is on this machine
+    #[arg(long, value_name = "NAME")]
+    host: Option<HostName>,
+    /// Where the dixmgr that runs here remembers
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+impl Here {
+    /// What it has left word of; `None` if none runs.
+    fn running(&self) -> Result<Option<Running>, Failure> {
+        let host = crate::host::name(self.host.clone())?;
+        let root = self.state_dir.clone().unwrap_or_else(state_dir::default_root);
+        Ok(state_dir::running(&state_dir::folder(&root, &host, false)))
+    }
+
+    /// The address of its admin server, and somebody to ask it.
+    pub(super) fn admin(&self) -> Result<(String, reqwest::Client), Failure> {
+        let running =
+            self.running()?.ok_or_else(|| anyhow!("no dixmgr runs here; is -host or -state-dir another one?"))?;
+        let off = || anyhow!("the dixmgr that runs here has no admin server; start it without -metrics=false");
+        Ok((running.admin.ok_or_else(off)?, http().context("cannot ask over HTTP")?))
+    }
+}
+
+fn http() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()
 }
 
 /// A service and where its workflow is.
@@ -61,9 +89,7 @@ pub(super) async fn client(at: &At) -> Result<Client, Failure> {
 }
 
 async fn reach(at: &At) -> Result<(Client, Option<dixmgr_model::Config>, Option<Running>), Failure> {
-    let host = crate::host::name(at.host.clone())?;
-    let root = at.state_dir.clone().unwrap_or_else(state_dir::default_root);
-    let running = state_dir::running(&state_dir::folder(&root, &host, false));
+    let running = at.here.running()?;
     let config = match &at.conf {
         Some(file) => Some(dixmgr_model::load(file).map_err(|errors| Failure::Config(errors.to_string()))?),
         None => None,
@@ -120,16 +146,13 @@ pub(super) struct Seen {
 
 /// What the dixmgr that runs here sees by itself: all there is to say while Temporal cannot be reached.
 pub(super) async fn seen_here(at: &At) -> Vec<Seen> {
-    let Ok(host) = crate::host::name(at.host.clone()) else { return Vec::new() };
-    let root = at.state_dir.clone().unwrap_or_else(state_dir::default_root);
-    let running = state_dir::running(&state_dir::folder(&root, &host, false));
+    let Ok(running) = at.here.running() else { return Vec::new() };
     from_agent(running.as_ref()).await.unwrap_or_default()
 }
 
 async fn from_agent(running: Option<&Running>) -> Option<Vec<Seen>> {
     let admin = running?.admin.as_ref()?;
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build().ok()?;
-    let body = http.get(format!("{admin}/api/v1/services")).send().await.ok()?.bytes().await.ok()?;
+    let body = http().ok()?.get(format!("{admin}/api/v1/services")).send().await.ok()?.bytes().await.ok()?;
     serde_json::from_slice(&body).ok()
 }
 
