@@ -7,6 +7,7 @@ mod admin;
 mod agent;
 mod cli;
 mod exit;
+mod history;
 mod host;
 mod host_watch;
 mod notify;

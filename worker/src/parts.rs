@@ -2,6 +2,7 @@
 
 use crate::agent::Handle;
 use crate::agent::Options;
+use crate::history::History;
 use crate::host;
 use crate::resources::Measuring;
 use crate::senses::Runs;
@@ -20,6 +21,15 @@ use dixmgr_telemetry::{Metrics, Room};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// What most parts are given.
+#[derive(Clone)]
+pub(crate) struct Common {
+    pub(crate) agent: Handle,
+    pub(crate) metrics: Metrics,
+    pub(crate) history: History,
+    pub(crate) checker: NodeChecker,
+}
+
 /// How many series there will be.
 pub(crate) fn room(settings: &Settings, services: &[Service]) -> Room {
     let measured = services.iter().filter(|service| settings.measures && service.resources).count();
@@ -31,39 +41,34 @@ pub(crate) fn activities(
     settings: &Settings,
     services: &[Service],
     observer: &Observer,
-    metrics: &Metrics,
-    agent: &Handle,
-    checker: &NodeChecker,
+    common: &Common,
 ) -> HostActivities {
     let control: Arc<dyn UnitControl> = match settings.mode {
         Mode::Exec => Arc::new(Control::new(observer)),
         Mode::Watch => Arc::new(ObserveOnly),
     };
     let allowed = services.iter().map(|service| (service.spec.unit.clone(), service.spec.name.clone()));
-    let agent = agent.clone();
+    let (agent, history) = (common.agent.clone(), common.history.clone());
     HostActivities {
         allowed: Arc::new(Allowed::new(allowed)),
         reader: Arc::new(observer.clone()),
         control,
-        nodes: Nodes::new(checker.clone(), services.iter().flat_map(nodes)),
+        nodes: Nodes::new(common.checker.clone(), services.iter().flat_map(nodes)),
         endpoints: Endpoints::new(services.iter().flat_map(endpoints)),
-        metrics: metrics.clone(),
+        metrics: common.metrics.clone(),
         recheck: Arc::new(move |service| agent.recheck(service)),
+        witness: Arc::new(move |news| history.ordered(news)),
     }
 }
 
-pub(crate) fn measuring(
-    settings: &Settings,
-    services: &[Service],
-    observer: &Observer,
-    metrics: &Metrics,
-) -> Measuring {
+pub(crate) fn measuring(settings: &Settings, services: &[Service], observer: &Observer, common: &Common) -> Measuring {
     let measured = services.iter().filter(|service| service.resources);
     Measuring {
         services: measured.map(|service| (service.spec.name.to_string(), service.spec.unit.clone())).collect(),
         interval: settings.config.resources.sample_interval.duration(),
         reader: Arc::new(observer.clone()),
-        metrics: metrics.clone(),
+        metrics: common.metrics.clone(),
+        history: common.history.clone(),
     }
 }
 
@@ -83,7 +88,13 @@ fn endpoints(service: &Service) -> impl Iterator<Item = (Endpoint, String)> {
     })
 }
 
-pub(crate) fn agent_options(settings: &Settings, services: Vec<Service>, allowed: Arc<Allowed>, runs: Runs) -> Options {
+pub(crate) fn agent_options(
+    settings: &Settings,
+    services: Vec<Service>,
+    allowed: Arc<Allowed>,
+    runs: Runs,
+    history: History,
+) -> Options {
     let prefix = &settings.endpoint.prefix;
     let id_of = |service: &Service| format!("{prefix}{}", service.origin.workflow_id());
     let here: BTreeSet<_> = services.iter().map(|service| service.spec.name.clone()).collect();
@@ -113,6 +124,7 @@ pub(crate) fn agent_options(settings: &Settings, services: Vec<Service>, allowed
         boot: host::boot_id(),
         services: services.into_iter().map(with_id).collect(),
         runs,
+        history,
         generation: Box::new(move |unit| allowed.generation(unit)),
     }
 }

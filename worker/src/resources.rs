@@ -3,6 +3,7 @@
 //! Apart from the agent, which owns what is known of services: a sample reads thousands of files, and must not hold up the news
 //! of a failure. Where a unit's processes are is asked of systemd once it is up, and again whenever nothing was found there.
 
+use crate::history::History;
 use dixmgr_contract::UnitName;
 use dixmgr_procfs::{Pressure, Roots, Sampler, Stalled, Usage};
 use dixmgr_systemd::UnitReader;
@@ -18,6 +19,7 @@ pub(crate) struct Measuring {
     pub(crate) interval: Duration,
     pub(crate) reader: Arc<dyn UnitReader>,
     pub(crate) metrics: Metrics,
+    pub(crate) history: History,
 }
 
 /// A service and where its processes are; empty while that is not known.
@@ -29,7 +31,7 @@ struct Place {
 
 /// Samples for as long as the program runs.
 pub(crate) async fn measure(measuring: Measuring) {
-    let Measuring { services, interval, reader, metrics } = measuring;
+    let Measuring { services, interval, reader, metrics, history } = measuring;
     raise_file_limit();
     let mut places: Vec<_> =
         services.into_iter().map(|(service, unit)| Place { service, unit, control_group: String::new() }).collect();
@@ -57,6 +59,7 @@ pub(crate) async fn measure(measuring: Measuring) {
                 place.control_group.clear();
             }
             metrics.services().set_figures(&place.service, figures(&usage));
+            history.usage(&place.service, &usage);
         }
     }
 }

@@ -6,6 +6,7 @@ use super::outbox::{News, Outbox, PARALLEL};
 use super::sketch::{self, Digest};
 use super::tracked::Tracked;
 use super::{Message, Options};
+use crate::history::{Ledger, Sight};
 use dixmgr_contract::OnDependencyLoss;
 use dixmgr_contract::{ServiceName, UnitName, UnitState, Verdict};
 use dixmgr_systemd::{FeedEvent, UnitChange, UnitFeed};
@@ -40,6 +41,7 @@ pub(crate) struct Agent {
     /// Who lists this service in its `after`.
     dependants: Vec<Vec<usize>>,
     outbox: Outbox,
+    ledger: Ledger,
     courier: Option<Arc<dyn Courier>>,
     deliveries: JoinSet<Delivered>,
     /// All states are known.
@@ -87,6 +89,7 @@ impl Agent {
             by_unit: tracked.iter().enumerate().map(|(index, one)| (one.spec.unit.clone(), index)).collect(),
             by_name: tracked.iter().enumerate().map(|(index, one)| (one.spec.name.clone(), index)).collect(),
             outbox: Outbox::new(tracked.len()),
+            ledger: Ledger::new(options.history.clone()),
             options,
             metrics,
             memory,
@@ -137,12 +140,29 @@ impl Agent {
             FeedEvent::Disconnected { reason } => {
                 BusLost { bus: self.bus, reason: &reason }.emit(&self.metrics);
                 self.synced = false;
+                self.ledger.lose_sight("the connection to systemd is lost");
                 for one in &self.tracked {
                     self.metrics.services().set_health(one.name().as_str(), None);
                 }
             }
-            FeedEvent::Stopping(stopping) => self.stopping = stopping,
+            FeedEvent::Stopping(stopping) => {
+                self.stopping = stopping;
+                self.record_all();
+            }
         }
+    }
+
+    /// Shows a service to the history. What stops with the machine is nobody's outage.
+    fn record(&mut self, index: usize, at: Instant) {
+        let one = &self.tracked[index];
+        let (service, policy, verdicts) = (one.name(), &one.spec.policy, one.sensed.as_deref().unwrap_or_default());
+        if let Some(unit) = one.unit.as_ref().filter(|_| !self.stopping) {
+            self.ledger.see(Sight { service, policy, unit, verdicts, at });
+        }
+    }
+
+    fn record_all(&mut self) {
+        (0..self.tracked.len()).for_each(|index| self.record(index, Instant::now()));
     }
 
     /// Every state is known: from here on, silence means that nothing has changed.
@@ -162,6 +182,7 @@ impl Agent {
             tracing::info!(services = self.tracked.len(), up, "all services observed");
             self.ready.send_replace(true);
         }
+        self.record_all();
         for index in 0..self.tracked.len() {
             self.update_dependencies(index);
             self.schedule(index);
@@ -185,6 +206,7 @@ impl Agent {
                 self.options.runs.set(index, is_up.then_some(run));
             }
         }
+        self.record(index, self.tracked[index].at);
         if self.synced {
             self.reconsider(index, moved);
         }
@@ -219,6 +241,7 @@ impl Agent {
             }
         }
         one.sensed = Some(verdicts);
+        self.record(index, Instant::now());
         self.reconsider(index, true);
     }
 
@@ -231,6 +254,7 @@ impl Agent {
             if change.state.restarts >= before { change.state.restarts - before } else { change.state.restarts };
         if by_systemd > 0 {
             self.metrics.services().add_restarts(one.spec.name.as_str(), u64::from(by_systemd));
+            self.options.history.restarted_by_systemd(one.spec.name.as_str());
         }
         let newly_absent = sketch::is_absent(&change.state) && !one.unit.as_ref().is_some_and(sketch::is_absent);
         let (service, unit) = (&one.spec.name, &one.spec.unit);

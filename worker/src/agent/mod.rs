@@ -20,6 +20,7 @@ pub(crate) use self::core::Agent;
 pub(crate) use courier::{Courier, DeliveryError, Parcel};
 pub(crate) use memory::Memory;
 
+use crate::history::History;
 use crate::senses::Runs;
 use dixmgr_contract::{HostName, ServiceName, UnitState, Verdict};
 use dixmgr_model::Service;
@@ -42,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) services: Vec<(Service, String)>,
     /// Where the senses see what runs.
     pub(crate) runs: Runs,
+    /// Where changes of health are recorded.
+    pub(crate) history: History,
     /// The newest generation acted on for a unit.
     pub(crate) generation: Box<dyn Fn(&dixmgr_contract::UnitName) -> u64 + Send + Sync>,
 }

@@ -1,6 +1,7 @@
 //! The agent against a fake systemd and a fake courier: what is told, how often, in which order.
 
 use super::{Agent, Courier, DeliveryError, Handle, Memory, Message, Options, Parcel};
+use crate::history::History;
 use crate::senses::Runs;
 use dixmgr_contract::{ActiveState, LoadState, Observation, UnitName, UnitState, Verdict};
 use dixmgr_systemd::FakeSystemd;
@@ -84,6 +85,7 @@ impl Bench {
             boot: "boot".into(),
             services,
             runs: Runs::default(),
+            history: History::in_folder(&folder).0,
             generation: Box::new(|_| 0),
         };
         let (ready, _) = watch::channel(false);

@@ -4,18 +4,20 @@ use super::RunFlags;
 use std::ffi::OsString;
 
 /// The long flags that the Go version, or this one, has; a single dash before any other word is left alone.
-const FLAGS: [&str; 19] = [
+const FLAGS: [&str; 22] = [
     "alerts",
     "conf",
     "create-namespace",
     "exec",
     "help",
     "host",
+    "limit",
     "metrics",
     "metrics-port",
     "output",
     "reason",
     "resource-monitoring",
+    "since",
     "slack-webhook",
     "state-dir",
     "take-over",
@@ -24,6 +26,7 @@ const FLAGS: [&str; 19] = [
     "version",
     "watch",
     "webhook-url",
+    "window",
 ];
 
 /// Writes `-conf` as `--conf`, and leaves everything else as it is.

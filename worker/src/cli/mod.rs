@@ -2,9 +2,11 @@
 
 mod flags;
 mod fleet;
+mod past;
 mod print;
 mod report;
 mod services;
+mod table;
 mod targets;
 
 use crate::exit::Failure;
@@ -159,6 +161,14 @@ enum Command {
     PauseAll(fleet::Order),
     /// Supervise all services of the fleet again
     ResumeAll(fleet::Order),
+    /// Show what happened to services, the newest last
+    History(past::Happened),
+    /// Show how long services were up; unknown time is counted apart
+    Uptime(past::Uptime),
+    /// Show incidents, the newest last
+    Incidents(past::Incidents),
+    /// Write the whole history as JSON, a line each
+    Export(past::Everything),
     /// Print the JSON schema of the configuration
     #[command(hide = true)]
     Schema,
@@ -242,6 +252,10 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Promote { cluster, member, order } => runtime()?.block_on(fleet::promote(&cluster, &member, &order)),
         Command::PauseAll(order) => runtime()?.block_on(fleet::all(CommandKind::Pause, &order)),
         Command::ResumeAll(order) => runtime()?.block_on(fleet::all(CommandKind::Resume, &order)),
+        Command::History(asked) => runtime()?.block_on(past::history(&asked)),
+        Command::Uptime(asked) => runtime()?.block_on(past::uptime(&asked)),
+        Command::Incidents(asked) => runtime()?.block_on(past::incidents(&asked)),
+        Command::Export(asked) => runtime()?.block_on(past::export(&asked)),
         Command::Schema => report::schema(),
         Command::Reference => report::reference(),
     }

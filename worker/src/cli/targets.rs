@@ -34,6 +34,14 @@ pub(crate) struct At {
     temporal_namespace: Option<String>,
 }
 
+impl At {
+    /// Where the dixmgr of this machine remembers, and its name.
+    pub(super) fn here(&self) -> Option<(PathBuf, HostName)> {
+        let host = crate::host::name(self.host.clone()).ok()?;
+        Some((self.state_dir.clone().unwrap_or_else(state_dir::default_root), host))
+    }
+}
+
 /// A service and where its workflow is.
 pub(super) struct Target {
     pub(super) name: String,
