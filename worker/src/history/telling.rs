@@ -28,7 +28,6 @@ impl History {
     }
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for the activities of telling"))]
 fn incident(news: &IncidentNews) -> Incident {
     let status = &news.status;
     Incident {
@@ -46,12 +45,10 @@ fn incident(news: &IncidentNews) -> Incident {
 }
 
 /// The service that stands for it: its first member.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the activities of telling"))]
 fn service(status: &IncidentStatus) -> String {
     status.members.first().and_then(|one| one.service.as_ref()).map(ToString::to_string).unwrap_or_default()
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for the activities of telling"))]
 fn title(status: &IncidentStatus) -> String {
     let Some(first) = status.members.first() else { return status.fingerprint.clone() };
     let more = status.members.len() - 1;
