@@ -31,11 +31,19 @@ impl Failure {
     /// Says it on the standard error stream and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         match &self {
-            Self::Failed(error) => eprintln!("dixmgr: {error:#}"),
             Self::Config(text) => eprintln!("{text}"),
-            Self::Usage(text) | Self::Unavailable(text) | Self::Taken(text) => eprintln!("dixmgr: {text}"),
+            other => eprintln!("dixmgr: {other}"),
         }
         ExitCode::from(self.code())
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Failed(error) => write!(f, "{error:#}"),
+            Self::Usage(text) | Self::Unavailable(text) | Self::Taken(text) | Self::Config(text) => f.write_str(text),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod agent;
 mod bus_watch;
 mod cli;
 mod exit;
+mod history;
 mod host;
 mod host_watch;
 mod notify;

@@ -3,6 +3,7 @@
 use crate::agent::Handle;
 use crate::agent::Options;
 use crate::exit::Failure;
+use crate::history::History;
 use crate::host;
 use crate::resources::Measuring;
 use crate::senses::Runs;
@@ -22,6 +23,15 @@ use dixmgr_telemetry::{Metrics, Room};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// What most parts are given.
+#[derive(Clone)]
+pub(crate) struct Common {
+    pub(crate) agent: Handle,
+    pub(crate) metrics: Metrics,
+    pub(crate) history: History,
+    pub(crate) checker: NodeChecker,
+}
+
 /// How many series there will be.
 pub(crate) fn room(settings: &Settings, services: &[Service]) -> Room {
     let measured = services.iter().filter(|service| settings.measures && service.resources).count();
@@ -33,43 +43,37 @@ pub(crate) fn activities(
     settings: &Settings,
     services: &[Service],
     observer: &Observer,
-    metrics: &Metrics,
-    agent: &Handle,
-    checker: &NodeChecker,
+    common: &Common,
 ) -> HostActivities {
     let control: Arc<dyn UnitControl> = match settings.mode {
         Mode::Exec => Arc::new(Control::new(observer)),
         Mode::Watch => Arc::new(ObserveOnly),
     };
     let allowed = services.iter().map(|service| (service.spec.unit.clone(), service.spec.name.clone()));
-    let (agent, hears) = (agent.clone(), agent.clone());
+    let (agent, hears, history) = (common.agent.clone(), common.agent.clone(), common.history.clone());
     HostActivities {
         allowed: Arc::new(Allowed::new(allowed)),
         reader: Arc::new(observer.clone()),
         control,
-        nodes: Nodes::new(checker.clone(), services.iter().flat_map(nodes)),
+        nodes: Nodes::new(common.checker.clone(), services.iter().flat_map(nodes)),
         endpoints: Endpoints::new(services.iter().flat_map(endpoints)),
-        metrics: metrics.clone(),
+        metrics: common.metrics.clone(),
         recheck: Arc::new(move |service| agent.recheck(service)),
         waited_in_vain: Arc::new(move |service, missing| hears.waited_in_vain(service, missing)),
+        witness: Arc::new(move |news| history.ordered(news)),
     }
 }
 
-pub(crate) fn measuring(
-    settings: &Settings,
-    services: &[Service],
-    observer: &Observer,
-    metrics: &Metrics,
-    agent: &Handle,
-) -> Measuring {
+pub(crate) fn measuring(settings: &Settings, services: &[Service], observer: &Observer, common: &Common) -> Measuring {
     let measured = services.iter().enumerate().filter(|(_, service)| service.resources);
     let name = |(index, service): (usize, &Service)| (index, service.spec.name.to_string(), service.spec.unit.clone());
     Measuring {
         services: measured.map(name).collect(),
-        agent: agent.clone(),
+        agent: common.agent.clone(),
         interval: settings.config.resources.sample_interval.duration(),
         reader: Arc::new(observer.clone()),
-        metrics: metrics.clone(),
+        metrics: common.metrics.clone(),
+        history: common.history.clone(),
     }
 }
 
@@ -89,7 +93,13 @@ fn endpoints(service: &Service) -> impl Iterator<Item = (Endpoint, String)> {
     })
 }
 
-pub(crate) fn agent_options(settings: &Settings, services: Vec<Service>, allowed: Arc<Allowed>, runs: Runs) -> Options {
+pub(crate) fn agent_options(
+    settings: &Settings,
+    services: Vec<Service>,
+    allowed: Arc<Allowed>,
+    runs: Runs,
+    history: History,
+) -> Options {
     let (prefix, alerts) = (&settings.endpoint.prefix, &settings.config.alerts);
     let id_of = |service: &Service| format!("{prefix}{}", service.origin.workflow_id());
     let here: BTreeSet<_> = services.iter().map(|service| service.spec.name.clone()).collect();
@@ -120,6 +130,7 @@ pub(crate) fn agent_options(settings: &Settings, services: Vec<Service>, allowed
         services: services.into_iter().map(with_id).collect(),
         runs,
         rules: alerts.enabled.unwrap_or(true).then(|| alerts.rules.clone()),
+        history,
         generation: Box::new(move |unit| allowed.generation(unit)),
     }
 }
@@ -128,9 +139,10 @@ pub(crate) fn agent_options(settings: &Settings, services: Vec<Service>, allowed
 ///
 /// # Errors
 /// A channel that cannot be right.
-pub(crate) fn telling(settings: &Settings, metrics: &Metrics) -> Result<Arc<Telling>, Failure> {
+pub(crate) fn telling(settings: &Settings, common: &Common) -> Result<Arc<Telling>, Failure> {
     let alerts = &settings.config.alerts;
     let enabled = alerts.enabled.unwrap_or(true);
+    let (told, happened) = (common.history.clone(), common.history.clone());
     let channels = if enabled { channels(alerts, &settings.config.source) } else { Ok(Vec::new()) };
     let channels = channels.map_err(|errors| Failure::Config(errors.to_string()))?;
     Ok(Arc::new(Telling {
@@ -139,9 +151,9 @@ pub(crate) fn telling(settings: &Settings, metrics: &Metrics) -> Result<Arc<Tell
         policy: alerts.policy.clone(),
         channels: channels.into_iter().map(|channel| (channel.name().to_owned(), channel)).collect(),
         task_queue: settings.endpoint.task_queue.clone(),
-        metrics: metrics.clone(),
-        told: Arc::new(|_, _| {}),
-        happened: Arc::new(|_| {}),
+        metrics: common.metrics.clone(),
+        told: Arc::new(move |args, delivery| told.told(args, delivery)),
+        happened: Arc::new(move |news| happened.incident(news)),
     }))
 }
 

@@ -4,6 +4,7 @@
 //! of a failure. Where a unit's processes are is asked of systemd once it is up, and again whenever nothing was found there.
 
 use crate::agent::{Handle, Round};
+use crate::history::History;
 use dixmgr_contract::{Span, Time, UnitName};
 use dixmgr_procfs::{Pressure, Roots, Sampler, Stalled, Usage};
 use dixmgr_systemd::UnitReader;
@@ -21,6 +22,7 @@ pub(crate) struct Measuring {
     pub(crate) reader: Arc<dyn UnitReader>,
     pub(crate) metrics: Metrics,
     pub(crate) agent: Handle,
+    pub(crate) history: History,
 }
 
 /// A service and where its processes are; empty while that is not known.
@@ -33,7 +35,7 @@ struct Place {
 
 /// Samples for as long as the program runs.
 pub(crate) async fn measure(measuring: Measuring) {
-    let Measuring { services, interval, reader, metrics, agent } = measuring;
+    let Measuring { services, interval, reader, metrics, agent, history } = measuring;
     raise_file_limit();
     let place = |(index, service, unit)| Place { index, service, unit, control_group: String::new() };
     let mut places: Vec<_> = services.into_iter().map(place).collect();
@@ -65,6 +67,7 @@ pub(crate) async fn measure(measuring: Measuring) {
             }
             let figures = figures(&usage);
             metrics.services().set_figures(&place.service, figures);
+            history.usage(&place.service, &usage);
             round.push((place.index, figures));
         }
         number += 1;

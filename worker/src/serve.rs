@@ -3,12 +3,14 @@
 use crate::admin::{self, Admin};
 use crate::agent::{Agent, Handle, Memory};
 use crate::exit::Failure;
+use crate::parts::Common;
 use crate::senses::{self, Runs};
 use crate::settings::{Settings, is_public};
 use crate::state_dir::StateDir;
 use crate::temporal::{Session, Verdict};
-use crate::{bus_watch, host_watch, notify, parts, resources};
+use crate::{bus_watch, history, host_watch, notify, parts, resources};
 use dixmgr_contract::plan::INFRASTRUCTURE_ID;
+use dixmgr_history::Writer;
 use dixmgr_model::Service;
 use dixmgr_probe::NodeChecker;
 use dixmgr_systemd::{Observer, UnitFeed};
@@ -21,6 +23,8 @@ use tokio::task::JoinHandle;
 
 /// Whatever still runs this long after SIGTERM is left behind.
 const LAST_GRACE: Duration = Duration::from_secs(15);
+/// How long the history may take to write what is left.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Supervises until SIGTERM or SIGINT.
 ///
@@ -43,6 +47,7 @@ pub(crate) async fn run(settings: Settings, state: StateDir, ui: Option<String>)
 struct Started {
     stop: watch::Sender<bool>,
     session: JoinHandle<()>,
+    history: Writer,
 }
 
 impl Started {
@@ -53,6 +58,9 @@ impl Started {
         let _ = self.stop.send(true);
         if tokio::time::timeout(LAST_GRACE, self.session).await.is_err() {
             tracing::warn!("something did not end within {LAST_GRACE:?}; leaving it behind");
+        }
+        if !self.history.stop(LAST_WORDS).await {
+            tracing::warn!("the end of the history could not be written");
         }
     }
 }
@@ -71,9 +79,11 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
     let (observer, feed) = connect_systemd(settings, &services).await?;
     tokio::spawn(bus_watch::show(observer.connection(), metrics.clone()));
     let checker = NodeChecker::new().map_err(anyhow::Error::from)?;
-    let host_activities = parts::activities(settings, &services, &observer, &metrics, &agent, &checker);
+    let (history, writer) = history::start(settings, &metrics)?;
+    let common = Common { agent: agent.clone(), metrics: metrics.clone(), history, checker };
+    let host_activities = parts::activities(settings, &services, &observer, &common);
     if settings.measures {
-        tokio::spawn(resources::measure(parts::measuring(settings, &services, &observer, &metrics, &agent)));
+        tokio::spawn(resources::measure(parts::measuring(settings, &services, &observer, &common)));
         let resources = &settings.config.resources;
         let paths = services.iter().flat_map(|service| &service.paths).chain(&resources.paths).cloned().collect();
         tokio::spawn(host_watch::measure(resources.sample_interval.duration(), paths, metrics.clone()));
@@ -81,11 +91,12 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
     let runs = Runs::default();
     let elsewhere =
         settings.config.services.iter().filter(|one| one.spec.host.as_ref().is_some_and(|host| *host != settings.host));
-    senses::start(&services, elsewhere, runs.clone(), agent.clone(), metrics.clone(), checker);
-    let options = parts::agent_options(settings, services, Arc::clone(&host_activities.allowed), runs);
+    senses::start(&services, elsewhere, runs.clone(), common.clone());
+    let allowed = Arc::clone(&host_activities.allowed);
+    let options = parts::agent_options(settings, services, allowed, runs, common.history.clone());
     let registry = format!("{}{INFRASTRUCTURE_ID}", settings.endpoint.prefix);
     let workflow_ids = options.services.iter().map(|(_, id)| id.clone()).chain([registry]).collect();
-    let telling = parts::telling(settings, &metrics)?;
+    let telling = parts::telling(settings, &common)?;
     let slice = parts::slice(settings, &options.services);
     let claim = parts::claim(settings, &options.epoch);
     let (bus, _) = settings.bus();
@@ -116,7 +127,7 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
         let agent = watched.clone();
         async move { agent.ping().await }
     }));
-    Ok(Started { stop, session })
+    Ok(Started { stop, session, history: writer })
 }
 
 async fn start_admin(

@@ -8,6 +8,7 @@ use crate::call::{Call, NodeCall, UnitCall};
 use crate::endpoints::Endpoints;
 use crate::guard::Allowed;
 use crate::node::Nodes;
+use crate::order::{OrderEnd, OrderNews, Witness};
 use crate::usage;
 use dixmgr_contract::activity::{Report, ReportKind, ResourceUsage, SystemdServiceStatus};
 use dixmgr_contract::check::{HttpCheckAnswer, HttpCheckInput};
@@ -51,6 +52,8 @@ pub struct HostActivities {
     pub recheck: Recheck,
     /// Passes on that a service has waited in vain.
     pub waited_in_vain: WaitedInVain,
+    /// Told of each order.
+    pub witness: Witness,
 }
 
 #[activities]
@@ -143,28 +146,39 @@ impl HostActivities {
     async fn act(&self, verb: Verb, call: UnitCall) -> Result<(), ActivityError> {
         let (unit, guard) = call.read().map_err(failure)?;
         let service = self.allowed.service(&unit).map_err(failure)?;
-        if let Some(guard) = &guard
-            && let Err(error) = self.allowed.admit(&unit, guard)
-        {
-            return Err(self.refused(&service, error));
-        }
-        let timeout = guard.as_ref().map_or(DEFAULT_TIMEOUT, |guard| Duration::from_millis(guard.timeout_ms));
+        let news = OrderNews { service: &service, verb, guard: guard.as_ref(), end: None };
+        (self.witness)(&news);
         let began = Instant::now();
-        match self.control.act(&unit, verb, guard.as_ref(), timeout.min(MAX_TIMEOUT)).await {
+        let outcome = self.carry_out(&unit, &news).await;
+        let why = outcome.as_ref().err().map(|error| (error.kind, error.message.as_str()));
+        (self.witness)(&OrderNews { end: Some(OrderEnd { failure: why, took: began.elapsed() }), ..news });
+        outcome.map_err(failure)
+    }
+
+    async fn carry_out(&self, unit: &UnitName, order: &OrderNews<'_>) -> Result<(), ActError> {
+        let OrderNews { service, verb, guard, .. } = *order;
+        if let Some(guard) = guard
+            && let Err(error) = self.allowed.admit(unit, guard)
+        {
+            return Err(self.refused(service, error));
+        }
+        let timeout = guard.map_or(DEFAULT_TIMEOUT, |guard| Duration::from_millis(guard.timeout_ms));
+        let began = Instant::now();
+        match self.control.act(unit, verb, guard, timeout.min(MAX_TIMEOUT)).await {
             Ok(()) => {
-                let restart = guard.as_ref().is_some_and(|guard| guard.restarts_failure);
-                for (dependency, waited) in guard.iter().flat_map(|guard| &guard.waited) {
+                let restart = guard.is_some_and(|guard| guard.restarts_failure);
+                for (dependency, waited) in guard.into_iter().flat_map(|guard| &guard.waited) {
                     self.metrics.dependency_waited(service.as_str(), dependency.as_str(), waited.duration());
                 }
-                self.done(&service, &unit, verb, restart, began.elapsed());
+                self.done(service, unit, verb, restart, began.elapsed());
                 Ok(())
             }
             Err(error) if error.kind == FailureKind::ObserveOnly => {
-                let reason = guard.as_ref().map_or("asked for", |guard| guard.reason.as_str());
-                WouldAct { service: &service, unit: &unit, verb, reason }.emit(&self.metrics);
-                Err(failure(error))
+                let reason = guard.map_or("asked for", |guard| guard.reason.as_str());
+                WouldAct { service, unit, verb, reason }.emit(&self.metrics);
+                Err(error)
             }
-            Err(error) => Err(self.refused(&service, error)),
+            Err(error) => Err(self.refused(service, error)),
         }
     }
 
@@ -176,12 +190,12 @@ impl HostActivities {
         }
     }
 
-    fn refused(&self, service: &ServiceName, error: ActError) -> ActivityError {
+    fn refused(&self, service: &ServiceName, error: ActError) -> ActError {
         ActionRefused { service, kind: error.kind, message: &error.message }.emit(&self.metrics);
         if error.kind.is_free() {
             (self.recheck)(service);
         }
-        failure(error)
+        error
     }
 }
 

@@ -3,8 +3,8 @@
 //! [`Recorder::record`] takes anything at any time and never waits. One task, the [`Writer`], gathers what comes and writes it
 //! in batches (`writer` when, `desk` what, `write` the statements); it sums samples up and forgets what is old (`keep` the
 //! plan, `upkeep` the steps). If the store cannot be written it says so ([`Notice`]), keeps a bounded part in memory (`ring`)
-//! and tries again; a damaged file is moved away (`aside`). [`Store`] answers a [`Question`] with a connection of its own, and
-//! writes everything out (`export`).
+//! and tries again; a damaged file is moved away (`aside`). [`Store`] answers a [`Question`] with a connection of its own,
+//! writes everything out (`export`), and takes what a person did from the command that did it (`append`).
 //!
 //! A service's time is a row of intervals (`tracker`): up, down, off by a person's wish, or unknown. What dixmgr did not see is
 //! unknown, and never up: its own last sign of life is marked once a minute, and the next start accounts for the time between.
@@ -16,6 +16,7 @@
 //! would be tested less. Rejected: a time-series format of our own for samples. SQLite answers questions.
 
 mod answer;
+mod append;
 mod aside;
 mod bounds;
 mod db;

@@ -35,6 +35,10 @@ impl Store {
         Self { target }
     }
 
+    pub(crate) const fn target(&self) -> &Target {
+        &self.target
+    }
+
     pub(crate) async fn open(&self) -> Result<Db> {
         if let Some(path) = self.target.path().filter(|path| !path.exists()) {
             return Err(Error::Nothing(path.to_owned()));

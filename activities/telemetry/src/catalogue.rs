@@ -251,6 +251,12 @@ pub const CATALOGUE: &[Metric] = &[
     ),
     counter("connection_losses_total", &["peer"], "Connections that were lost; peer is temporal or systemd."),
     histogram("agent_lag_seconds", &[], LAG_SECONDS, "From a change of a service to its acceptance by Temporal."),
+    counter("history_rows_written_total", &[], "Rows that were written to the history."),
+    counter("history_rows_lost_total", &[], "Records that the history could not take, or had to give up."),
+    gauge("history_rows_waiting", &[], "Rows that wait in memory to be written to the history."),
+    gauge("history_bytes", &[], "What the history's file has in use, as of the last upkeep; 0 for a server."),
+    gauge("history_degraded", &[], "1 while the history cannot be written, else 0."),
+    counter("history_set_aside_total", &[], "Files of the history that were damaged and moved away."),
     gauge("agent_outbox_depth", &[], "Services whose newest state Temporal has not accepted yet."),
     counter("agent_deliveries_total", &["status"], "Observations sent to Temporal; status is accepted or failed."),
     counter(

@@ -429,6 +429,54 @@ impl Event for ClusterNews<'_> {
     }
 }
 
+/// The history cannot be written; supervision goes on.
+#[derive(Debug)]
+pub struct HistoryDegraded<'a> {
+    /// What is wrong, and the way out.
+    pub text: &'a str,
+}
+
+impl Event for HistoryDegraded<'_> {
+    fn emit(self, metrics: &Metrics) {
+        error!("{}", self.text);
+        metrics.history_degraded(true);
+    }
+}
+
+/// The history can be written again.
+#[derive(Debug)]
+pub struct HistoryRecovered<'a> {
+    /// It in a sentence.
+    pub text: &'a str,
+    /// How many records had to be given up.
+    pub lost: u64,
+}
+
+impl Event for HistoryRecovered<'_> {
+    fn emit(self, metrics: &Metrics) {
+        if self.lost == 0 {
+            info!("{}", self.text)
+        } else {
+            warn!(lost = self.lost, "{}", self.text)
+        }
+        metrics.history_degraded(false);
+    }
+}
+
+/// The history's file was damaged and is out of the way; a new one is begun.
+#[derive(Debug)]
+pub struct HistorySetAside<'a> {
+    /// What was wrong, and where it is now.
+    pub text: &'a str,
+}
+
+impl Event for HistorySetAside<'_> {
+    fn emit(self, metrics: &Metrics) {
+        error!("{}", self.text);
+        metrics.history_set_aside();
+    }
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -561,6 +609,19 @@ mod tests {
         let (_, once) = told(Then(BusConnected { bus: "system" }, Then(lost(), lost())));
         assert!(once.contains("dixmgr_connection_losses_total{peer=\"systemd\"} 1\n"), "{once}");
         assert!(once.contains("dixmgr_systemd_connected 0\n"), "{once}");
+    }
+
+    #[test]
+    fn trouble_with_the_history_is_told_and_shown() {
+        let degraded = || HistoryDegraded { text: "it is full" };
+        assert_told(degraded(), "ERROR dixmgr_telemetry::events: it is full", "dixmgr_history_degraded 1");
+        let recovered = |lost| Then(degraded(), HistoryRecovered { text: "written again", lost });
+        for (lost, level) in [(0, "INFO"), (3, "WARN")] {
+            let (log, metrics) = told(recovered(lost));
+            assert!(log.contains(level) && log.contains("written again"), "{log}");
+            assert!(metrics.contains("dixmgr_history_degraded 0\n"), "{metrics}");
+        }
+        assert_told(HistorySetAside { text: "moved away" }, "moved away", "dixmgr_history_set_aside_total 1");
     }
 
     #[test]

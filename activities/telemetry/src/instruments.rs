@@ -5,6 +5,7 @@
 use crate::board::ServiceBoard;
 use crate::catalogue::{Kind, Metric, find};
 use crate::figures::{GAUGES, NODE_GAUGES};
+use crate::history::{HISTORY_SERIES, HistoryBoard};
 use crate::host::{FILE_SYSTEM_GAUGES, HOST_GAUGES, HostBoard};
 use crate::probes::{PROBE_GAUGES, ProbeBoard};
 use opentelemetry::KeyValue;
@@ -87,6 +88,14 @@ impl Builder {
         for (metric, read) in PROBE_GAUGES {
             let rows = board.clone();
             self.observed(metric, move |see| rows.each(read, see));
+        }
+    }
+
+    /// What is shown of the history's writer.
+    pub(crate) fn history(&self, board: &HistoryBoard) {
+        for (metric, read) in HISTORY_SERIES {
+            let history = board.clone();
+            self.observed(metric, move |see| history.figure(read).into_iter().for_each(|figure| see(figure, &[])));
         }
     }
 

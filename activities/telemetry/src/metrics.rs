@@ -6,6 +6,7 @@
 use crate::{
     board::ServiceBoard,
     catalogue::{CATALOGUE, Metric, find},
+    history::HistoryBoard,
     host::HostBoard,
     instruments::Builder,
     label::bounded,
@@ -87,6 +88,9 @@ struct Inner {
     board: ServiceBoard,
     probes: ProbeBoard,
     host: HostBoard,
+    history: HistoryBoard,
+    history_degraded: Gauge<u64>,
+    history_set_aside: Counter<u64>,
     workflow_executions: Counter<u64>,
     workflow_duration: Histogram<f64>,
     activity_executions: Counter<u64>,
@@ -127,6 +131,8 @@ impl Metrics {
         build.probes(&probes);
         let host = HostBoard::default();
         build.host(&host);
+        let history = HistoryBoard::default();
+        build.history(&history);
         build.gauge(const { find("build_info") }).record(1, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
         let inner = Inner {
             workflow_executions: build.counter(const { find("workflow_executions_total") }),
@@ -149,14 +155,22 @@ impl Metrics {
             dependency_wait: build.histogram(const { find("dependency_wait_time_seconds") }),
             dependency_timeouts: build.counter(const { find("dependency_timeouts_total") }),
             chain_stalled: build.gauge(const { find("chain_stalled") }),
+            history_degraded: build.gauge(const { find("history_degraded") }),
+            history_set_aside: build.counter(const { find("history_set_aside_total") }),
             provider,
             registry,
             board,
             probes,
             host,
+            history,
         };
-        for gauge in [&inner.temporal_connected, &inner.systemd_connected, &inner.systemd_breaker, &inner.outbox_depth]
-        {
+        for gauge in [
+            &inner.temporal_connected,
+            &inner.systemd_connected,
+            &inner.systemd_breaker,
+            &inner.outbox_depth,
+            &inner.history_degraded,
+        ] {
             gauge.record(0, &[]);
         }
         Ok(Self(Arc::new(inner)))
@@ -189,6 +203,20 @@ impl Metrics {
     /// How the host is.
     pub fn host(&self) -> &HostBoard {
         &self.0.host
+    }
+
+    /// How the history's writer is doing.
+    pub fn history(&self) -> &HistoryBoard {
+        &self.0.history
+    }
+
+    /// Whether the history cannot be written. Set by the events of [`crate::events`].
+    pub(crate) fn history_degraded(&self, yes: bool) {
+        self.0.history_degraded.record(u64::from(yes), &[]);
+    }
+
+    pub(crate) fn history_set_aside(&self) {
+        self.0.history_set_aside.add(1, &[]);
     }
 
     /// A run of a workflow began. Not to be called on replay.

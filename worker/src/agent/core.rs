@@ -7,6 +7,7 @@ use super::outbox::{News, Outbox, PARALLEL};
 use super::sketch::{self, Digest};
 use super::tracked::Tracked;
 use super::{Alerting, Message, Options};
+use crate::history::{Ledger, Sight};
 use dixmgr_contract::OnDependencyLoss;
 use dixmgr_contract::{ServiceName, UnitName, UnitState, Verdict};
 use dixmgr_decide::rules::{grown, roots};
@@ -44,6 +45,7 @@ pub(crate) struct Agent {
     /// The services of this host in its `after`.
     dependencies: Vec<Vec<usize>>,
     outbox: Outbox,
+    ledger: Ledger,
     courier: Option<Arc<dyn Courier>>,
     deliveries: JoinSet<Delivered>,
     /// Absent: nobody evaluates rules.
@@ -95,6 +97,7 @@ impl Agent {
             by_unit: tracked.iter().enumerate().map(|(index, one)| (one.spec.unit.clone(), index)).collect(),
             by_name: tracked.iter().enumerate().map(|(index, one)| (one.spec.name.clone(), index)).collect(),
             outbox: Outbox::new(tracked.len()),
+            ledger: Ledger::new(options.history.clone()),
             options,
             metrics,
             memory,
@@ -151,6 +154,7 @@ impl Agent {
             FeedEvent::Disconnected { reason } => {
                 BusLost { bus: self.bus, reason: &reason }.emit(&self.metrics);
                 self.synced = false;
+                self.ledger.lose_sight("the connection to systemd is lost");
                 for one in &self.tracked {
                     self.metrics.services().set_health(one.name().as_str(), None);
                 }
@@ -158,9 +162,23 @@ impl Agent {
             }
             FeedEvent::Stopping(stopping) => {
                 self.stopping = stopping;
+                self.record_all();
                 self.look_at_all();
             }
         }
+    }
+
+    /// Shows a service to the history. What stops with the machine is nobody's outage.
+    fn record(&mut self, index: usize, at: Instant) {
+        let one = &self.tracked[index];
+        let (service, policy, verdicts) = (one.name(), &one.spec.policy, one.sensed.as_deref().unwrap_or_default());
+        if let Some(unit) = one.unit.as_ref().filter(|_| !self.stopping) {
+            self.ledger.see(Sight { service, policy, unit, verdicts, at });
+        }
+    }
+
+    fn record_all(&mut self) {
+        (0..self.tracked.len()).for_each(|index| self.record(index, Instant::now()));
     }
 
     /// Every state is known: from here on, silence means that nothing has changed.
@@ -180,6 +198,7 @@ impl Agent {
             tracing::info!(services = self.tracked.len(), up, "all services observed");
             self.ready.send_replace(true);
         }
+        self.record_all();
         for index in 0..self.tracked.len() {
             self.look_again(index);
         }
@@ -205,6 +224,7 @@ impl Agent {
                 self.options.runs.set(index, is_up.then_some(run));
             }
         }
+        self.record(index, self.tracked[index].at);
         if self.synced {
             self.reconsider(index, moved);
         }
@@ -277,6 +297,7 @@ impl Agent {
             }
         }
         one.sensed = Some(verdicts);
+        self.record(index, Instant::now());
         self.reconsider(index, true);
     }
 
@@ -288,6 +309,7 @@ impl Agent {
         let by_systemd = grown(before, change.state.restarts);
         if by_systemd > 0 {
             self.metrics.services().add_restarts(one.spec.name.as_str(), u64::from(by_systemd));
+            self.options.history.restarted_by_systemd(one.spec.name.as_str());
         }
         let newly_absent = sketch::is_absent(&change.state) && !one.unit.as_ref().is_some_and(sketch::is_absent);
         let (service, unit) = (&one.spec.name, &one.spec.unit);

@@ -25,6 +25,7 @@ pub(crate) use courier::{Courier, DeliveryError, Parcel};
 pub(crate) use facts::Round;
 pub(crate) use memory::Memory;
 
+use crate::history::History;
 use crate::senses::Runs;
 use dixmgr_contract::{HostName, ServiceName, UnitState, Verdict};
 use dixmgr_decide::rules::{NodeStands, Rules};
@@ -52,6 +53,8 @@ pub(crate) struct Options {
     pub(crate) runs: Runs,
     /// The alert rules; absent: nobody evaluates any.
     pub(crate) rules: Option<Rules>,
+    /// Where changes of health are recorded.
+    pub(crate) history: History,
     /// The newest generation acted on for a unit.
     pub(crate) generation: Box<dyn Fn(&dixmgr_contract::UnitName) -> u64 + Send + Sync>,
 }

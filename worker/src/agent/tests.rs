@@ -4,6 +4,7 @@
 mod alerts;
 
 use super::{Agent, Courier, DeliveryError, Handle, Memory, Message, Options, Parcel};
+use crate::history::History;
 use crate::senses::Runs;
 use dixmgr_contract::{ActiveState, LoadState, Observation, UnitName, UnitState, Verdict};
 use dixmgr_decide::rules::Rules;
@@ -95,6 +96,7 @@ impl Bench {
             services,
             runs: Runs::default(),
             rules,
+            history: History::in_folder(&folder).0,
             generation: Box::new(|_| 0),
         };
         let (ready, _) = watch::channel(false);

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 /// The long flags that the Go version, or this one, has; a single dash before any other word is left alone.
-const FLAGS: [&str; 22] = [
+const FLAGS: [&str; 25] = [
     "alerts",
     "comment",
     "conf",
@@ -12,12 +12,14 @@ const FLAGS: [&str; 22] = [
     "for",
     "help",
     "host",
+    "limit",
     "match",
     "metrics",
     "metrics-port",
     "output",
     "reason",
     "resource-monitoring",
+    "since",
     "slack-webhook",
     "state-dir",
     "take-over",
@@ -26,6 +28,7 @@ const FLAGS: [&str; 22] = [
     "version",
     "watch",
     "webhook-url",
+    "window",
 ];
 
 /// Writes `-conf` as `--conf`, and leaves everything else as it is.

@@ -1,7 +1,7 @@
 //! `hosts`, `forget-host`, `clusters`, `rolling-restart`, `promote`, `pause-all`, `resume-all`: the fleet as a whole.
 
 use super::targets::{At, client, who};
-use super::{Output, print};
+use super::{Output, past, print};
 use crate::exit::Failure;
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -142,7 +142,9 @@ pub(super) async fn rolling_restart(cluster: &ServiceName, order: &Order) -> Res
     let args = RollingRestartArgs { by: who(), reason: order.reason.clone() };
     let options = WorkflowExecuteUpdateOptions::default();
     let restarted = handle.execute_update(ClusterWorkflow::rolling_restart, args.into(), options);
-    say(&update(ROLLOUT_DEADLINE, restarted).await?, &order.ask)
+    let answer = update(ROLLOUT_DEADLINE, restarted).await;
+    order.record("rolling-restart", cluster.as_str(), &answer).await;
+    say(&answer?, &order.ask)
 }
 
 /// Makes another member of a standby cluster the active one.
@@ -151,10 +153,10 @@ pub(super) async fn promote(cluster: &ServiceName, member: &ServiceName, order: 
     let handle = client.get_workflow_handle::<ClusterWorkflow>(cluster_id(cluster));
     let args = PromoteArgs { member: member.clone(), by: who(), reason: order.reason.clone() };
     let options = WorkflowExecuteUpdateOptions::default();
-    say(
-        &update(ROLLOUT_DEADLINE, handle.execute_update(ClusterWorkflow::promote, args.into(), options)).await?,
-        &order.ask,
-    )
+    let promoted = handle.execute_update(ClusterWorkflow::promote, args.into(), options);
+    let answer = update(ROLLOUT_DEADLINE, promoted).await;
+    order.record("promote", &format!("{member} of {cluster}"), &answer).await;
+    say(&answer?, &order.ask)
 }
 
 /// Pauses or resumes every service of the fleet.
@@ -169,7 +171,17 @@ pub(super) async fn all(kind: CommandKind, order: &Order) -> Result<(), Failure>
         update(COMMAND_DEADLINE, registry.execute_update(InfrastructureWorkflow::resume_all, args.into(), options))
             .await
     };
+    order.record(&format!("{kind}-all"), "", &answer).await;
     say(&answer?, &order.ask)
+}
+
+impl Order {
+    /// Writes down what was done to the fleet, or why not.
+    async fn record(&self, action: &str, to: &str, answer: &Result<String, Failure>) {
+        let result = answer.as_ref().err().map_or_else(|| "done".to_owned(), ToString::to_string);
+        let words: Vec<_> = [to, self.reason.as_str()].into_iter().filter(|word| !word.is_empty()).collect();
+        past::record(&self.ask.at, "", action, &words.join(": "), &result).await;
+    }
 }
 
 async fn registry(client: &Client) -> Result<FleetStatus, Failure> {

@@ -3,10 +3,12 @@
 mod alerts;
 mod flags;
 mod fleet;
+mod past;
 mod print;
 mod report;
 mod rules;
 mod services;
+mod table;
 mod targets;
 
 use crate::exit::Failure;
@@ -182,6 +184,14 @@ enum Command {
     TestAlert(alerts::Trial),
     /// Show the alert rules of the dixmgr that runs here, or switch one on or off
     Rules(rules::Ask),
+    /// Show what happened to services, the newest last
+    History(past::Happened),
+    /// Show how long services were up; unknown time is counted apart
+    Uptime(past::Uptime),
+    /// Show incidents, the newest last
+    Incidents(past::Incidents),
+    /// Write the whole history as JSON, a line each
+    Export(past::Everything),
     /// Print the JSON schema of the configuration
     #[command(hide = true)]
     Schema,
@@ -271,6 +281,10 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Resolve(about) => runtime()?.block_on(alerts::resolve(&about)),
         Command::TestAlert(trial) => runtime()?.block_on(alerts::test(&trial)),
         Command::Rules(ask) => runtime()?.block_on(rules::run(&ask)),
+        Command::History(asked) => runtime()?.block_on(past::history(&asked)),
+        Command::Uptime(asked) => runtime()?.block_on(past::uptime(&asked)),
+        Command::Incidents(asked) => runtime()?.block_on(past::incidents(&asked)),
+        Command::Export(asked) => runtime()?.block_on(past::export(&asked)),
         Command::Schema => report::schema(),
         Command::Reference => report::reference(),
     }

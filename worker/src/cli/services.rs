@@ -3,7 +3,7 @@
 //! They go to Temporal, not to a host, so they work from anywhere.
 
 use super::targets::{At, Seen, Target, find, seen_here, who};
-use super::{Output, print};
+use super::{Output, past, print};
 use crate::exit::Failure;
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -106,6 +106,10 @@ pub(super) async fn command(kind: CommandKind, order: &Order) -> Result<(), Fail
     // Whoever depends on another one is stopped before it.
     for group in if kind == CommandKind::Stop { groups(&client, targets).await } else { vec![targets] } {
         lines.extend(ask(group, command).await);
+    }
+    for line in &lines {
+        let result = line.error.as_deref().unwrap_or("done");
+        past::record(&order.at, &line.service, kind.as_str(), &order.reason, result).await;
     }
     if order.output.is_json() {
         print::json(&serde_json::to_value(&lines).context("cannot be written as JSON")?)?;

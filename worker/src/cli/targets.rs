@@ -62,6 +62,14 @@ fn http() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()
 }
 
+impl At {
+    /// Where the dixmgr of this machine remembers, and its name.
+    pub(super) fn here(&self) -> Option<(PathBuf, HostName)> {
+        let host = crate::host::name(self.here.host.clone()).ok()?;
+        Some((self.here.state_dir.clone().unwrap_or_else(state_dir::default_root), host))
+    }
+}
+
 /// A service and where its workflow is.
 pub(super) struct Target {
     pub(super) name: String,

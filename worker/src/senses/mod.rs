@@ -19,13 +19,15 @@ mod subject;
 pub(crate) use runs::{Run, Runs};
 
 use crate::agent::{Alerting, Handle, Message};
+use crate::history::History;
+use crate::parts::Common;
 use chains::Chains;
 use dixmgr_contract::{Span, Time};
 use dixmgr_decide::check::mean_the_same;
 use dixmgr_decide::rng::Rng;
 use dixmgr_decide::rules::NodeStands;
 use dixmgr_model::Service;
-use dixmgr_probe::{NodeChecker, Prober};
+use dixmgr_probe::Prober;
 use dixmgr_telemetry::events::ProbeBroken;
 use dixmgr_telemetry::{Event, Metrics};
 use slot::Slot;
@@ -62,20 +64,15 @@ struct Senses {
     chains: Chains,
     agent: Handle,
     metrics: Metrics,
+    history: History,
 }
 
 /// Starts the thread, if there is anything to ask. It ends with the program.
 ///
 /// `here` are the services of this host in the order in which `runs` counts them; `elsewhere` are those of the other hosts:
 /// nodes among them are asked for comparison, where they can be reached from here.
-pub(crate) fn start<'a>(
-    here: &[Service],
-    elsewhere: impl Iterator<Item = &'a Service>,
-    runs: Runs,
-    agent: Handle,
-    metrics: Metrics,
-    nodes: NodeChecker,
-) {
+pub(crate) fn start<'a>(here: &[Service], elsewhere: impl Iterator<Item = &'a Service>, runs: Runs, common: Common) {
+    let Common { agent, metrics, history, checker: nodes } = common;
     let began = now();
     let mut maker = spec::Maker { prober: Prober::new(), nodes, rng: Rng::new(seed()), now: began };
     let mut slots = Vec::new();
@@ -105,6 +102,7 @@ pub(crate) fn start<'a>(
         chains: Chains::new(metrics.clone()),
         agent,
         metrics,
+        history,
     };
     senses.begin_elsewhere(began);
     let started = std::thread::Builder::new().name("senses".to_owned()).spawn(move || {
@@ -194,6 +192,7 @@ impl Senses {
         self.plan(index);
         let Some(&owner) = self.owners.get(index) else { return };
         if let Some(figures) = self.slots[index].shown(took) {
+            self.history.probe(&figures);
             self.metrics.probes().set(figures);
         }
         if first || means_otherwise {

@@ -25,6 +25,7 @@ macro_rules! suite {
 suite!(
     what_is_recorded_comes_out_again,
     an_export_has_every_record_as_a_line,
+    what_a_person_does_is_added_beside_a_writer,
     uptime_is_added_up_per_service,
     samples_are_summed_up_and_then_forgotten,
     what_is_older_than_the_retention_goes_and_what_lasts_stays

@@ -22,6 +22,7 @@ fn the_suite_holds_on_a_server() {
     run(suite::samples_are_summed_up_and_then_forgotten(&on("d")));
     run(suite::what_is_older_than_the_retention_goes_and_what_lasts_stays(&on("e")));
     suite::after_an_unclean_end_the_time_between_is_unknown(&on("f"));
+    run(suite::what_a_person_does_is_added_beside_a_writer(&on("g")));
 }
 
 #[test]

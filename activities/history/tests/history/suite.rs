@@ -185,3 +185,20 @@ pub(crate) async fn what_is_older_than_the_retention_goes_and_what_lasts_stays(s
     assert_eq!(lines[1]["began"], Time::to_string(&at(0)));
     assert!(writer.stop(LONG).await);
 }
+
+pub(crate) async fn what_a_person_does_is_added_beside_a_writer(scene: &Scene) {
+    let Record::Action(done) = action("api", 20) else { panic!("an action") };
+    let host = scene.options.host.as_str();
+    assert!(scene.store().add(host, done.clone()).await.is_err(), "nobody has made a store yet");
+    let (recorder, writer) = scene.start();
+    recorder.record(change("api", 1, State::Up, "started"));
+    assert!(writer.flush().await);
+    scene.store().add(host, done.clone()).await.unwrap();
+    recorder.record(change("api", 30, State::Down, "signal 9"));
+    assert!(writer.stop(LONG).await);
+    let lines = scene.store().timeline(&ever()).await.unwrap();
+    assert!(matches!(&lines[1].entry, Entry::Action(it) if *it == done), "{lines:?}");
+    scene.turn_clock(40);
+    let uptime = scene.store().uptime(&ever(), at(40)).await.unwrap();
+    assert_eq!(uptime[0].uptime.unknown, Span::ZERO, "what lasts goes on");
+}

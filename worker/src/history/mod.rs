@@ -1,0 +1,153 @@
+//! The history's place in a run: who records what, where it is kept, and what is said when it cannot be.
+//!
+//! [`History`] is a cheap handle; recording never waits and never fails. Transitions come from the agent (`ledger`, by way of
+//! `health` and `stopped`), restarts from where orders are carried out, samples from the sampler and the senses, incidents and
+//! notes from the activities of telling (`telling`). `place` says where it is kept. What people do is recorded by the command
+//! that they give, which knows who they are.
+
+mod health;
+mod ledger;
+pub(crate) mod place;
+mod stopped;
+mod telling;
+
+pub(crate) use ledger::{Ledger, Sight};
+
+use crate::exit::Failure;
+use crate::settings::Settings;
+use dixmgr_bind::{OrderEnd, OrderNews};
+use dixmgr_contract::{Span, Time, Verb};
+use dixmgr_history::{Notice, Options, Record, Recorder, Restart, Usage, Writer};
+use dixmgr_telemetry::events::{HistoryDegraded, HistoryRecovered, HistorySetAside};
+use dixmgr_telemetry::{Event, HistoryFigures, Metrics, ProbeFigures};
+use std::sync::Arc;
+use std::time::SystemTime;
+use stopped::Stopped;
+
+/// How the reason of an order begins that a person, or a workflow for one, has asked for.
+const COMMAND: &str = "command ";
+
+/// Records. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct History {
+    recorder: Recorder,
+    stopped: Arc<Stopped>,
+}
+
+/// Starts the writer. It opens the store in its own time: whatever is wrong with it delays nothing.
+///
+/// # Errors
+/// The configuration does not say where.
+pub(crate) fn start(settings: &Settings, metrics: &Metrics) -> Result<(History, Writer), Failure> {
+    let place = place::of_run(settings)?;
+    let told = metrics.clone();
+    let options = Options {
+        keep: place.keep,
+        tell: Arc::new(move |notice| tell(notice, &told)),
+        ..Options::new(place.target, settings.host.clone())
+    };
+    let (recorder, writer) = Writer::start(options);
+    let figures = recorder.clone();
+    metrics.history().watch(move || {
+        let now = figures.figures();
+        HistoryFigures {
+            written: now.written,
+            lost: now.lost + now.dropped + now.rejected,
+            waiting: now.waiting,
+            bytes: now.bytes,
+        }
+    });
+    Ok((History { recorder, stopped: Arc::new(Stopped::open(&settings.state_dir)) }, writer))
+}
+
+fn tell(notice: &Notice, metrics: &Metrics) {
+    let text = &notice.to_string();
+    match notice {
+        Notice::Degraded { .. } => HistoryDegraded { text }.emit(metrics),
+        Notice::Recovered { lost } => HistoryRecovered { text, lost: *lost }.emit(metrics),
+        Notice::SetAside { .. } => HistorySetAside { text }.emit(metrics),
+    }
+}
+
+impl History {
+    /// Records anything.
+    pub(crate) fn record(&self, record: Record) {
+        self.recorder.record(record);
+    }
+
+    /// An order is about to be carried out, or has been.
+    pub(crate) fn ordered(&self, news: &OrderNews<'_>) {
+        let service = news.service.as_str();
+        let reason = news.guard.map_or("asked for", |guard| guard.reason.as_str());
+        let ends_run = news.verb != Verb::Start && reason.starts_with(COMMAND);
+        let Some(end) = &news.end else {
+            if let Some(run) = news.guard.and_then(|guard| guard.invocation.as_deref()).filter(|_| ends_run) {
+                self.stopped.put(service, run);
+            }
+            return;
+        };
+        if ends_run && end.failure.is_some() {
+            self.stopped.take_back(service);
+        }
+        if news.verb != Verb::Stop {
+            self.record(Record::Restart(restart(service, reason, end)));
+        }
+    }
+
+    /// systemd has restarted a service by itself.
+    pub(crate) fn restarted_by_systemd(&self, service: &str) {
+        let (reason, detail) = ("Restart= of its unit".to_owned(), "by systemd".to_owned());
+        let (service, result) = (service.to_owned(), "done".to_owned());
+        self.record(Record::Restart(Restart { service, at: now(), reason, result, detail, took: Span::ZERO }));
+    }
+
+    /// What a service uses, if that can be told.
+    pub(crate) fn usage(&self, service: &str, usage: &dixmgr_procfs::Usage) {
+        let (Some(cpu_percent), Some(memory)) = (usage.cpu_percent, usage.memory_bytes) else { return };
+        let usage = Usage {
+            cpu_percent,
+            memory: memory as f64,
+            disk_read: usage.disk_read_bps.unwrap_or_default(),
+            disk_write: usage.disk_write_bps.unwrap_or_default(),
+        };
+        self.record(Record::Usage { service: service.to_owned(), at: now(), usage });
+    }
+
+    /// What is believed of a probe after a look, once anything is.
+    pub(crate) fn probe(&self, said: &ProbeFigures<'_>) {
+        let Some(ok) = said.healthy else { return };
+        let (service, probe) = (said.service.to_owned(), said.probe.to_owned());
+        self.record(Record::Probe { service, probe, at: now(), ok, took: Span::from(said.duration) });
+    }
+}
+
+fn restart(service: &str, reason: &str, end: &OrderEnd<'_>) -> Restart {
+    let took = Span::from(end.took);
+    let (result, detail) = end.failure.map_or(("done", ""), |(kind, message)| (kind.as_str(), message));
+    Restart {
+        service: service.to_owned(),
+        at: now().earlier(took),
+        reason: reason.to_owned(),
+        result: result.to_owned(),
+        detail: detail.to_owned(),
+        took,
+    }
+}
+
+#[cfg(test)]
+impl History {
+    /// One with a file in a test's own folder.
+    pub(crate) fn in_folder(folder: &std::path::Path) -> (Self, Writer) {
+        let target = dixmgr_history::Target::file(folder.join(dixmgr_history::FILE_NAME));
+        let (recorder, writer) = Writer::start(Options::new(target, "alpha".parse().unwrap()));
+        (Self { recorder, stopped: Arc::new(Stopped::open(folder)) }, writer)
+    }
+}
+
+/// The host's clock.
+pub(crate) fn now() -> Time {
+    Time::from(SystemTime::now())
+}
+
+#[cfg(test)]
+mod tests;
