@@ -90,8 +90,12 @@ pub(crate) fn policy(line: &mut Line, policy: &mut Policy) -> Result<(), String>
         restart.prevent_exit_codes = codes.into_iter().collect();
     }
     if let Some(on) = line.list::<String>("restart_on")? {
-        let read = |word: &String| if word == "probe" { RestartOn::Probe } else { RestartOn::Exit };
-        restart.restart_on = on.iter().map(read).collect();
+        let read = |word: &String| match word.as_str() {
+            "exit" => Ok(RestartOn::Exit),
+            "probe" => Ok(RestartOn::Probe),
+            word => Err(format!("{word} is neither exit nor probe")),
+        };
+        restart.restart_on = on.iter().map(read).collect::<Result<_, _>>()?;
     }
     match line.pair::<String>("on_operator_stop")?.as_deref() {
         None => {}

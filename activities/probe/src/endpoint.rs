@@ -38,7 +38,7 @@ impl Endpoint {
     /// True if it stands for whichever host asks: `localhost`, a loopback address, or the one that means all.
     pub fn is_local(&self) -> bool {
         let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let address = host.parse::<IpAddr>();
+        let address = host.parse::<IpAddr>().map(|address| address.to_canonical());
         host == "localhost" || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
     }
 
@@ -187,7 +187,9 @@ mod tests {
     #[test]
     fn what_means_this_host_everywhere_is_known() {
         let is_local = |text| Endpoint::parse(text).unwrap().is_local();
-        assert!(["localhost:1", "127.0.0.2:1", "[::1]:1", "0.0.0.0:1"].into_iter().all(is_local));
+        assert!(
+            ["localhost:1", "127.0.0.2:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "0.0.0.0:1"].into_iter().all(is_local)
+        );
         assert!(!["10.0.0.1:1", "localhost.example:1", "[fd00::1]:1"].into_iter().any(is_local));
     }
 

@@ -66,7 +66,12 @@ impl ProbeBoard {
 
     /// Nothing is known of a service's probes any more: it does not run.
     pub fn forget(&self, service: &str) {
-        self.rows().retain(|(of, _), _| of != service);
+        let mut rows = self.rows();
+        let from = rows.range((service.to_owned(), String::new())..);
+        let its: Vec<_> = from.map(|(key, _)| key).take_while(|(of, _)| of == service).cloned().collect();
+        for key in its {
+            rows.remove(&key);
+        }
     }
 
     pub(crate) fn each(&self, read: ReadProbe, mut see: impl FnMut(f64, &[KeyValue])) {
@@ -80,5 +85,24 @@ impl ProbeBoard {
     fn rows(&self) -> MutexGuard<'_, BTreeMap<(String, String), Row>> {
         // Each change is complete before anything can panic, so a poisoned board is still a true one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_does_not_run_takes_all_of_its_probes_with_it_and_no_others() {
+        let board = ProbeBoard::default();
+        for (service, probe) in [("api", "dns"), ("api", "http"), ("ap", "http"), ("api2", "http")] {
+            let (healthy, duration) = (Some(true), Duration::ZERO);
+            let breaker = BreakerPosition::Closed;
+            board.set(ProbeFigures { service, probe, healthy, duration, certificate_expires_in: None, breaker });
+        }
+        board.forget("api");
+        board.forget("nobody");
+        let left: Vec<_> = board.rows().keys().map(|(service, _)| service.clone()).collect();
+        assert_eq!(left, ["ap", "api2"]);
     }
 }

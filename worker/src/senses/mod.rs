@@ -148,10 +148,13 @@ impl Senses {
             }
             let runs = run.is_some();
             self.known[service] = run;
-            for index in self.of[service].clone() {
+            let its = self.of[service].clone();
+            if let Some(index) = its.first() {
+                self.metrics.probes().forget(self.slots[*index].service());
+            }
+            for index in its {
                 let slot = &mut self.slots[index];
                 slot.follow(runs, first, now);
-                self.metrics.probes().forget(slot.service());
                 self.chains.forget(slot);
                 self.plan(index);
                 first = first.after(APART);

@@ -291,10 +291,9 @@ impl Service {
 
     /// When to send [`Event::Tick`], if nothing else happens before.
     pub fn wake_at(&self) -> Option<Time> {
-        let settled = || self.settles_at().filter(|_| matches!(self.phase, Phase::Degraded));
         self.phase
             .deadline()
-            .or_else(settled)
+            .or_else(|| self.heals_at())
             .or_else(|| self.wait_deadline())
             .or_else(|| self.checkpoint_at())
             .or_else(|| self.pause_remembered_at())

@@ -54,8 +54,15 @@ impl Service {
         Some(format!("probe {} has failed: {}", failed.rule, failed.detail))
     }
 
+    /// When to look again at what runs and does not work. While a job of somebody else's is on it, the job's end is news.
+    pub(super) fn heals_at(&self) -> Option<Time> {
+        let waits =
+            matches!(self.phase, Phase::Degraded) && !self.seen.as_ref().is_some_and(|seen| seen.unit.is_held());
+        if waits { self.settles_at() } else { None }
+    }
+
     /// The end of the owner's patience with a failure that is pending.
-    pub(super) fn settles_at(&self) -> Option<Time> {
+    fn settles_at(&self) -> Option<Time> {
         let failure = self.pending.as_ref().and(self.last_failure.as_ref())?;
         Some(failure.at.after(self.spec.policy.restart.settle))
     }
