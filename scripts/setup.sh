@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Rust, if it is missing: systemd and a bus, pidstat, PostgreSQL, promtool, a Temporal
-# server. Packages come with apt; the last two go into target/tools. Nothing is started.
+# Installs what the tests need beyond Rust, if it is missing: systemd and a bus, pidstat, PostgreSQL, a mail server, promtool,
+# Alertmanager, a Temporal server. Packages come with apt; the last three go into target/tools. Nothing is started.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -33,6 +33,8 @@ need_rust
 need systemctl=systemd dbus-daemon=dbus unshare=util-linux setpriv=util-linux ip=iproute2 python3=python3-minimal \
   ps=procps pidstat=sysstat
 need_postgres
+/usr/bin/python3 -c "import aiosmtpd" 2>/dev/null || apt_install python3-aiosmtpd
+has prometheus-alertmanager || unpack prometheus-alertmanager usr/bin/prometheus-alertmanager || die "no prometheus-alertmanager"
 has promtool || unpack prometheus usr/bin/promtool || die "no promtool: it is in the package prometheus"
 has temporal || get_temporal
 note "$(systemctl --version | head -n 1), $(promtool --version 2>&1 | head -n 1 | cut -d' ' -f1-3), $(temporal --version)"

@@ -20,6 +20,7 @@ mod nodes;
 mod operator;
 mod order;
 mod outage;
+mod outside;
 mod probes;
 mod resources;
 mod rest;

@@ -19,6 +19,7 @@ mod wait;
 
 pub use dixmgr::{Dixmgr, HOST_NAME, Launch, binary, dixmgr};
 pub use host::Host;
+pub use http::get;
 pub use machine::Machine;
 pub use receiver::Receiver;
 pub use sandbox::{FOLDER, Sandbox, in_sandbox};

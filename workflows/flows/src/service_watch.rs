@@ -263,12 +263,17 @@ impl ServiceWatchWorkflow {
         }
     }
 
-    /// An observation is the whole state: when too many wait, the newest is enough.
+    /// An observation is the whole state: when too many wait, the newest is enough, in the place of the last one that waits.
     fn receive(&mut self, event: Event) {
         if self.desk.inbox.len() < INBOX_LIMIT {
-            self.desk.inbox.push_back(event);
-        } else if let (Event::Observed(_), Some(last @ Event::Observed(_))) = (&event, self.desk.inbox.back_mut()) {
-            *last = event;
+            return self.desk.inbox.push_back(event);
+        }
+        let is_observation = |event: &Event| matches!(event, Event::Observed(_));
+        let waits = self.desk.inbox.iter_mut().rev().find(|waits| is_observation(waits));
+        match waits.filter(|_| is_observation(&event)) {
+            Some(waits) => *waits = event,
+            None if is_observation(&event) => self.desk.inbox.push_back(event),
+            None => {}
         }
     }
 
