@@ -91,8 +91,7 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
     let elsewhere =
         settings.config.services.iter().filter(|one| one.spec.host.as_ref().is_some_and(|host| *host != settings.host));
     senses::start(&services, elsewhere, runs.clone(), common.clone());
-    let allowed = Arc::clone(&host_activities.allowed);
-    let options = parts::agent_options(settings, services, allowed, runs, common.history);
+    let options = parts::agent_options(settings, services, Arc::clone(&host_activities.allowed), runs, common.history);
     let registry = format!("{}{INFRASTRUCTURE_ID}", settings.endpoint.prefix);
     let workflow_ids = options.services.iter().map(|(_, id)| id.clone()).chain([registry]).collect();
     let slice = parts::slice(settings, &options.services);
