@@ -3,9 +3,11 @@
 use super::{API, SLEEP, WF_API, api_runs};
 use dixmgr_contract::PhaseName;
 use dixmgr_tests::{
-    FOLDER, HOST_NAME, Host, Launch, Sandbox, TemporalServer, dixmgr, in_sandbox, wait_for, wait_until,
+    Dixmgr, FOLDER, HOST_NAME, Host, Launch, Sandbox, TemporalServer, dixmgr, in_sandbox, wait_for, wait_until,
 };
+use rustix::fs::{FlockOperation, fcntl_lock};
 use serde_json::Value;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// A command about the past, and whether it succeeded; the text is what it said.
@@ -51,7 +53,7 @@ fn a_killed_service_shows_down_and_up_with_its_restart() {
         assert!(!well && text.contains("there is no history at"), "{text}");
         api_runs(host);
         let server = TemporalServer::start();
-        let dixmgr = Launch::exec(host, API).start();
+        let dixmgr = Launch::exec(host, &format!("[resources]\nsample_interval = \"1s\"\n{API}")).start();
         server.connect().wait_phase(WF_API, PhaseName::Healthy);
         dies_once(host);
         wait_until("down and up", || come_in_order(&phases(&["history", "api"]), &["healthy", "down", "healthy"]));
@@ -64,7 +66,8 @@ fn a_killed_service_shows_down_and_up_with_its_restart() {
         assert_eq!((&uptime["outages"], &uptime["restored"]), (&1.into(), &1.into()), "{uptime}");
         assert!(uptime["percent"].as_f64().is_some_and(|percent| percent < 100.0), "{uptime}");
         assert!(!said(&["uptime", "nobody"]).0);
-        wait_until("its samples", || dixmgr.metric("dixmgr_history_rows_written_total", &[]) > Some(3.0));
+        assert!(dixmgr.metric("dixmgr_history_rows_written_total", &[]) > Some(3.0));
+        wait_until("samples wait", || dixmgr.metric("dixmgr_history_rows_waiting", &[]) > Some(1.0));
         assert_eq!(dixmgr.metric("dixmgr_history_degraded", &[]), Some(0.0));
         assert_eq!(dixmgr.terminate().code(), Some(0));
         let (well, text) = said(&["export"]);
@@ -130,11 +133,11 @@ fn a_dry_run_leaves_the_live_history_alone() {
 }
 
 /// Supervision goes on whatever is the matter with the history, and it is said.
-fn goes_on(host: &Host, spoil: impl FnOnce(&Path), said: &str) {
+fn goes_on<T>(host: &Host, spoil: impl FnOnce(&Path) -> T, said: &str, after: impl FnOnce(T, &Dixmgr)) {
     host.install([("api.service", SLEEP)]);
     host.start(&["api"]);
     std::fs::create_dir_all(history_file().parent().unwrap()).unwrap();
-    spoil(&history_file());
+    let spoilt = spoil(&history_file());
     let server = TemporalServer::start();
     let dixmgr = Launch::exec(host, API).start();
     server.connect().wait_phase(WF_API, PhaseName::Healthy);
@@ -145,20 +148,38 @@ fn goes_on(host: &Host, spoil: impl FnOnce(&Path), said: &str) {
         assert_eq!(dixmgr.metric("dixmgr_history_degraded", &[]), Some(1.0));
         assert!(dixmgr.metric("dixmgr_history_rows_waiting", &[]) > Some(0.0));
     }
+    after(spoilt, &dixmgr);
     assert_eq!(dixmgr.terminate().code(), Some(0));
 }
 
 #[test]
 fn a_history_that_is_a_folder_stops_nothing() {
     in_sandbox(Sandbox::UserManager, |host| {
-        goes_on(host, |file| std::fs::create_dir(file).unwrap(), "supervision goes on");
+        goes_on(host, |file| std::fs::create_dir(file).unwrap(), "supervision goes on", |(), _| {});
+    });
+}
+
+#[test]
+fn a_history_that_another_process_holds_is_written_when_it_lets_go() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        let hold = |file: &Path| {
+            let held = File::create(file).unwrap();
+            fcntl_lock(&held, FlockOperation::NonBlockingLockExclusive).unwrap();
+            held
+        };
+        goes_on(host, hold, "another process holds it", |held, dixmgr| {
+            drop(held);
+            dixmgr.wait_logged(&["the history is written again"]);
+            assert_eq!(dixmgr.metric("dixmgr_history_degraded", &[]), Some(0.0));
+        });
+        assert!(come_in_order(&phases(&["history"]), &["healthy", "down", "healthy"]));
     });
 }
 
 #[test]
 fn a_history_that_is_garbage_is_set_aside() {
     in_sandbox(Sandbox::UserManager, |host| {
-        goes_on(host, |file| std::fs::write(file, "garbage ".repeat(2000)).unwrap(), "damaged");
+        goes_on(host, |file| std::fs::write(file, "garbage ".repeat(2000)).unwrap(), "damaged", |(), _| {});
         assert!(come_in_order(&phases(&["history"]), &["healthy", "down", "healthy"]));
         let folder = history_file().parent().unwrap().to_owned();
         let names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();

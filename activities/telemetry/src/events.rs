@@ -3,6 +3,10 @@
 //! To add one: a struct with what happened, and an [`Event`] for it. Callers say `ServiceDown { … }.emit(&metrics)` and
 //! neither log nor count by themselves.
 
+mod history;
+
+pub use history::{HistoryDegraded, HistoryRecovered, HistorySetAside};
+
 use crate::{metrics::Metrics, outcome::Peer};
 use dixmgr_contract::cluster::{ClusterReport, ClusterReportKind};
 use dixmgr_contract::host::{HostReport, HostReportKind};
@@ -426,54 +430,6 @@ impl Event for ClusterNews<'_> {
             | ClusterReportKind::Promoted
             | ClusterReportKind::FirstStarted => info!(%cluster, "{text}"),
         }
-    }
-}
-
-/// The history cannot be written; supervision goes on.
-#[derive(Debug)]
-pub struct HistoryDegraded<'a> {
-    /// What is wrong, and the way out.
-    pub text: &'a str,
-}
-
-impl Event for HistoryDegraded<'_> {
-    fn emit(self, metrics: &Metrics) {
-        error!("{}", self.text);
-        metrics.history_degraded(true);
-    }
-}
-
-/// The history can be written again.
-#[derive(Debug)]
-pub struct HistoryRecovered<'a> {
-    /// It in a sentence.
-    pub text: &'a str,
-    /// How many records had to be given up.
-    pub lost: u64,
-}
-
-impl Event for HistoryRecovered<'_> {
-    fn emit(self, metrics: &Metrics) {
-        if self.lost == 0 {
-            info!("{}", self.text)
-        } else {
-            warn!(lost = self.lost, "{}", self.text)
-        }
-        metrics.history_degraded(false);
-    }
-}
-
-/// The history's file was damaged and is out of the way; a new one is begun.
-#[derive(Debug)]
-pub struct HistorySetAside<'a> {
-    /// What was wrong, and where it is now.
-    pub text: &'a str,
-}
-
-impl Event for HistorySetAside<'_> {
-    fn emit(self, metrics: &Metrics) {
-        error!("{}", self.text);
-        metrics.history_set_aside();
     }
 }
 

@@ -178,7 +178,14 @@ impl Agent {
     }
 
     fn record_all(&mut self) {
-        (0..self.tracked.len()).for_each(|index| self.record(index, Instant::now()));
+        (0..self.tracked.len()).for_each(|index| self.record_again(index));
+    }
+
+    /// Shows what may be otherwise although systemd has not said so, as long as what it said can be relied on.
+    fn record_again(&mut self, index: usize) {
+        if self.synced {
+            self.record(index, Instant::now());
+        }
     }
 
     /// Every state is known: from here on, silence means that nothing has changed.
@@ -297,7 +304,7 @@ impl Agent {
             }
         }
         one.sensed = Some(verdicts);
-        self.record(index, Instant::now());
+        self.record_again(index);
         self.reconsider(index, true);
     }
 

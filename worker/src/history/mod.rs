@@ -134,16 +134,6 @@ fn restart(service: &str, reason: &str, end: &OrderEnd<'_>) -> Restart {
     }
 }
 
-#[cfg(test)]
-impl History {
-    /// One with a file in a test's own folder.
-    pub(crate) fn in_folder(folder: &std::path::Path) -> (Self, Writer) {
-        let target = dixmgr_history::Target::file(folder.join(dixmgr_history::FILE_NAME));
-        let (recorder, writer) = Writer::start(Options::new(target, "alpha".parse().unwrap()));
-        (Self { recorder, stopped: Arc::new(Stopped::open(folder)) }, writer)
-    }
-}
-
 /// The host's clock.
 pub(crate) fn now() -> Time {
     Time::from(SystemTime::now())

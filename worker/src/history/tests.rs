@@ -1,15 +1,25 @@
 //! What is recorded of what happens, as the store gives it back.
 
-use super::{History, Ledger, Sight, now};
+use super::{History, Ledger, Sight, Stopped, now};
 use dixmgr_bind::{OrderEnd, OrderNews};
 use dixmgr_contract::{
     ActiveState, Delivery, FailureKind, Guard, IncidentNews, LoadState, NotifyArgs, Policy, ServiceName, Span,
     UnitState, Verb, Verdict,
 };
-use dixmgr_history::{Entry, FILE_NAME, Question, State, Store, Target, Writer};
+use dixmgr_history::{Entry, FILE_NAME, Options, Question, State, Store, Target, Writer};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+impl History {
+    /// One with a file in a test's own folder.
+    pub(crate) fn in_folder(folder: &Path) -> (Self, Writer) {
+        let target = Target::file(folder.join(FILE_NAME));
+        let (recorder, writer) = Writer::start(Options::new(target, "alpha".parse().unwrap()));
+        (Self { recorder, stopped: Arc::new(Stopped::open(folder)) }, writer)
+    }
+}
 
 struct Bench {
     folder: PathBuf,
