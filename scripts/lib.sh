@@ -40,7 +40,7 @@ need() { # PROGRAM=PACKAGE[,PACKAGE]…: installs the packages of the programs t
   done
 }
 
-unpack() { # PACKAGE FILE: a program out of a Debian package, which is not installed: it would start its service
+unpack() { # PACKAGE FILE [FOLDER]: a program out of a Debian package, which is not installed: it would start its service. What it needs in FOLDER goes there
   note "taking ${2##*/} out of Debian's package $1"
   local folder status=0
   folder=$(mktemp -d)
@@ -49,6 +49,7 @@ unpack() { # PACKAGE FILE: a program out of a Debian package, which is not insta
   if fetch "$1" || { may_be_root && as_root apt-get update -q >/dev/null 2>&1 && fetch "$1"; }; then
     mkdir -p "$tools/bin"
     dpkg-deb --extract "$folder"/*.deb "$folder" && cp "$folder/$2" "$tools/bin/" || status=1
+    if [ -n "${3:-}" ]; then as_root mkdir -p "/$3" && as_root cp -rn "$folder/$3/." "/$3/" || status=1; fi
   else
     status=1
   fi

@@ -34,7 +34,9 @@ need systemctl=systemd dbus-daemon=dbus unshare=util-linux setpriv=util-linux ip
   ps=procps pidstat=sysstat
 need_postgres
 /usr/bin/python3 -c "import aiosmtpd" 2>/dev/null || apt_install python3-aiosmtpd
-has prometheus-alertmanager || unpack prometheus-alertmanager usr/bin/prometheus-alertmanager || die "no prometheus-alertmanager"
+if ! has prometheus-alertmanager || [ ! -e /usr/share/prometheus/alertmanager/default.tmpl ]; then
+  unpack prometheus-alertmanager usr/bin/prometheus-alertmanager usr/share/prometheus/alertmanager || die "no prometheus-alertmanager"
+fi
 has promtool || unpack prometheus usr/bin/promtool || die "no promtool: it is in the package prometheus"
 has temporal || get_temporal
 note "$(systemctl --version | head -n 1), $(promtool --version 2>&1 | head -n 1 | cut -d' ' -f1-3), $(temporal --version)"

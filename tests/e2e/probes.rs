@@ -7,7 +7,10 @@ use dixmgr_tests::{Host, Launch, Sandbox, TemporalServer, in_sandbox, wait_until
 /// `web` with a health endpoint, and `app`, which comes after it.
 fn install(host: &Host, more: &str) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/health.py");
-    let web = format!("{more}\nExecStart=python3 {script} 8080 {}", file("sick").display());
+    // It is up when it listens: how long that takes is not what is tested here.
+    let listens =
+        "ExecStartPost=/bin/bash -c 'until (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null; do sleep 0.02; done'";
+    let web = format!("{more}\nExecStart=python3 {script} 8080 {}\n{listens}", file("sick").display());
     host.install([("web.service", web.as_str()), ("app.service", SLEEP)]);
 }
 

@@ -20,7 +20,8 @@ fn a_killed_service_runs_again(host: &Host) {
     assert_eq!(temporal.scheduled(WF_API, START_SYSTEMD_SERVICE), 1);
     dixmgr.wait_metric("dixmgr_service_restarts_total", "api", 1.0);
     dixmgr.wait_metric("dixmgr_service_health", "api", 1.0);
-    assert_eq!(dixmgr.metric("dixmgr_activity_executions_total", &[("status", "success")]), Some(1.0));
+    let started = [("activity", "StartSystemdService"), ("status", "success")];
+    assert_eq!(dixmgr.metric("dixmgr_activity_executions_total", &started), Some(1.0));
 }
 
 #[test]
