@@ -67,7 +67,8 @@ fn a_killed_service_shows_down_and_up_with_its_restart() {
         assert!(uptime["percent"].as_f64().is_some_and(|percent| percent < 100.0), "{uptime}");
         assert!(!said(&["uptime", "nobody"]).0);
         assert!(dixmgr.metric("dixmgr_history_rows_written_total", &[]) > Some(3.0));
-        wait_until("samples wait", || dixmgr.metric("dixmgr_history_rows_waiting", &[]) > Some(1.0));
+        wait_until("it is measured", || dixmgr.metric("dixmgr_service_cpu_percent", &[("service", "api")]).is_some());
+        wait_until("samples wait", || dixmgr.metric("dixmgr_history_rows_waiting", &[]) > Some(0.0));
         assert_eq!(dixmgr.metric("dixmgr_history_degraded", &[]), Some(0.0));
         assert_eq!(dixmgr.terminate().code(), Some(0));
         let (well, text) = said(&["export"]);
