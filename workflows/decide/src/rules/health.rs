@@ -47,7 +47,7 @@ impl Sight<'_> {
             Reading::Going | Reading::Idle | Reading::Dead if self.on_purpose && !self.unit.stopped_by_job => {
                 known(Health::Stopped)
             }
-            Reading::Idle if self.found || self.unit.invocation.is_none() => self.to_be_brought_up(),
+            Reading::Idle if self.found || self.unit.invocation.is_none() => self.bring_up(),
             Reading::Idle
             | Reading::Dead
             | Reading::StoppedByJob
@@ -57,7 +57,7 @@ impl Sight<'_> {
         }
     }
 
-    fn to_be_brought_up(&self) -> (Option<Health>, Option<Span>) {
+    fn bring_up(&self) -> (Option<Health>, Option<Span>) {
         if !self.policy.start {
             return (Some(Health::Stopped), None);
         }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_to_be_brought_up_is_coming_for_as_long_as_that_may_take() {
+    fn who_is_bring_up_is_coming_for_as_long_as_that_may_take() {
         let (never, before) = (UnitState::new(LoadState::Loaded, ActiveState::Inactive), unit(ActiveState::Inactive));
         let (starts, not) = (Policy::default(), Policy { start: false, ..Policy::default() });
         for (unit, found) in [(&never, false), (&never, true), (&before, true)] {
