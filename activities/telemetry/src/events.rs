@@ -446,7 +446,7 @@ mod tests {
     #[test]
     fn trouble_with_the_history_is_told_and_shown() {
         let degraded = || HistoryDegraded { text: "it is full" };
-        assert_told(degraded(), "ERROR dixmgr_telemetry::events: it is full", "dixmgr_history_degraded 1");
+        assert_told(degraded(), "ERROR dixmgr_telemetry::events::history: it is full", "dixmgr_history_degraded 1");
         let recovered = |lost| Then(degraded(), HistoryRecovered { text: "written again", lost });
         for (lost, level) in [(0, "INFO"), (3, "WARN")] {
             let (log, metrics) = told(recovered(lost));
