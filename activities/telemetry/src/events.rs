@@ -4,16 +4,16 @@
 //! neither log nor count by themselves.
 
 mod history;
+mod telling;
 
 pub use history::{HistoryDegraded, HistoryRecovered, HistorySetAside};
+pub use telling::{IncidentHappened, NoteDelivered};
 
 use crate::{metrics::Metrics, outcome::Peer};
 use dixmgr_contract::cluster::{ClusterReport, ClusterReportKind};
 use dixmgr_contract::host::{HostReport, HostReportKind};
 use dixmgr_contract::{FailureKind, ServiceName, Severity, UnitName, Verb, activity::ReportKind};
 use std::time::Duration;
-
-pub use crate::telling::{IncidentHappened, NoteDelivered};
 use tracing::{error, info, warn};
 
 /// Something that happened.

@@ -138,3 +138,16 @@ fn a_report_has_the_level_of_its_kind() {
         assert!(log.contains(level) && log.contains("5 restarts in 10m are spent service=api"), "{log}");
     }
 }
+
+#[test]
+fn trouble_with_the_history_is_told_and_shown() {
+    let degraded = || HistoryDegraded { text: "it is full" };
+    assert_told(degraded(), "ERROR dixmgr_telemetry::events::history: it is full", "dixmgr_history_degraded 1");
+    let recovered = |lost| Then(degraded(), HistoryRecovered { text: "written again", lost });
+    for (lost, level) in [(0, "INFO"), (3, "WARN")] {
+        let (log, metrics) = told(recovered(lost));
+        assert!(log.contains(level) && log.contains("written again"), "{log}");
+        assert!(metrics.contains("dixmgr_history_degraded 0\n"), "{metrics}");
+    }
+    assert_told(HistorySetAside { text: "moved away" }, "moved away", "dixmgr_history_set_aside_total 1");
+}

@@ -20,7 +20,6 @@ pub mod log;
 mod metrics;
 mod outcome;
 mod probes;
-mod telling;
 #[cfg(test)]
 mod testing;
 

@@ -16,7 +16,7 @@ pub(crate) use ledger::{Ledger, Sight};
 use crate::exit::Failure;
 use crate::settings::Settings;
 use dixmgr_bind::{OrderEnd, OrderNews};
-use dixmgr_contract::{Span, Time, Verb};
+use dixmgr_contract::{FailureKind, Span, Time, Verb};
 use dixmgr_history::{Notice, Options, Record, Recorder, Restart, Usage, Writer};
 use dixmgr_telemetry::events::{HistoryDegraded, HistoryRecovered, HistorySetAside};
 use dixmgr_telemetry::{Event, HistoryFigures, Metrics, ProbeFigures};
@@ -86,7 +86,8 @@ impl History {
             }
             return;
         };
-        if ends_run && end.failure.is_some() {
+        // A stale one may be the same order once more, and says nothing of what the first has done.
+        if ends_run && end.failure.is_some_and(|(kind, _)| kind != FailureKind::Stale) {
             self.stopped.take_back(service);
         }
         if news.verb != Verb::Stop {

@@ -107,6 +107,9 @@ async fn a_stop_on_command_is_no_outage_even_for_the_next_dixmgr() {
     bench.see(ActiveState::Inactive, "a", &[]);
     let done = Some(OrderEnd { failure: None, took: Duration::from_millis(5) });
     bench.history.ordered(&OrderNews { end: done, ..stop });
+    bench.history.ordered(&stop);
+    let stale = Some(OrderEnd { failure: Some((FailureKind::Stale, "again")), took: Duration::ZERO });
+    bench.history.ordered(&OrderNews { end: stale, ..stop });
     assert!(bench.writer.flush().await);
     (bench.history, bench.writer) = History::in_folder(&bench.folder);
     bench.ledger = Ledger::new(bench.history.clone());

@@ -37,7 +37,7 @@ impl Health {
 }
 
 /// The names in conditions and messages, and what they stand for. `restarts` counts within the rule's window.
-pub const NAMES: [(&str, Kind); 22] = [
+pub const NAMES: [(&str, Kind); 21] = [
     ("restarts", Kind::Number),
     ("service", Kind::Text),
     ("host", Kind::Text),
@@ -59,7 +59,6 @@ pub const NAMES: [(&str, Kind); 22] = [
     ("failed_check", Kind::Text),
     ("dependency_timed_out", Kind::Bool),
     ("missing_dependencies", Kind::Text),
-    ("paused_seconds", Kind::Number),
 ];
 
 /// What is known of a service now. Whoever fills it leaves out what is too old to be true.
@@ -109,8 +108,6 @@ pub struct Facts {
     pub dependency_timed_out: Option<bool>,
     /// Which of them are missing.
     pub missing_dependencies: Option<String>,
-    /// For how long it has been paused; absent if it is not known whether it is, zero if it is not.
-    pub paused: Option<Span>,
 }
 
 #[allow(clippy::cast_precision_loss, reason = "fractions of a second are what is wanted")]
@@ -151,7 +148,6 @@ impl Facts {
             ("stalled_seconds", self.stalled),
             ("stall_warning_seconds", self.stall_warning),
             ("stall_critical_seconds", self.stall_critical),
-            ("paused_seconds", self.paused),
         ] {
             add(name, span.map(|span| Val::Double(seconds(span))));
         }

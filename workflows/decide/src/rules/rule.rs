@@ -191,7 +191,7 @@ impl Rule {
 type Line = (&'static str, &'static str, Severity, &'static str, &'static str, u64, &'static str);
 
 /// Each clears apart from where it fires: a threshold 10 % below, a state when it is known to be another one.
-const DEFAULTS: [Line; 14] = {
+const DEFAULTS: [Line; 13] = {
     use Severity::{Critical, Warning};
     [
         (
@@ -310,15 +310,6 @@ const DEFAULTS: [Line; 14] = {
             "failed_checks == 0",
             0,
             "{service} fails {failed_checks} of its checks: {failed_check}",
-        ),
-        (
-            "ForgottenPause",
-            alert::SERVICE_PAUSED,
-            Warning,
-            "paused_seconds > 86400",
-            "paused_seconds < 86400",
-            0,
-            "{service} has been paused for {paused_seconds}; nobody watches it",
         ),
     ]
 };

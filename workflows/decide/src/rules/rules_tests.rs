@@ -80,7 +80,7 @@ fn each_default_fires_and_clears_as_it_says() {
     let span = |seconds| Some(Span::from_secs(seconds));
     let stalled =
         |seconds| Facts { stalled: span(seconds), stall_warning: span(180), stall_critical: span(300), ..facts() };
-    let cases: [(&str, Facts, u64, Facts, Facts); 12] = [
+    let cases: [(&str, Facts, u64, Facts, Facts); 11] = [
         ("ServiceDown", with(|f| f.health = Some(Health::Down)), 0, with(|f| f.health = Some(Health::Coming)), facts()),
         (
             "ServiceDegraded",
@@ -127,13 +127,6 @@ fn each_default_fires_and_clears_as_it_says() {
             with(|f| f.dependency_timed_out = Some(false)),
         ),
         ("HealthCheckFailed", with(|f| f.failed_checks = Some(1)), 0, facts(), with(|f| f.failed_checks = Some(0))),
-        (
-            "ForgottenPause",
-            with(|f| f.paused = Some(Span::from_secs(90_000))),
-            0,
-            facts(),
-            with(|f| f.paused = Some(Span::ZERO)),
-        ),
         ("CriticalCPUUsage", cpu(99.0), 60, cpu(90.0), cpu(85.0)),
     ];
     for (name, bad, hold, between, good) in cases {

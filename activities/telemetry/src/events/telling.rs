@@ -1,6 +1,6 @@
 //! Events of telling people: notes on their way, and what happens to incidents.
 
-use crate::events::Event;
+use super::Event;
 use crate::metrics::Metrics;
 use dixmgr_contract::{Delivery, IncidentNews, IncidentRecord, Note};
 use std::time::Duration;
