@@ -82,12 +82,7 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
     let (history, writer) = history::start(settings, &metrics)?;
     let common = Common { agent: agent.clone(), metrics: metrics.clone(), history, checker };
     let host_activities = parts::activities(settings, &services, &observer, &common);
-    if settings.measures {
-        tokio::spawn(resources::measure(parts::measuring(settings, &services, &observer, &common)));
-        let resources = &settings.config.resources;
-        let paths = services.iter().flat_map(|service| &service.paths).chain(&resources.paths).cloned().collect();
-        tokio::spawn(host_watch::measure(resources.sample_interval.duration(), paths, metrics.clone()));
-    }
+    measure(settings, &services, &observer, &common);
     let runs = Runs::default();
     let elsewhere =
         settings.config.services.iter().filter(|one| one.spec.host.as_ref().is_some_and(|host| *host != settings.host));
@@ -128,6 +123,17 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
         async move { agent.ping().await }
     }));
     Ok(Started { stop, session, history: writer })
+}
+
+/// Measures services, and the host with the file systems that they care for.
+fn measure(settings: &Settings, services: &[Service], observer: &Observer, common: &Common) {
+    if !settings.measures {
+        return;
+    }
+    tokio::spawn(resources::measure(parts::measuring(settings, services, observer, common)));
+    let resources = &settings.config.resources;
+    let paths = services.iter().flat_map(|service| &service.paths).chain(&resources.paths).cloned().collect();
+    tokio::spawn(host_watch::measure(resources.sample_interval.duration(), paths, common.metrics.clone()));
 }
 
 async fn start_admin(

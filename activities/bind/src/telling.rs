@@ -62,12 +62,24 @@ pub struct Telling {
     pub happened: Happened,
 }
 
+/// What is silenced in the fleet, and when that was so.
+struct Silences {
+    at: Instant,
+    all: Vec<Silence>,
+}
+
+impl Silences {
+    fn now(all: Vec<Silence>) -> Option<Self> {
+        Some(Self { at: Instant::now(), all })
+    }
+}
+
 /// Tells people. Cheap to clone.
 #[derive(Clone)]
 pub struct TellingActivities {
     telling: Arc<Telling>,
     search_attributes: bool,
-    silences: Arc<Mutex<Option<(Instant, Vec<Silence>)>>>,
+    silences: Arc<Mutex<Option<Silences>>>,
 }
 
 impl TellingActivities {
@@ -132,7 +144,7 @@ impl TellingActivities {
     #[activity(name = "SpreadSilencesActivity")]
     pub async fn spread(self: Arc<Self>, ctx: ActivityContext, call: Call<Vec<Silence>>) -> Result<(), ActivityError> {
         let silences = call.read().map_err(failure)?;
-        *self.silences.lock().await = Some((Instant::now(), silences.clone()));
+        *self.silences.lock().await = Silences::now(silences.clone());
         let own = ctx.info().workflow_id.clone().unwrap_or_default();
         let post = Post::new(ctx.client());
         let open = beating(&ctx, post.open_incidents(prefix_of(&own))).await.map_err(again)?;
@@ -202,13 +214,11 @@ impl TellingActivities {
     /// What is silenced in the fleet. Where nobody can say, nothing is: a note too many is better than one too few.
     async fn silences(&self, post: &Post, prefix: &str) -> Vec<Silence> {
         let mut known = self.silences.lock().await;
-        if let Some((at, silences)) = known.as_ref()
-            && at.elapsed() < SILENCES_LAST
-        {
-            return silences.clone();
+        if let Some(silences) = known.as_ref().filter(|silences| silences.at.elapsed() < SILENCES_LAST) {
+            return silences.all.clone();
         }
         let silences = post.silences(prefix).await.unwrap_or_default();
-        *known = Some((Instant::now(), silences.clone()));
+        *known = Silences::now(silences.clone());
         silences
     }
 

@@ -285,7 +285,7 @@ impl Metrics {
         let channel = KeyValue::new("channel", bounded(channel));
         let outcome = match delivery {
             Delivery::Sent { .. } => {
-                self.0.note_duration.record(took.as_secs_f64(), &[channel.clone()]);
+                self.0.note_duration.record(took.as_secs_f64(), std::slice::from_ref(&channel));
                 return self.0.notes_sent.add(1, &[channel]);
             }
             Delivery::Retry { .. } => "retry",

@@ -33,7 +33,6 @@ fn facts(number: u64, round: u64) -> Facts {
         stall_critical: Some(Span::from_secs(300)),
         failed_checks: Some(0),
         dependency_timed_out: Some(false),
-        paused: Some(Span::ZERO),
         ..Facts::default()
     }
 }
