@@ -144,11 +144,17 @@ pub(crate) fn telling(settings: &Settings, common: &Common) -> Result<Arc<Tellin
     let enabled = alerts.enabled.unwrap_or(true);
     let (told, happened) = (common.history.clone(), common.history.clone());
     let channels = if enabled { channels(alerts, &settings.config.source) } else { Ok(Vec::new()) };
-    let channels = channels.map_err(|errors| Failure::Config(errors.to_string()))?;
+    let mut channels = channels.map_err(|errors| Failure::Config(errors.to_string()))?;
+    let mut policy = alerts.policy.clone();
+    if settings.mode == Mode::Watch {
+        // A dry run says what people would be told, where it says everything else: in its log.
+        channels.retain(|channel| channel.kind() == "log");
+        policy.channels.retain(|route| channels.iter().any(|channel| channel.name() == route.name));
+    }
     Ok(Arc::new(Telling {
         enabled,
         host: settings.host.clone(),
-        policy: alerts.policy.clone(),
+        policy,
         channels: channels.into_iter().map(|channel| (channel.name().to_owned(), channel)).collect(),
         task_queue: settings.endpoint.task_queue.clone(),
         metrics: common.metrics.clone(),

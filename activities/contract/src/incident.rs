@@ -220,7 +220,7 @@ pub struct ChannelStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum IncidentRecord {
-    /// It has begun: counts in `alerts_fired_total` and `alerts_active`.
+    /// It has begun.
     Began {
         /// How bad it is.
         severity: Severity,

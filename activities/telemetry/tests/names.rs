@@ -12,8 +12,8 @@ use std::{
 
 /// What Prometheus makes by itself, beside the SDK's `temporal_…`.
 const STANDARD: [&str; 3] = ["up", "scrape_duration_seconds", "ALERTS"];
-const WORDS: [&str; 10] =
-    ["by", "without", "on", "ignoring", "group_left", "group_right", "and", "or", "unless", "bool"];
+const WORDS: [&str; 11] =
+    ["by", "without", "on", "ignoring", "group_left", "group_right", "and", "or", "unless", "bool", "offset"];
 
 fn conf() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conf")
@@ -103,7 +103,7 @@ fn queries(json: &serde_json::Value, found: &mut Vec<String>) {
 
 #[test]
 fn the_reader_of_queries_finds_names_and_nothing_else() {
-    let query = r#"sum by (le, x) (rate(a_bucket{service=~"$s", b!="c"}[$__rate_interval])) / on(y) group_left b:c > 1e3 or d == bool 0"#;
+    let query = r#"sum by (le, x) (rate(a_bucket{service=~"$s", b!="c"}[$__rate_interval])) / on(y) group_left b:c > 1e3 or d offset 15m == bool 0"#;
     assert_eq!(names(query).into_iter().collect::<Vec<_>>(), ["a_bucket", "b:c", "d"]);
     assert_eq!(unknown("dixmgr_service_health == 0 and dixmgr_servise_health"), ["dixmgr_servise_health"]);
 }

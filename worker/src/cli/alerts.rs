@@ -9,9 +9,9 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use dixmgr_contract::incident::{AckArgs, INCIDENT_WORKFLOW, ResolveArgs, SilenceArgs, UnsilenceArgs, incident_id};
 use dixmgr_contract::plan::INFRASTRUCTURE_ID;
-use dixmgr_contract::{IncidentStatus, Matcher, Silence, Span};
+use dixmgr_contract::{IncidentStatus, Matcher, Silence, Span, Time};
 use dixmgr_flows::{IncidentWorkflow, InfrastructureWorkflow};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use temporalio_client::{
     Client, WorkflowExecuteUpdateOptions, WorkflowHandle, WorkflowQueryOptions, WorkflowSignalOptions,
 };
@@ -127,7 +127,9 @@ pub(super) async fn unsilence(name: &str, ask: &fleet::Ask) -> Result<(), Failur
 
 /// Prints what is silenced in the fleet.
 pub(super) async fn list_silences(ask: &fleet::Ask) -> Result<(), Failure> {
-    let all = silences(&client(&ask.at).await?).await?;
+    let now = Time::from(SystemTime::now());
+    let mut all = silences(&client(&ask.at).await?).await?;
+    all.retain(|silence| silence.until.is_none_or(|until| until > now));
     if ask.output.is_json() {
         return print::json(&serde_json::to_value(&all).context("cannot be written as JSON")?);
     }
@@ -139,13 +141,13 @@ pub(super) async fn list_silences(ask: &fleet::Ask) -> Result<(), Failure> {
     print::text(&all.iter().map(line).collect::<String>())
 }
 
-/// Says that it is over. What is still wrong is found anew, and told anew.
-pub(super) async fn resolve(about: &About) -> Result<(), Failure> {
-    let client = client(&about.ask.at).await?;
-    for handle in named(&client, &about.name).await? {
+/// Says that it is over. What is still wrong is told anew within an hour, or when it changes.
+pub(super) async fn resolve(name: &str, ask: &fleet::Ask) -> Result<(), Failure> {
+    let client = client(&ask.at).await?;
+    for handle in named(&client, name).await? {
         let args = ResolveArgs { member: None, by: who() };
         within(handle.signal(IncidentWorkflow::resolve, args.into(), WorkflowSignalOptions::default())).await?;
-        say("it is over; what is still wrong will be found anew", &about.ask)?;
+        say("it is over; what is still wrong is told anew within an hour, or when it changes", ask)?;
     }
     Ok(())
 }

@@ -179,7 +179,12 @@ enum Command {
     /// Show what is silenced in the fleet
     Silences(fleet::Ask),
     /// Say that an incident is over
-    Resolve(alerts::About),
+    Resolve {
+        /// The incident, such as service_down.api; or a service: all of its incidents
+        name: String,
+        #[command(flatten)]
+        ask: fleet::Ask,
+    },
     /// Send a test through a channel
     TestAlert(alerts::Trial),
     /// Show the alert rules of the dixmgr that runs here, or switch one on or off
@@ -278,7 +283,7 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Silence(quiet) => runtime()?.block_on(alerts::silence(&quiet)),
         Command::Unsilence { name, ask } => runtime()?.block_on(alerts::unsilence(&name, &ask)),
         Command::Silences(ask) => runtime()?.block_on(alerts::list_silences(&ask)),
-        Command::Resolve(about) => runtime()?.block_on(alerts::resolve(&about)),
+        Command::Resolve { name, ask } => runtime()?.block_on(alerts::resolve(&name, &ask)),
         Command::TestAlert(trial) => runtime()?.block_on(alerts::test(&trial)),
         Command::Rules(ask) => runtime()?.block_on(rules::run(&ask)),
         Command::History(asked) => runtime()?.block_on(past::history(&asked)),

@@ -7,6 +7,7 @@
 mod claim;
 mod connect;
 mod courier;
+mod incidents;
 mod namespace;
 mod pulse;
 mod registry;

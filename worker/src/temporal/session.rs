@@ -6,7 +6,7 @@ use super::connect::{Endpoint, connect};
 use super::courier::TemporalCourier;
 use super::registry::Slice;
 use super::workers::{self, Role};
-use super::{namespace, takeover};
+use super::{incidents, namespace, takeover};
 use crate::agent::{Handle, Message};
 use dixmgr_bind::{HostActivities, LeaseActivities, Telling, TellingActivities};
 use dixmgr_contract::HostName;
@@ -156,6 +156,9 @@ impl Session {
     async fn stay(&self, client: &Client, leases_ended: &mut watch::Receiver<u64>) -> SessionError {
         if let Err(error) = self.slice.tell(client, &self.endpoint).await {
             return error;
+        }
+        if self.telling.enabled {
+            incidents::configure(client, &self.endpoint, &self.telling.policy).await;
         }
         loop {
             if leases_ended.changed().await.is_err() {

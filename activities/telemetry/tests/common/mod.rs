@@ -2,12 +2,12 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
 use dixmgr_contract::activity::ReportKind;
-use dixmgr_contract::{FailureKind, Protocol, ServiceName, Severity};
+use dixmgr_contract::{Delivery, FailureKind, Note, Protocol, ServiceName, Severity};
 pub use dixmgr_telemetry::catalogue::CATALOGUE;
 use dixmgr_telemetry::{
-    ActivityOutcome, BreakerPosition, DeliveryOutcome, Event, Figures, FileSystemFigures, HostFigures, Metrics,
-    NodeFigures, PressureFigures, ProbeFigures, Room, ServiceLabels, WorkflowOutcome,
-    events::{ActionRefused, AlertFired, Report, TemporalConnected, TemporalLost},
+    ActivityOutcome, BreakerPosition, DeliveryOutcome, Event, Figures, FileSystemFigures, HistoryFigures, HostFigures,
+    Metrics, NodeFigures, PressureFigures, ProbeFigures, Room, ServiceLabels, WorkflowOutcome,
+    events::{ActionRefused, AlertFired, HistorySetAside, NoteDelivered, Report, TemporalConnected, TemporalLost},
 };
 use std::time::Duration;
 
@@ -32,10 +32,25 @@ pub fn fed_metrics() -> Metrics {
     Report { service: &service, kind, text: "api has waited 1m for db", dependencies: &missing }.emit(&metrics);
     let (rule, alert, severity) = ("ServiceDown", "service_down", Severity::Critical);
     AlertFired { service: &service, rule, alert, severity, detail: "api is down" }.emit(&metrics);
+    feed_telling(&metrics);
     metrics.delivery(DeliveryOutcome::Accepted);
     ActionRefused { service: &service, kind: FailureKind::Stale, message: "generation 3 is older than 4" }
         .emit(&metrics);
     metrics
+}
+
+/// What people were told, and what is kept of it.
+fn feed_telling(metrics: &Metrics) {
+    let note: Note = serde_json::from_value(serde_json::json!({
+        "id": "n", "incident": "service_down.api-1", "sequence": 1, "kind": "firing", "type": "service_down", "severity": "critical",
+        "title": "api is down", "began": "2026-01-01T00:00:00Z", "at": "2026-01-01T00:00:00Z",
+    }))
+    .unwrap();
+    for delivery in [Delivery::Sent { thread: String::new() }, Delivery::Refused { reason: "HTTP 404".into() }] {
+        NoteDelivered { channel: "ops", note: &note, delivery: &delivery, took: Duration::from_millis(3) }.emit(metrics);
+    }
+    metrics.history().watch(|| HistoryFigures { written: 3, lost: 1, waiting: 2, bytes: 4_096 });
+    HistorySetAside { text: "it was damaged" }.emit(metrics);
 }
 
 /// What is measured and seen of a service, which is a node, and of the host.

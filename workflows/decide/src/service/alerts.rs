@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A pause that lasts longer may have been forgotten: people are told.
 pub const LONG_PAUSE: Span = Span::from_secs(24 * 3_600);
 
+/// What still fires is told again after this long: whoever ended its incident by hand has begun another one.
+const AGAIN: Span = Span::from_secs(3_600);
+
 /// What fires, and what the incidents know of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -24,6 +27,9 @@ pub(super) struct Alerts {
     told: BTreeMap<String, Told>,
     /// The revision of the last report.
     revision: u64,
+    /// When what still fires is told again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    again: Option<Time>,
     /// Somebody evaluates rules for it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_on: bool,
@@ -62,6 +68,11 @@ impl Service {
         self.alerts.is_over = true;
     }
 
+    /// When what still fires is told again.
+    pub(super) const fn told_again_at(&self) -> Option<Time> {
+        self.alerts.again
+    }
+
     /// When a pause has lasted for so long that people are told.
     pub(super) fn pause_remembered_at(&self) -> Option<Time> {
         let is_due = self.alerts.is_on && !self.alerts.is_over && !self.alerts.told.contains_key(SERVICE_PAUSED);
@@ -73,6 +84,7 @@ impl Service {
         let firing = self.all_firing(now);
         let types: BTreeSet<String> =
             firing.iter().map(|alert| alert.alert.clone()).chain(self.alerts.told.keys().cloned()).collect();
+        let is_again = self.alerts.again.is_some_and(|at| at <= now);
         if types.is_empty() {
             return;
         }
@@ -85,7 +97,8 @@ impl Service {
             let of_type: Vec<Alert> = firing.iter().filter(|found| found.alert == alert).cloned().collect();
             let rules = of_type.iter().map(|found| (found.rule.clone(), found.severity)).collect();
             let told = Told { rules, cause: cause.clone(), paused_by: paused_by.clone() };
-            if self.alerts.told.get(&alert) == Some(&told) {
+            let is_known = self.alerts.told.get(&alert) == Some(&told);
+            if is_known && !is_again {
                 continue;
             }
             if of_type.is_empty() {
@@ -95,6 +108,12 @@ impl Service {
             }
             actions.push(self.report_alerts(alert, of_type, cause.clone(), now));
         }
+        let is_due = is_again || self.alerts.again.is_none();
+        self.alerts.again = match self.alerts.told.is_empty() {
+            true => None,
+            false if is_due => Some(now.after(AGAIN)),
+            false => self.alerts.again,
+        };
     }
 
     fn report_alerts(&mut self, alert: String, alerts: Vec<Alert>, cause: Option<ServiceName>, now: Time) -> Action {

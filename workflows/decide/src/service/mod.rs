@@ -291,6 +291,10 @@ impl Service {
 
     /// When to send [`Event::Tick`], if nothing else happens before.
     pub fn wake_at(&self) -> Option<Time> {
+        [self.moves_at(), self.told_again_at()].into_iter().flatten().min()
+    }
+
+    fn moves_at(&self) -> Option<Time> {
         self.phase
             .deadline()
             .or_else(|| self.heals_at())
