@@ -36,6 +36,8 @@ message = "{service} is down"
 """
 # So long nothing may come after the end of a storm until it counts as over.
 QUIET = 15
+# And so long an end that does not come is waited for.
+UNENDED = 240
 FIRST, LAST = ("firing", "late"), ("resolved", "late")
 
 
@@ -189,7 +191,8 @@ class Bench:
         notes = self.receiver.notes
         of = lambda kinds: {note["incident_id"] for note in notes if note["kind"] in kinds}
         last = lambda: notes[-1]["at"] if notes else began
-        quiet = lambda: time.monotonic() - max(up, last()) > QUIET
+        unended = lambda: of(FIRST) - of(LAST) and time.monotonic() - up < UNENDED
+        quiet = lambda: time.monotonic() - max(up, last()) > QUIET and not unended()
         wait_until("nothing more is told", quiet, 900, every=0.25)
         ends = [note for note in notes if note["kind"] in LAST]
         told = collections.Counter((fingerprint(note), note["kind"]) for note in notes)
