@@ -55,6 +55,22 @@ class Temporal:
         info = get_json(f"{self.api}/workflows/{workflow_id}").get("workflowExecutionInfo", {})
         return int(info.get("historyLength", 0))
 
+    def query(self, workflow_id, name):
+        """Its answer, or nothing while there is none."""
+        answers = get_json(f"{self.api}/workflows/{workflow_id}/query/{name}", b"{}").get("queryResult")
+        return answers[0] if answers else {}
+
+    def looks(self, units):
+        """A function that says whether the workflows of all units have seen their service."""
+        waiting = {workflow_of(name) for name in units}
+
+        # Five events: started, told, and the three of a workflow task.
+        def all_have_looked():
+            waiting.difference_update([one for one in waiting if self.history_length(one) >= 5])
+            return not waiting
+
+        return all_have_looked
+
     def events(self, workflow_id):
         return get_json(f"{self.api}/workflows/{workflow_id}/history").get("history", {}).get("events", [])
 
@@ -62,12 +78,14 @@ class Temporal:
 class Dixmgr:
     """dixmgr -exec over the units: supervision alone, unless more is asked for (bench/senses.py)."""
 
-    def __init__(self, executable, folder, temporal, units, each="", flags=("-resource-monitoring=false",)):
+    def __init__(self, executable, folder, temporal, units, each="", flags=("-resource-monitoring=false",), head=""):
+        """`each`: what its table says of a service, or a function of its unit; `head`: tables before them."""
         self.executable, self.folder, self.temporal, self.flags = executable, folder, temporal, flags
         self.conf = os.path.join(folder, "dixmgr.toml")
-        services = [f'[services.{service_of(name)}]\nunit = "{name}"\n{each}' for name in units.names]
+        of = each if callable(each) else lambda _: each
+        services = [f'[services.{service_of(name)}]\nunit = "{name}"\n{of(name)}' for name in units.names]
         with open(self.conf, "w") as file:
-            file.write('[systemd]\nbus = "session"\n' + "".join(services))
+            file.write('[systemd]\nbus = "session"\n' + head + "".join(services))
 
     def start(self):
         """Answers when it was started (CLOCK_MONOTONIC)."""
@@ -118,14 +136,7 @@ def measure_start(dixmgr, temporal, units):
     observed = since()
     wait_until("all have a workflow", lambda: temporal.count('ExecutionStatus="Running"') >= len(units), 300, every=0.1)
     opened = since()
-    waiting = {workflow_of(name) for name in units}
-
-    # Five events: started, told, and the three of a workflow task.
-    def all_have_looked():
-        waiting.difference_update([one for one in waiting if temporal.history_length(one) >= 5])
-        return not waiting
-
-    wait_until("all workflows have seen their service", all_have_looked, 300, every=0.1)
+    wait_until("all workflows have seen their service", temporal.looks(units), 300, every=0.1)
     return {"observed_s": observed, "open_s": opened, "seen_s": since()}
 
 
@@ -185,7 +196,7 @@ def stamp(event):
 
 def trace(temporal, recoveries):
     """What a recovery is made of: medians in ms over some of them, from the histories of their workflows."""
-    steps = {}
+    rows = []
     for name, killed, took in recoveries[:: max(1, len(recoveries) // TRACED)]:
         events = [event for event in temporal.events(workflow_of(name)) if stamp(event) >= killed - 0.001]
         first = lambda kind: next((stamp(e) for e in events if e["eventType"].endswith(kind)), None)
@@ -196,7 +207,14 @@ def trace(temporal, recoveries):
             ("to activity started", first("ACTIVITY_TASK_STARTED")),
             ("to active again", killed + took),
         ]
-        last = killed
+        rows.append((killed, marks))
+    return made_of(rows)
+
+
+def made_of(rows):
+    """Medians in ms of the steps of what began at a time, from when each step ended (None: not known)."""
+    steps = {}
+    for last, marks in rows:
         for step, at in marks:
             if at is not None:
                 steps.setdefault(step, []).append((at - last) * 1000)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds what is shipped and measures it beside a private systemd and a Temporal dev server. Arguments go to bench/bench.py;
-# bench/fleet.py measures the fleet, bench/senses.py the senses.
+# bench/fleet.py measures the fleet, bench/senses.py the senses, bench/alerts.py alerts.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/lib.sh"
@@ -9,7 +9,7 @@ here=$(dirname "${BASH_SOURCE[0]}")
 cd "$root"
 has monit || unpack monit usr/bin/monit || note "no Monit to compare with"
 heading "building what is shipped: some minutes, for its size"
-cargo build --profile dist --workspace --bin dixmgr --example cost --example check_cost
+cargo build --profile dist --workspace --bin dixmgr --example cost --example check_cost --example rules_cost
 may_be_root || die "the private systemd needs root: run this as root, or install sudo"
 heading "measuring"
 measure() { # PROGRAM [ARGUMENT…]
@@ -19,3 +19,4 @@ measure() { # PROGRAM [ARGUMENT…]
 measure bench.py "$@"
 measure fleet.py
 measure senses.py --examples "$target/dist/examples"
+measure alerts.py --examples "$target/dist/examples"
