@@ -242,7 +242,9 @@ fn dixmgr_may_die_at_any_step_of_an_incident() {
                 host.systemctl(&["start", service]);
             }
             // Where the answer to the first note was lost and all is well meanwhile, the end is a summary of both.
-            wait_until("the end is told", || statuses(&receiver, &incident).last().is_some_and(|last| last == "resolved"));
+            wait_until("the end is told", || {
+                statuses(&receiver, &incident).last().is_some_and(|last| last == "resolved")
+            });
         }
         for service in &all {
             assert_eq!(statuses(&receiver, &format!("service_down.{service}")), ["firing", "resolved"], "{service}");

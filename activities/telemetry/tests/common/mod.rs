@@ -47,7 +47,8 @@ fn feed_telling(metrics: &Metrics) {
     }))
     .unwrap();
     for delivery in [Delivery::Sent { thread: String::new() }, Delivery::Refused { reason: "HTTP 404".into() }] {
-        NoteDelivered { channel: "ops", note: &note, delivery: &delivery, took: Duration::from_millis(3) }.emit(metrics);
+        NoteDelivered { channel: "ops", note: &note, delivery: &delivery, took: Duration::from_millis(3) }
+            .emit(metrics);
     }
     metrics.history().watch(|| HistoryFigures { written: 3, lost: 1, waiting: 2, bytes: 4_096 });
     HistorySetAside { text: "it was damaged" }.emit(metrics);
