@@ -251,3 +251,30 @@ fn dixmgr_may_die_at_any_step_of_an_incident() {
         }
     });
 }
+
+#[test]
+fn a_lost_host_is_told_by_another_one_and_its_return_too() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        runs(host, &["api", "web"]);
+        let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
+        let services = format!(
+            "[hosts]\nlease_timeout = \"3s\"\n[alerts]\ngroup_wait = \"0s\"\n{}\
+             [services.api]\nunit = \"api.service\"\nhost = \"alpha\"\n[services.web]\nunit = \"web.service\"\nhost = \"beta\"\n",
+            Receiver::channel()
+        );
+        let launch = |name| Launch::exec(host, &services).on_host(name);
+        let alpha = launch("alpha");
+        let (dies, _beta) = (alpha.start(), launch("beta").start());
+        let temporal = server.connect();
+        for service in ["api", "web"] {
+            temporal.wait_phase(&format!("wf.svc.{service}"), dixmgr_contract::PhaseName::Healthy);
+        }
+        dies.kill();
+        let note = receiver.wait("host_lost.host.alpha", "firing");
+        assert!(note["members"][0]["detail"].as_str().unwrap().contains("host alpha is lost"), "{note}");
+        assert_eq!((&note["severity"], &note["service"]), (&Value::from("critical"), &Value::from("")));
+        let _back = alpha.start();
+        receiver.wait("host_lost.host.alpha", "resolved");
+        assert_eq!(kinds(&receiver, "service_down.api"), [""; 0], "what nobody sees is not down");
+    });
+}
