@@ -265,7 +265,8 @@ def storm_rows(storm, what, aim, met):
     yield row("", "  all active again to the last end received", "-" if storm["ended_s"] is None else f"{storm['ended_s']:.1f} s")
     yield row("", "  incidents open; worker CPU, RSS in the storm",
               f"{storm['open']}; {storm['worker_cpu']:.0f} % of a core, {storm['worker_rss_mb']:.0f} MB")
-    yield row("", f"  Temporal's in its {storm['seconds']:.0f} s", f"{storm['server_cpu']:.0f} %, {storm['server_rss_mb']:.0f} MB")
+    of_server = f"{storm['server_cpu']:.0f} % of a core, {storm['server_rss_mb']:.0f} MB"
+    yield row("", f"  Temporal's in its {storm['seconds']:.0f} s", of_server)
     yield row("", "  kill -9 of others to active again meanwhile", three(storm["recovery"]))
 
 
