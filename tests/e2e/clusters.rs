@@ -107,7 +107,11 @@ fn a_rolling_restart_goes_on_after_a_crash_of_its_host_at_any_point() {
         let (alpha, _beta) = (launch("alpha"), launch("beta").start());
         let first = alpha.start();
         let temporal = server.connect();
-        wait_until("all are ready", || status(&temporal)["ready"] == 3 && status(&temporal)["quorum_ok"] == true);
+        let all_are_ready = || status(&temporal)["ready"] == 3 && status(&temporal)["quorum_ok"] == true;
+        wait_until("all are ready", all_are_ready);
+        // Whoever has taken an order waits for the next one.
+        commands::text(&["restart", "rpc-3"]);
+        wait_until("all are ready again", all_are_ready);
         let runs = || (1..=3).map(|number| host.invocation(&format!("rpc-{number}"))).collect::<Vec<_>>();
         let before = runs();
         // The order dies with the dixmgr that has taken it, and nothing came of it.

@@ -80,7 +80,7 @@ impl IncidentWorkflow {
         loop {
             let moment = now(ctx);
             while let Some(actions) = next(ctx, moment) {
-                operations.extend(actions.into_iter().filter_map(|action| perform(ctx, action)));
+                operations.extend(actions.into_iter().flat_map(|action| perform(ctx, action)));
             }
             let is_over = ctx.state(|flow| flow.incident.as_ref().is_some_and(Incident::is_closed));
             if is_over && operations.is_empty() && ctx.all_handlers_finished() {
@@ -223,7 +223,7 @@ fn unreadable(error: &str) -> WorkflowTermination {
     ApplicationFailure::non_retryable(text).into()
 }
 
-fn perform(ctx: &Context, action: Action) -> Option<Operation<'_>> {
+fn perform(ctx: &Context, action: Action) -> Vec<Operation<'_>> {
     match action {
         Action::Deliver { channel, note, attempt, thread } => {
             let (name, id) = (channel.clone(), note.id.clone());
@@ -233,20 +233,20 @@ fn perform(ctx: &Context, action: Action) -> Option<Operation<'_>> {
                 let lost = |error: ActivityExecutionError| Delivery::Retry { reason: interrupted(&error), after: None };
                 Some(Event::Delivered { channel: name, note: id, outcome: result.unwrap_or_else(lost) })
             };
-            Some(sent.map(told).boxed_local())
+            vec![sent.map(told).boxed_local()]
         }
         Action::TellCause { cause, affected } => {
             let tell = TellCause { cause: cause.clone(), affected };
             let told = ctx.execute_activity(TellTheCause, tell, for_the_fleet(TELL_TIMEOUT, 3));
-            Some(told.map(move |result| result.err().map(|_| Event::Released { cause })).boxed_local())
+            vec![told.map(move |result| result.err().map(|_| Event::Released { cause })).boxed_local()]
         }
-        Action::Release { incidents } => Some(release(ctx, incidents)),
-        Action::Record(record) => Some(write_down(ctx, record)),
+        Action::Release { incidents } => incidents.into_iter().map(|incident| release(ctx, &incident)).collect(),
+        Action::Record(record) => write_down(ctx, record).into_iter().collect(),
         Action::Answer(answer) => {
             ctx.state_mut(|flow| flow.desk.put(answer.id, answer.result));
-            None
+            Vec::new()
         }
-        Action::Close => None,
+        Action::Close => Vec::new(),
     }
 }
 
@@ -258,21 +258,14 @@ fn interrupted(error: &ActivityExecutionError) -> String {
 }
 
 /// One that has ended meanwhile need not be told.
-fn release(ctx: &Context, incidents: Vec<String>) -> Operation<'_> {
-    let own = ctx.workflow_id().to_owned();
+fn release<'a>(ctx: &'a Context, incident: &str) -> Operation<'a> {
     let cause = ctx.state(|flow| flow.start.as_ref().map(|start| start.spec.fingerprint.clone()).unwrap_or_default());
-    Box::pin(async move {
-        for fingerprint in incidents {
-            let options = SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
-            let held = ctx.external_workflow(incident_id(&own, &fingerprint), None);
-            let told = Released { cause: cause.clone() };
-            let _ = held.signal(IncidentWorkflow::released, told.into(), options).await;
-        }
-        None
-    })
+    let options = SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
+    let held = ctx.external_workflow(incident_id(ctx.workflow_id(), incident), None);
+    held.signal(IncidentWorkflow::released, Released { cause }.into(), options).map(|_| None).boxed_local()
 }
 
-fn write_down(ctx: &Context, record: IncidentRecord) -> Operation<'_> {
+fn write_down(ctx: &Context, record: IncidentRecord) -> Option<Operation<'_>> {
     let severity = match &record {
         IncidentRecord::Began { severity } | IncidentRecord::Worse { to: severity, .. } => Some(*severity),
         _ => None,
@@ -282,9 +275,8 @@ fn write_down(ctx: &Context, record: IncidentRecord) -> Operation<'_> {
         let (incident, start) = (flow.incident.as_ref()?, flow.start.as_ref().ok()?);
         Some(incident.status(&start.policy))
     });
-    let Some(status) = status else { return std::future::ready(None).boxed_local() };
-    let news = IncidentNews { record, status, at: now(ctx) };
-    ctx.execute_activity(RecordIncident, news, for_the_fleet(TELL_TIMEOUT, 5)).map(|_| None).boxed_local()
+    let news = IncidentNews { record, status: status?, at: now(ctx) };
+    Some(ctx.execute_activity(RecordIncident, news, for_the_fleet(TELL_TIMEOUT, 5)).map(|_| None).boxed_local())
 }
 
 fn publish(ctx: &Context, severity: Option<Severity>) {
