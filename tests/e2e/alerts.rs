@@ -117,7 +117,7 @@ fn a_note_survives_its_channel_and_dixmgr() {
             }
             wait_until("it is tried", || receiver.tries() > tries);
         }
-        assert_eq!(kinds(&receiver, "service_down.api"), ["firing"], "it has it, and has not said so");
+        wait_until("it has it, and has not said so", || kinds(&receiver, "service_down.api") == ["firing"]);
         receiver.answers("hang");
         let tries = receiver.tries();
         wait_until("it is tried again", || receiver.tries() > tries);

@@ -104,7 +104,7 @@ fn time_without_dixmgr_is_unknown_and_a_stop_on_command_is_no_outage() {
         super::commands::text(&["start", "api"]);
         wait_until("it is on", || phases(&["history"]).last().is_some_and(|phase| phase == "healthy"));
         let uptime = known().unwrap();
-        assert_eq!(uptime["outages"], outages, "{uptime}");
+        assert_eq!(uptime["outages"], outages, "{uptime}: {:?}", answer(&["history", "api"]));
         assert_ne!(uptime["off"], "0s", "{uptime}");
         let actions: Vec<_> = answer(&["history", "api"]).into_iter().filter(|line| line["kind"] == "action").collect();
         let done: Vec<_> = actions.iter().map(|line| line["action"].as_str().unwrap()).collect();

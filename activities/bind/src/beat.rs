@@ -22,3 +22,11 @@ pub(crate) async fn beating<T>(ctx: &ActivityContext, work: impl Future<Output =
         }
     }
 }
+
+/// The same, until dixmgr stops: whoever waits for something that this dixmgr would have to do itself would wait in vain.
+pub(crate) async fn beating_until_stopped<T>(ctx: &ActivityContext, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        result = beating(ctx, work) => Some(result),
+        _ = ctx.cancelled() => None,
+    }
+}

@@ -3,10 +3,10 @@
 // The macro generates undocumented constants beside each activity.
 #![allow(missing_docs)]
 
-use crate::beat::beating;
+use crate::beat::{beating, beating_until_stopped};
 use crate::call::Call;
 use crate::post::{Post, PostError};
-use crate::telling::TellingActivities;
+use crate::telling::{TellingActivities, until_stopped};
 use crate::unit::failure;
 use dixmgr_contract::activity::Subscription;
 use dixmgr_contract::cluster::ClusterReport;
@@ -90,7 +90,7 @@ impl FleetActivities {
         report: Call<HostReport>,
     ) -> Result<(), ActivityError> {
         let report = report.read().map_err(failure)?;
-        beating(&ctx, self.telling.report_host(&ctx, &report)).await.map_err(again)?;
+        until_stopped(beating_until_stopped(&ctx, self.telling.report_host(&ctx, &report)).await)?;
         HostNews(&report).emit(&self.metrics);
         Ok(())
     }

@@ -6,7 +6,7 @@
 // The macro generates undocumented constants beside each activity.
 #![allow(missing_docs)]
 
-use crate::beat::beating;
+use crate::beat::beating_until_stopped;
 use crate::call::Call;
 use crate::fleet::again;
 use crate::post::{Post, PostError};
@@ -95,7 +95,7 @@ impl TellingActivities {
     #[activity(name = "RaiseIncidentActivity")]
     pub async fn raise(self: Arc<Self>, ctx: ActivityContext, call: Call<Raise>) -> Result<(), ActivityError> {
         let raise = call.read().map_err(failure)?;
-        beating(&ctx, self.report(&ctx, raise)).await.map_err(again)
+        until_stopped(beating_until_stopped(&ctx, self.report(&ctx, raise)).await)
     }
 
     /// Tells an incident what is behind it, and begins it if need be.
@@ -105,7 +105,7 @@ impl TellingActivities {
         let alert = cause.split_once('.').map_or(cause.as_str(), |(alert, _)| alert).to_owned();
         let spec = IncidentSpec { fingerprint: cause, alert };
         let told = self.tell(&ctx, spec, SearchAttributes::default(), SIGNAL_AFFECTED, &affected);
-        beating(&ctx, told).await.map_err(again)
+        until_stopped(beating_until_stopped(&ctx, told).await)
     }
 
     /// Delivers a note through a channel, once. Whatever comes of it is an answer.
@@ -118,7 +118,12 @@ impl TellingActivities {
         let args = call.read().map_err(failure)?;
         let began = Instant::now();
         let delivery = match self.telling.channels.get(&args.channel) {
-            Some(channel) => beating(&ctx, channel.deliver(&args.note, &args.thread, DELIVERY)).await,
+            Some(channel) => {
+                let delivery = channel.deliver(&args.note, &args.thread, DELIVERY);
+                // It may have arrived or not: it is tried again, and the note is the same.
+                let stopped = || Delivery::Retry { reason: "dixmgr was stopped meanwhile".to_owned(), after: None };
+                beating_until_stopped(&ctx, delivery).await.unwrap_or_else(stopped)
+            }
             None => Delivery::Retry {
                 reason: format!("host {} has no channel {:?} in its configuration", self.telling.host, args.channel),
                 after: None,
@@ -147,9 +152,14 @@ impl TellingActivities {
         *self.silences.lock().await = Silences::now(silences.clone());
         let own = ctx.info().workflow_id.clone().unwrap_or_default();
         let post = Post::new(ctx.client());
-        let open = beating(&ctx, post.open_incidents(prefix_of(&own))).await.map_err(again)?;
-        let missed = beating(&ctx, post.signal_each(&open, SIGNAL_SILENCES, &silences)).await.missed();
-        if missed > 0 { Err(again(PostError::Failed(format!("{missed} incidents could not be told")))) } else { Ok(()) }
+        let tell = async {
+            let open = post.open_incidents(prefix_of(&own)).await?;
+            match post.signal_each(&open, SIGNAL_SILENCES, &silences).await.missed() {
+                0 => Ok(()),
+                missed => Err(PostError::Failed(format!("{missed} incidents could not be told"))),
+            }
+        };
+        until_stopped(beating_until_stopped(&ctx, tell).await)
     }
 }
 
@@ -211,13 +221,15 @@ impl TellingActivities {
         post.begin(&start, signal, argument, options).await
     }
 
-    /// What is silenced in the fleet. Where nobody can say, nothing is: a note too many is better than one too few.
+    /// What is silenced in the fleet. Where nobody can say, it is what it was last, or nothing: a note too many is better than one
+    /// too few.
     async fn silences(&self, post: &Post, prefix: &str) -> Vec<Silence> {
         let mut known = self.silences.lock().await;
         if let Some(silences) = known.as_ref().filter(|silences| silences.at.elapsed() < SILENCES_LAST) {
             return silences.all.clone();
         }
-        let silences = post.silences(prefix).await.unwrap_or_default();
+        let asked = post.silences(prefix).await.ok().or_else(|| known.take().map(|silences| silences.all));
+        let silences = asked.unwrap_or_default();
         *known = Silences::now(silences.clone());
         silences
     }
@@ -231,6 +243,11 @@ impl TellingActivities {
             None => Ok(()),
         }
     }
+}
+
+/// What is not done when dixmgr stops is tried again, elsewhere or later.
+pub(crate) fn until_stopped(done: Option<Result<(), PostError>>) -> Result<(), ActivityError> {
+    done.unwrap_or_else(|| Err(PostError::Failed("dixmgr was stopped meanwhile".to_owned()))).map_err(again)
 }
 
 fn attributes(report: &MemberReport) -> SearchAttributes {

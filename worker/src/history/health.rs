@@ -47,6 +47,10 @@ impl Health {
             Reading::Dead | Reading::Idle | Reading::StoppedByJob if is_off => {
                 Self::new(off, PhaseName::Stopped.as_str(), stopped(&seen.unit))
             }
+            // A start of what was switched off shows its new run before it is up.
+            Reading::Idle if before == Some(off) && (seen.unit.exit.is_none() || seen.unit.job.is_some()) => {
+                Self::new(off, PhaseName::Stopped.as_str(), stopped(&seen.unit))
+            }
             Reading::Idle if !policy.start && !matches!(before, Some(State::Up | State::Down)) => {
                 Self::new(off, PhaseName::Stopped.as_str(), "not to be started")
             }
@@ -127,6 +131,7 @@ mod tests {
         unit.unit.stopped_by_job = false;
         assert_eq!(told(&unit, true, Some(State::Up)), (State::Off, "stopped", "stopped on command".into()));
         assert_eq!(told(&unit, false, Some(State::Up)).0, State::Down, "it has ended by itself");
+        assert_eq!(told(&unit, false, Some(State::Off)).0, State::Off, "its start shows the new run before it is up");
         assert_eq!(told(&seen(ActiveState::Activating), true, Some(State::Off)).0, State::Off);
         assert_eq!(told(&seen(ActiveState::Deactivating), true, Some(State::Up)).0, State::Off);
         assert_eq!(told(&seen(ActiveState::Deactivating), false, Some(State::Up)).0, State::Down);

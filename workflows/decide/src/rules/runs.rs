@@ -44,7 +44,9 @@ impl Runs {
         self.restarts = self.restarts.saturating_add(u64::from(grown));
         self.counted |= grown > 0;
         self.failed = failed || (self.failed && !unit.is_up());
-        if unit.invocation.is_some() && self.run != unit.invocation {
+        // A start shows its run before anything of it has begun.
+        let has_begun = unit.active != ActiveState::Inactive || (unit.job.is_none() && unit.exit.is_some());
+        if unit.invocation.is_some() && self.run != unit.invocation && has_begun {
             let is_restart = self.run.is_some() && !self.counted && !self.on_purpose;
             self.restarts = self.restarts.saturating_add(u64::from(is_restart));
             self.run.clone_from(&unit.invocation);
@@ -111,6 +113,10 @@ mod tests {
         let stopped = UnitState { stopped_by_job: true, ..unit(Inactive, "a") };
         assert!(play(&[unit(Active, "a"), stopped.clone()]).on_purpose());
         assert_eq!(play(&[unit(Active, "a"), stopped, unit(Active, "b"), unit(Active, "b")]).restarts(), 0);
+        let stopped = UnitState { stopped_by_job: true, ..unit(Inactive, "a") };
+        let starting = job(true, unit(Inactive, "b"));
+        assert!(play(&[unit(Active, "a"), stopped.clone(), starting]).on_purpose(), "it has not begun");
+        assert!(play(&[unit(Active, "a"), stopped, unit(Inactive, "b")]).on_purpose(), "nor has that");
         let ours = job(true, unit(Deactivating, "a"));
         let runs = play(&[unit(Active, "a"), ours, unit(Inactive, "a")]);
         assert!(runs.on_purpose());
