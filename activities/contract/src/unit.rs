@@ -190,6 +190,11 @@ impl UnitState {
         matches!(self.active, ActiveState::Active | ActiveState::Reloading | ActiveState::Refreshing)
     }
 
+    /// False while a start has shown its run, and nothing of it has begun.
+    pub fn has_begun(&self) -> bool {
+        self.active != ActiveState::Inactive || (self.job.is_none() && self.exit.is_some())
+    }
+
     /// True while a job of somebody else's is on the unit.
     pub fn is_held(&self) -> bool {
         self.job.is_some_and(|job| !job.ours)

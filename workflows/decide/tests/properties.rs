@@ -376,6 +376,30 @@ proptest! {
     }
 }
 
+/// It may end its run and begin the next one when it is quiet, and a loss that is told at that moment is no quiet.
+#[test]
+fn a_loss_at_the_end_of_a_quiet_minute_is_heeded_first() {
+    let mut policy = Policy { on_dependency_loss: OnDependencyLoss::Restart, ..Policy::default() };
+    policy.dependency.mode = DependencyMode::All;
+    let mut life = Life::new(policy, 7);
+    let far = |revision, run: &str| {
+        let run = Some(run.to_owned());
+        Event::Heard(Readiness { service: name("far"), ready: true, revision, phase: PhaseName::Healthy, run })
+    };
+    life.service.step(far(1, "run-1"), life.now);
+    let mut up = dead(&life.service, 1, 1);
+    if let Event::Observed(observation) = &mut up {
+        observation.unit = UnitState::new(LoadState::Loaded, ActiveState::Active);
+    }
+    life.service.step(up, life.now);
+    life.service.step(Event::Subscribed("wf.wait.0".to_owned()), life.now);
+    assert_eq!(life.service.phase().name(), PhaseName::Healthy);
+    let quiet = life.service.wake_at().expect("it waits for the quiet");
+    let actions = life.service.step(far(2, "run-2"), quiet);
+    assert_eq!(life.service.phase().name(), PhaseName::Restarting, "{actions:?}");
+    assert!(!actions.contains(&Action::Checkpoint), "{actions:?}");
+}
+
 /// An honest host whose unit dies at once after every start, and a driver that ticks when asked to.
 struct CrashLoop {
     restarts: Vec<Time>,

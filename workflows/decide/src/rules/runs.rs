@@ -44,9 +44,7 @@ impl Runs {
         self.restarts = self.restarts.saturating_add(u64::from(grown));
         self.counted |= grown > 0;
         self.failed = failed || (self.failed && !unit.is_up());
-        // A start shows its run before anything of it has begun.
-        let has_begun = unit.active != ActiveState::Inactive || (unit.job.is_none() && unit.exit.is_some());
-        if unit.invocation.is_some() && self.run != unit.invocation && has_begun {
+        if unit.invocation.is_some() && self.run != unit.invocation && unit.has_begun() {
             let is_restart = self.run.is_some() && !self.counted && !self.on_purpose;
             self.restarts = self.restarts.saturating_add(u64::from(is_restart));
             self.run.clone_from(&unit.invocation);

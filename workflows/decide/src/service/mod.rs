@@ -6,7 +6,7 @@
 //!
 //! The files: `phase` (where it stands), `reading` (what an observation means), `settle` (the decision), `pursue` (the way to a start), `attempt` (what
 //! was asked of the host and came of it), `dependencies` (who has to be ready first), `subscribers` (who hears whether it is ready), `hosts` (whose it is), `command` (what people
-//! ask), `alerts` (which incidents hear of it), `status` (what people see).
+//! ask), `alerts` (which incidents hear of it), `standing` (how its time counts), `status` (what people see).
 //!
 //! Rejected: a table of (phase, event) transitions. It grows with the product of both, and each cell would have to be
 //! right about the order in which signals happen to arrive.
@@ -20,12 +20,14 @@ mod phase;
 mod pursue;
 mod reading;
 mod settle;
+mod standing;
 mod status;
 mod subscribers;
 
 pub use alerts::LONG_PAUSE;
 pub use phase::{Attempt, By, Cause, Pending, Phase, StoppedBy, Why};
 pub use reading::{Reading, Seen};
+pub use standing::{Counts, Standing};
 
 use self::alerts::Alerts;
 use self::dependencies::Waiting;

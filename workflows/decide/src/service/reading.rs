@@ -83,13 +83,14 @@ impl Seen {
 
     /// The first rule that is not content, in words.
     pub fn complaint(&self) -> Option<String> {
-        let verdict = self.complaints().next()?;
-        Some(format!("{}: {}", verdict.rule, verdict.detail))
+        complaint(&self.verdicts)
     }
+}
 
-    fn complaints(&self) -> impl Iterator<Item = &Verdict> {
-        complaints(&self.verdicts)
-    }
+/// The first of them that is not content, in words.
+pub(super) fn complaint(verdicts: &[Verdict]) -> Option<String> {
+    let verdict = complaints(verdicts).next()?;
+    Some(format!("{}: {}", verdict.rule, verdict.detail))
 }
 
 fn complaints(verdicts: &[Verdict]) -> impl Iterator<Item = &Verdict> {

@@ -72,6 +72,8 @@ impl Service {
         if self.up_since.is_some_and(|up_since| now.since(up_since) >= policy.reset_after) {
             self.budget.clear();
         }
+        self.heed_losses(seen, now, actions);
+        // Last: what a loss has just set going is no quiet.
         if self.checkpoint_at().is_some_and(|at| at <= now) {
             self.eventful = false;
             if self.budget.take_told() {
@@ -79,7 +81,6 @@ impl Service {
             }
             actions.push(Action::Checkpoint);
         }
-        self.heed_losses(seen, now, actions);
     }
 
     /// It does not run. What that means depends on where it stood.
