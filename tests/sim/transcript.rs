@@ -69,6 +69,13 @@ fn action(action: &Action) -> String {
             format!("WAIT for {} of {}, {}", serde_json::json!(wait.mode), names.join(", "), wait.timeout)
         }
         Action::End => "END".to_owned(),
+        Action::TellWait(missing) => {
+            let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
+            format!(
+                "TELL the wait: missing are {}",
+                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+            )
+        }
         Action::EndWait => "END the wait".to_owned(),
         Action::Publish(phase) => format!("PUBLISH {phase}"),
         Action::Checkpoint => "CHECKPOINT".to_owned(),

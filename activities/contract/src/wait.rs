@@ -28,6 +28,10 @@ pub struct WaitSpec {
     /// The service's workflow, which is told by the signal `waited` if the time runs out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<String>,
+    /// Those that are not ready, where the service's workflow knows and tells of each change by the signal `missing`. Absent: the
+    /// wait asks the dependencies by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Vec<ServiceName>>,
 }
 
 fn default_timeout() -> Span {

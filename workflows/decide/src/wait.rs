@@ -1,6 +1,7 @@
 //! The machine of a wait for dependencies.
 //!
-//! It subscribes to each of them, hears how they stand, and ends when enough are ready or the time is up.
+//! It subscribes to each of them, hears how they stand, and ends when enough are ready or the time is up. A service that waits
+//! knows all that already and tells it: when a thousand wait for one, that one need not answer each of them.
 
 use crate::peers::Peers;
 use dixmgr_contract::{Readiness, ServiceName, Time, WaitResult, WaitSpec};
@@ -24,6 +25,8 @@ pub enum Event {
     Heard(Readiness),
     /// A dependency could not be asked.
     CouldNotAsk(ServiceName),
+    /// The service that waits says which are not ready: all of them.
+    Missing(Vec<ServiceName>),
     /// Time has passed.
     Tick,
 }
@@ -64,6 +67,7 @@ impl Wait {
         match event {
             Event::Heard(readiness) => self.peers.hear(readiness),
             Event::CouldNotAsk(name) => self.peers.could_not_ask(&name),
+            Event::Missing(missing) => self.spec.missing = Some(missing),
             Event::Tick => {}
         }
         let missing = self.missing();
@@ -72,17 +76,24 @@ impl Wait {
             let waited_seconds = now.since(self.since).as_millis() / 1000;
             return vec![Action::End(WaitResult { satisfied, waited_seconds, missing })];
         }
+        if self.spec.missing.is_some() {
+            return Vec::new();
+        }
         missing.into_iter().filter(|name| self.peers.ask(name, now)).map(Action::Subscribe).collect()
     }
 
     /// When to send [`Event::Tick`], if nothing else happens before.
     pub fn wake_at(&self) -> Time {
-        self.peers.ask_at().map_or_else(|| self.until(), |at| at.min(self.until()))
+        let ask_at = self.peers.ask_at().filter(|_| self.spec.missing.is_none());
+        ask_at.map_or_else(|| self.until(), |at| at.min(self.until()))
     }
 
     /// Those that are not ready, in the order of the specification.
     pub fn missing(&self) -> Vec<ServiceName> {
-        let is_missing = |name: &&ServiceName| self.peers.ready(name) != Some(true);
+        let is_missing = |name: &&ServiceName| match &self.spec.missing {
+            Some(missing) => missing.contains(name),
+            None => self.peers.ready(name) != Some(true),
+        };
         self.spec.dependencies.iter().filter(is_missing).cloned().collect()
     }
 

@@ -58,6 +58,8 @@ struct Life {
     /// It was seen running last.
     up: bool,
     far: Option<(bool, u64)>,
+    /// What the workflow of its wait was told to be missing, once there is one.
+    wait_told: Option<Vec<ServiceName>>,
     /// What incidents were told last, by type of alert.
     raised: BTreeMap<String, (Time, Raise)>,
     /// And its revision.
@@ -114,6 +116,7 @@ impl Life {
             lost: false,
             up: false,
             far: None,
+            wait_told: None,
             raised: BTreeMap::new(),
             revisions: BTreeMap::new(),
         }
@@ -250,6 +253,10 @@ impl Life {
         if let Phase::Paused { .. } = self.service.phase() {
             prop_assert!(!actions.iter().any(|action| matches!(action, Action::Act(_))), "acted while paused");
         }
+        if let (Phase::Waiting { .. }, Some(told)) = (self.service.phase(), &self.wait_told) {
+            prop_assert_eq!(told, &self.service.status(self.now).waiting_for, "the wait knows what is missing");
+        }
+        self.wait_told = self.wait_told.take().filter(|_| self.service.phase().name() == PhaseName::Waiting);
         let json = serde_json::to_string(&self.service).unwrap();
         prop_assert_eq!(&serde_json::from_str::<Service>(&json).unwrap(), &self.service, "the state survives JSON");
         prop_assert!(json.len() < 20_000, "the state stays small: {} bytes", json.len());
@@ -309,6 +316,11 @@ impl Life {
             Action::Wait(spec) => {
                 prop_assert_eq!(self.service.phase().name(), PhaseName::Waiting);
                 prop_assert_eq!(spec.dependencies.len(), 2);
+                self.wait_told.clone_from(&spec.missing);
+            }
+            Action::TellWait(missing) => {
+                prop_assert!(self.wait_told.as_ref().is_some_and(|told| told != missing), "a wait is told news");
+                self.wait_told = Some(missing.clone());
             }
             Action::End => prop_assert!(false, "nobody has retired it"),
             Action::EndWait => prop_assert_ne!(self.service.phase().name(), PhaseName::Waiting),

@@ -106,6 +106,15 @@ impl DependencyWaitWorkflow {
         }
     }
 
+    /// The service that waits says which dependencies are not ready.
+    #[signal]
+    pub fn missing(&mut self, _ctx: &mut SyncWorkflowContext<Self>, missing: Wire<Vec<ServiceName>>) {
+        if let Ok(missing) = missing.0 {
+            self.desk.inbox.truncate(READINESS_LIMIT - 1);
+            self.desk.inbox.push_back(Event::Missing(missing));
+        }
+    }
+
     /// The dependencies that are not ready.
     #[query]
     pub fn waiting_for(&self, _ctx: &WorkflowContextView) -> Result<Vec<ServiceName>, Box<dyn Error + Send + Sync>> {

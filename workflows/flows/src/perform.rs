@@ -14,8 +14,9 @@ use std::time::Duration;
 use temporalio_workflow::common::error::{IncomingError, TimeoutType};
 use temporalio_workflow::common::search_attributes::SearchAttributeKey;
 use temporalio_workflow::{
-    ActivityExecutionError, ActivityOptions, ChildWorkflowOptions, ParentClosePolicy, RetryPolicy,
-    SignalWorkflowOptions, WorkflowCancellationToken, WorkflowContext, WorkflowSignalError,
+    ActivityExecutionError, ActivityOptions, ChildWorkflowOptions, ExternalWorkflowHandle, ParentClosePolicy,
+    RetryPolicy, SignalWorkflowOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
+    WorkflowSignalError,
 };
 
 /// How long a host may leave an order lying before it counts as silent.
@@ -68,12 +69,21 @@ pub(crate) fn action<'a>(
         Action::Subscribe(dependency) => Some(subscribe(ctx, settings, dependency)),
         Action::Tell { workflow_id, readiness } => Some(tell(ctx, workflow_id, readiness)),
         Action::Wait(spec) => Some(open_wait(ctx, settings, spec)),
-        Action::EndWait => {
-            let service = ctx.state(|flow| flow.spec_name())?;
-            let wait = ctx.external_workflow(wait_id(&settings.workflow_id, &service), None);
+        Action::TellWait(missing) => {
+            let wait = the_wait(ctx, settings)?;
             Some(Box::pin(async move {
-                // One that has ended meanwhile need not be ended.
-                let _ = wait.cancel(Some("nobody waits any more".to_owned())).await;
+                let token = WorkflowCancellationToken::new();
+                let options = SignalWorkflowOptions::builder().cancellation_token(token).build();
+                // One that has ended meanwhile need not be told.
+                let _ = wait.await.signal(DependencyWaitWorkflow::missing, missing.into(), options).await;
+                None
+            }))
+        }
+        Action::EndWait => {
+            let wait = the_wait(ctx, settings)?;
+            Some(Box::pin(async move {
+                // Nor be ended.
+                let _ = wait.await.cancel(Some("nobody waits any more".to_owned())).await;
                 None
             }))
         }
@@ -99,6 +109,16 @@ fn tell(ctx: &Context, workflow_id: String, readiness: Readiness) -> LocalBoxFut
     .boxed_local()
 }
 
+/// The workflow of its wait, once it is there.
+fn the_wait<'a>(ctx: &'a Context, settings: &Settings) -> Option<impl Future<Output = ExternalWorkflowHandle> + 'a> {
+    let id = wait_id(&settings.workflow_id, &ctx.state(|flow| flow.spec_name())?);
+    let options = WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
+    Some(async move {
+        let _ = ctx.wait_condition_with_options(|flow| !flow.wait_begins, options).await;
+        ctx.external_workflow(id, None)
+    })
+}
+
 /// A wait of the same name that is still open is as good as a new one.
 fn open_wait<'a>(ctx: &'a Context, settings: &Settings, spec: WaitSpec) -> LocalBoxFuture<'a, Option<Event>> {
     let id = wait_id(&settings.workflow_id, &spec.service);
@@ -109,7 +129,14 @@ fn open_wait<'a>(ctx: &'a Context, settings: &Settings, spec: WaitSpec) -> Local
         .cancellation_token(WorkflowCancellationToken::new())
         .build();
     let input: Wire<WaitInput> = Wire::from(WaitSpec { notify: Some(settings.workflow_id.clone()), ..spec });
-    ctx.start_child_workflow(DependencyWaitWorkflow::run, input, options).map(|_| None).boxed_local()
+    ctx.state_mut(|flow| flow.wait_begins = true);
+    let begun = ctx.start_child_workflow(DependencyWaitWorkflow::run, input, options);
+    begun
+        .map(|_| {
+            ctx.state_mut(|flow| flow.wait_begins = false);
+            None
+        })
+        .boxed_local()
 }
 
 fn act<'a>(ctx: &'a Context, settings: &Settings, order: Order) -> LocalBoxFuture<'a, Option<Event>> {

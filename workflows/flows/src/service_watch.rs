@@ -54,6 +54,8 @@ pub struct ServiceWatchWorkflow {
     now: Time,
     /// The orders that are out, by their generation, and how to take each back.
     pub(crate) orders: BTreeMap<u64, WorkflowCancellationToken>,
+    /// The workflow of its wait has been asked for and is not there yet: it cannot be told anything.
+    pub(crate) wait_begins: bool,
 }
 
 #[workflow_methods]
@@ -63,7 +65,7 @@ impl ServiceWatchWorkflow {
         let Wire(mut input) = input;
         let service = input.as_mut().ok().and_then(|input| input.state.take()).map(|state| *state);
         let now = view.start_time().map(Time::from).unwrap_or_default();
-        Self { input, service, desk: Desk::new([]), now, orders: BTreeMap::new() }
+        Self { input, service, desk: Desk::new([]), now, orders: BTreeMap::new(), wait_begins: false }
     }
 
     /// Supervises until it is cancelled.

@@ -2,7 +2,11 @@
 //!
 //! The host says what fires; here it is compared with what the incidents were told. A repeated or late observation therefore
 //! raises nothing, and what was told before a crash is not told again.
+//!
+//! What has a cause is held back for a moment: where the cause is mended at once, so is all that fell with it, and a thousand
+//! incidents need not begin.
 
+use super::dependencies::LINGER;
 use super::phase::Phase;
 use super::{Action, Service};
 use dixmgr_contract::alert::SERVICE_PAUSED;
@@ -30,6 +34,9 @@ pub(super) struct Alerts {
     /// When what still fires is told again.
     #[serde(skip_serializing_if = "Option::is_none")]
     again: Option<Time>,
+    /// Since when something is held back that has a cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<Time>,
     /// Somebody evaluates rules for it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_on: bool,
@@ -68,9 +75,9 @@ impl Service {
         self.alerts.is_over = true;
     }
 
-    /// When what still fires is told again.
-    pub(super) const fn told_again_at(&self) -> Option<Time> {
-        self.alerts.again
+    /// When something is to be told that nothing else brings about: what still fires, again, or what is held back.
+    pub(super) fn tells_at(&self) -> Option<Time> {
+        self.alerts.again.into_iter().chain(self.alerts.held.map(|since| since.after(LINGER))).min()
     }
 
     /// When a pause has lasted for so long that people are told.
@@ -84,16 +91,20 @@ impl Service {
         let firing = self.all_firing(now);
         let types: BTreeSet<String> =
             firing.iter().map(|alert| alert.alert.clone()).chain(self.alerts.told.keys().cloned()).collect();
-        let is_again = self.alerts.again.is_some_and(|at| at <= now);
+        let cause = self.cause();
+        let is_held = self.holds_back(cause.is_some(), &types, now);
         if types.is_empty() {
             return;
         }
+        let is_again = self.alerts.again.is_some_and(|at| at <= now);
         let paused_by = match &self.phase {
             Phase::Paused { by, .. } => Some(by.clone()),
             _ => None,
         };
-        let cause = self.cause();
         for alert in types {
+            if is_held && !self.alerts.told.contains_key(&alert) {
+                continue;
+            }
             let of_type: Vec<Alert> = firing.iter().filter(|found| found.alert == alert).cloned().collect();
             let rules = of_type.iter().map(|found| (found.rule.clone(), found.severity)).collect();
             let told = Told { rules, cause: cause.clone(), paused_by: paused_by.clone() };
@@ -114,6 +125,14 @@ impl Service {
             false if is_due => Some(now.after(AGAIN)),
             false => self.alerts.again,
         };
+    }
+
+    /// True while what no incident knows yet is not told: it fell with its cause only just, and may be back as soon.
+    fn holds_back(&mut self, has_cause: bool, types: &BTreeSet<String>, now: Time) -> bool {
+        let is_news = types.iter().any(|alert| !self.alerts.told.contains_key(alert));
+        let since = self.alerts.held.or(has_cause.then_some(now));
+        self.alerts.held = since.filter(|since| is_news && since.after(LINGER) > now);
+        self.alerts.held.is_some()
     }
 
     fn report_alerts(&mut self, alert: String, alerts: Vec<Alert>, cause: Option<ServiceName>, now: Time) -> Action {

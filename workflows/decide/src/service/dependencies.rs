@@ -1,7 +1,8 @@
 //! Dependencies: who has to be ready before a start, and what the loss of one means while the service runs.
 //!
 //! Those of the same host come with each observation; those elsewhere say it themselves, after a subscription. A wait
-//! that lasts gets a workflow of its own, which people see and which keeps its time-out; the decision stays here.
+//! that lasts gets a workflow of its own, which people see and which keeps its time-out; the decision stays here, and what is
+//! known here is told there.
 //!
 //! Rejected: to wait inside the workflow that waits, and to be started by its end. It could be ended by anybody, and its
 //! end would be lost when this one begins a new run.
@@ -15,8 +16,8 @@ use dixmgr_contract::{OnDependencyLoss, OnTimeout, ServiceName, Span, Time, Verb
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A shorter wait has no workflow of its own.
-const LINGER: Span = Span::from_millis(1000);
+/// A shorter wait has no workflow of its own, and what fell with a dependency for no longer no incident.
+pub(super) const LINGER: Span = Span::from_millis(1000);
 /// How long after its time the workflow of the wait may say so, before this one does by itself.
 const OVERTIME: Span = Span::from_secs(30);
 
@@ -29,13 +30,16 @@ pub(super) struct Waiting {
     /// It has a workflow of its own.
     #[serde(default)]
     opened: bool,
+    /// What that workflow knows to be missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    told: Vec<ServiceName>,
     /// Its time is up, and people know.
     #[serde(default)]
     timed_out: bool,
 }
 
 impl Waiting {
-    fn follow(&mut self, missing: &[ServiceName], now: Time) {
+    fn follow(&mut self, missing: &[ServiceName], now: Time, actions: &mut Vec<Action>) {
         for name in missing {
             self.missed.insert(name.clone(), None);
         }
@@ -43,6 +47,10 @@ impl Waiting {
             if !missing.contains(name) {
                 ready.get_or_insert(now);
             }
+        }
+        if self.opened && self.told != missing {
+            self.told = missing.to_vec();
+            actions.push(Action::TellWait(missing.to_vec()));
         }
     }
 }
@@ -56,14 +64,14 @@ impl Service {
         let blocked = policy.mode.is_blocked(missing.len(), self.dependencies(seen));
         if !blocked {
             if let Some(waiting) = &mut self.waiting {
-                waiting.follow(&missing, now);
+                waiting.follow(&missing, now, actions);
             }
             return false;
         }
         let (timeout, proceeds) = (policy.timeout, policy.on_timeout == OnTimeout::Proceed);
-        let fresh = Waiting { since: now, missed: BTreeMap::new(), opened: false, timed_out: false };
+        let fresh = Waiting { since: now, missed: BTreeMap::new(), opened: false, told: Vec::new(), timed_out: false };
         let waiting = self.waiting.get_or_insert(fresh);
-        waiting.follow(&missing, now);
+        waiting.follow(&missing, now, actions);
         if waiting.since.after(timeout).after(OVERTIME) <= now {
             self.time_out(&missing, actions);
         }
@@ -72,7 +80,8 @@ impl Service {
         };
         if !waiting.opened && waiting.since.after(LINGER) <= now {
             waiting.opened = true;
-            actions.push(Action::Wait(self.wait_spec()));
+            waiting.told.clone_from(&missing);
+            actions.push(Action::Wait(self.wait_spec(missing)));
         }
         true
     }
@@ -197,7 +206,7 @@ impl Service {
         self.spec.after.len().max(seen.waiting_for.len())
     }
 
-    fn wait_spec(&self) -> WaitSpec {
+    fn wait_spec(&self, missing: Vec<ServiceName>) -> WaitSpec {
         let policy = &self.spec.policy.dependency;
         let ids = self.spec.after.iter().map(|dependency| (dependency.name.clone(), dependency.workflow_id.clone()));
         WaitSpec {
@@ -208,6 +217,7 @@ impl Service {
             on_timeout: policy.on_timeout,
             workflow_ids: ids.collect(),
             notify: None,
+            missing: Some(missing),
         }
     }
 }

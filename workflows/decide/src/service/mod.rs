@@ -187,6 +187,8 @@ pub enum Action {
     },
     /// Let its wait be seen, and timed, in a workflow of its own.
     Wait(WaitSpec),
+    /// Tell that workflow which dependencies are not ready, all of them.
+    TellWait(Vec<ServiceName>),
     /// End that workflow: nobody waits any more.
     EndWait,
     /// Write the phase to the visibility store.
@@ -293,7 +295,7 @@ impl Service {
 
     /// When to send [`Event::Tick`], if nothing else happens before.
     pub fn wake_at(&self) -> Option<Time> {
-        [self.moves_at(), self.told_again_at()].into_iter().flatten().min()
+        [self.moves_at(), self.tells_at()].into_iter().flatten().min()
     }
 
     fn moves_at(&self) -> Option<Time> {
