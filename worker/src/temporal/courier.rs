@@ -3,7 +3,7 @@
 use super::connect::Endpoint;
 use crate::agent::{Courier, DeliveryError, Parcel};
 use dixmgr_contract::id::{
-    ATTRIBUTE_CHAIN, ATTRIBUTE_HOST, ATTRIBUTE_KIND, ATTRIBUTE_PHASE, ATTRIBUTE_SERVICE, MEMO_MARK,
+    ATTRIBUTE_CHAIN, ATTRIBUTE_HOST, ATTRIBUTE_KIND, ATTRIBUTE_PHASE, ATTRIBUTE_SERVICE, MEMO_MARK, TASK_TIMEOUT,
 };
 use dixmgr_contract::{PhaseName, ServiceSpec};
 use dixmgr_decide::Service;
@@ -62,6 +62,7 @@ impl TemporalCourier {
         WorkflowStartOptions::new(self.endpoint.task_queue.clone(), workflow_id)
             .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
             .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
+            .task_timeout(TASK_TIMEOUT)
             .memo(memo)
             .maybe_search_attributes(self.search_attributes.then(|| attributes(spec, phase)))
             .static_summary(format!("{} ({})", spec.name, spec.unit))

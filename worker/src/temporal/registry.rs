@@ -6,7 +6,7 @@ use super::SessionError;
 use super::connect::Endpoint;
 use dixmgr_contract::HostName;
 use dixmgr_contract::cluster::{ClusterSpec, workflow_id};
-use dixmgr_contract::id::MEMO_MARK;
+use dixmgr_contract::id::{MEMO_MARK, TASK_TIMEOUT};
 use dixmgr_contract::plan::{INFRASTRUCTURE_ID, PART_SERVICES, PlanPart, PlannedService};
 use dixmgr_flows::{ClusterInput, ClusterWorkflow, InfrastructureInput, InfrastructureWorkflow};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -82,6 +82,7 @@ fn options(endpoint: &Endpoint, id: String, summary: String) -> WorkflowStartOpt
     let mut memo = MemoValues::new();
     memo.insert(MEMO_MARK, env!("CARGO_PKG_VERSION").to_owned());
     WorkflowStartOptions::new(endpoint.task_queue.clone(), format!("{}{id}", endpoint.prefix))
+        .task_timeout(TASK_TIMEOUT)
         .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
         .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
         .memo(memo)

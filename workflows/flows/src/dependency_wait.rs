@@ -24,9 +24,6 @@ use temporalio_workflow::{
     WorkflowContextView, WorkflowResult, workflow, workflow_methods,
 };
 
-/// Signals waiting for the machine; beyond it the newest replaces the last one.
-const READINESS_LIMIT: usize = 4_096;
-
 /// The input of the workflow. Minimal: `{"service":"api","dependencies":["db"]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitInput {
@@ -100,19 +97,13 @@ impl DependencyWaitWorkflow {
     /// A dependency says how it stands.
     #[signal]
     pub fn readiness(&mut self, _ctx: &mut SyncWorkflowContext<Self>, readiness: Wire<Readiness>) {
-        if let Ok(readiness) = readiness.0 {
-            self.desk.inbox.truncate(READINESS_LIMIT - 1);
-            self.desk.inbox.push_back(Event::Heard(readiness));
-        }
+        self.desk.take("readiness", readiness, Event::Heard);
     }
 
     /// The service that waits says which dependencies are not ready.
     #[signal]
     pub fn missing(&mut self, _ctx: &mut SyncWorkflowContext<Self>, missing: Wire<Vec<ServiceName>>) {
-        if let Ok(missing) = missing.0 {
-            self.desk.inbox.truncate(READINESS_LIMIT - 1);
-            self.desk.inbox.push_back(Event::Missing(missing));
-        }
+        self.desk.take("missing", missing, Event::Missing);
     }
 
     /// The dependencies that are not ready.

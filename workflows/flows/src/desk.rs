@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use temporalio_workflow::WorkflowContext;
 
-/// Events waiting for a machine; beyond it handlers refuse or replace.
-pub(crate) const INBOX_LIMIT: usize = 256;
+/// Events waiting for a machine; beyond it people are asked to come again. Signals are taken all the same: none may be lost, a
+/// task empties the inbox, and the server takes no more than 10,000 for a run (`history.maximumSignalsPerExecution`).
+const INBOX_LIMIT: usize = 256;
 /// Answers kept for those who wait for them.
 const ANSWERS: usize = 256;
 

@@ -6,7 +6,7 @@
 // The macros generate undocumented constants beside each handler.
 #![allow(missing_docs)]
 
-use crate::desk::{Boxed, Desk, INBOX_LIMIT, ask, at_desk, unless};
+use crate::desk::{Boxed, Desk, ask, at_desk, unless};
 use crate::inflight::InFlight;
 use crate::perform::{self, Settings};
 use crate::shell::{Shell, is_long, next, now, rest};
@@ -122,43 +122,43 @@ impl ServiceWatchWorkflow {
     /// The whole present state of the service, from its host.
     #[signal]
     pub fn observe(&mut self, _ctx: &mut SyncWorkflowContext<Self>, observation: Wire<Observation>) {
-        self.take("observe", observation, |observation| Event::Observed(Box::new(observation)));
+        self.desk.take("observe", observation, |observation| Event::Observed(Box::new(observation)));
     }
 
     /// A command without an answer, from another workflow.
     #[signal]
     pub fn command(&mut self, _ctx: &mut SyncWorkflowContext<Self>, command: Wire<Command>) {
-        self.take("command", command, Event::Commanded);
+        self.desk.take("command", command, Event::Commanded);
     }
 
     /// Somebody wants to hear whether the service is ready.
     #[signal]
     pub fn subscribe(&mut self, _ctx: &mut SyncWorkflowContext<Self>, subscribe: Wire<Subscribe>) {
-        self.take("subscribe", subscribe, |subscribe| Event::Subscribed(subscribe.workflow_id));
+        self.desk.take("subscribe", subscribe, |subscribe| Event::Subscribed(subscribe.workflow_id));
     }
 
     /// A dependency on another host says whether it is ready.
     #[signal]
     pub fn readiness(&mut self, _ctx: &mut SyncWorkflowContext<Self>, readiness: Wire<Readiness>) {
-        self.take("readiness", readiness, Event::Heard);
+        self.desk.take("readiness", readiness, Event::Heard);
     }
 
     /// Nobody sees what the service's host does.
     #[signal]
     pub fn host_lost(&mut self, _ctx: &mut SyncWorkflowContext<Self>, mark: Wire<LossMark>) {
-        self.take("host_lost", mark, Event::HostLost);
+        self.desk.take("host_lost", mark, Event::HostLost);
     }
 
     /// A host does not supervise the service any more.
     #[signal]
     pub fn retire(&mut self, _ctx: &mut SyncWorkflowContext<Self>, from: Wire<ForgetHost>) {
-        self.take("retire", from, |from| Event::Retired(from.host));
+        self.desk.take("retire", from, |from| Event::Retired(from.host));
     }
 
     /// The wait for the service's dependencies is over.
     #[signal]
     pub fn waited(&mut self, _ctx: &mut SyncWorkflowContext<Self>, result: Wire<WaitResult>) {
-        self.take("waited", result, Event::Waited);
+        self.desk.take("waited", result, Event::Waited);
     }
 
     /// Where the service stands.
@@ -255,28 +255,6 @@ impl ServiceWatchWorkflow {
 
     pub(crate) fn host(&self) -> Option<HostName> {
         self.service.as_ref()?.spec.host.clone()
-    }
-
-    /// What comes too fast is dropped, and what cannot be read is noted.
-    fn take<T>(&mut self, signal: &str, argument: Wire<T>, event: impl FnOnce(T) -> Event) {
-        match argument.0 {
-            Ok(argument) => self.receive(event(argument)),
-            Err(error) => self.desk.input_error = Some(format!("{signal}: {error}")),
-        }
-    }
-
-    /// An observation is the whole state: when too many wait, the newest is enough, in the place of the last one that waits.
-    fn receive(&mut self, event: Event) {
-        if self.desk.inbox.len() < INBOX_LIMIT {
-            return self.desk.inbox.push_back(event);
-        }
-        let is_observation = |event: &Event| matches!(event, Event::Observed(_));
-        let waits = self.desk.inbox.iter_mut().rev().find(|waits| is_observation(waits));
-        match waits.filter(|_| is_observation(&event)) {
-            Some(waits) => *waits = event,
-            None if is_observation(&event) => self.desk.inbox.push_back(event),
-            None => {}
-        }
     }
 
     fn may(&self, kind: CommandKind, args: &Wire<CommandArgs>) -> Result<(), Boxed> {

@@ -205,8 +205,9 @@ fn check_accepted(
     refused: &BTreeSet<String>,
     tried: impl Iterator<Item = Note>,
 ) {
-    // An end that the channel refused was told as far as that is possible.
-    let is_refused = |note: &Note| refused.contains(&note.id) && is_end(note.kind);
+    // An end that the channel refused was told as far as that is possible. One that is told again and again may be accepted first.
+    let knows: BTreeSet<_> = accepted.iter().map(|(_, note)| note.id.clone()).collect();
+    let is_refused = |note: &Note| refused.contains(&note.id) && is_end(note.kind) && !knows.contains(&note.id);
     let mut log: Vec<Note> = accepted.iter().map(|(_, note)| note.clone()).collect();
     log.extend(tried.filter(is_refused));
     log.sort_by_key(|note| (note.incident.clone(), note.sequence));
@@ -226,8 +227,7 @@ fn check_accepted(
         }
     }
     assert!(!open, "{name} was not told the end of {incident}");
-    let ids: BTreeSet<_> = accepted.iter().map(|(_, note)| &note.id).collect();
-    assert_eq!(ids.len(), accepted.len(), "{name} accepted a note twice");
+    assert_eq!(knows.len(), accepted.len(), "{name} accepted a note twice");
 }
 
 /// What really arrived, also where the answer was lost: it never stays without an end.
