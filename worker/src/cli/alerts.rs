@@ -210,9 +210,7 @@ pub(crate) struct Trial {
 
 /// Delivers a test note, from here and without Temporal.
 pub(super) async fn test(trial: &Trial) -> Result<(), Failure> {
-    let config = dixmgr_model::load(&trial.conf).map_err(|errors| Failure::Config(errors.to_string()))?;
-    let channels = crate::telling::channels(&config.alerts, &config.source);
-    let channels = channels.map_err(|errors| Failure::Config(errors.to_string()))?;
+    let (_, channels) = crate::telling::load(&trial.conf).map_err(|errors| Failure::Config(errors.to_string()))?;
     let delivery = crate::telling::test(&channels, &trial.channel, &who()).await?;
     if trial.output.is_json() {
         return print::json(&serde_json::to_value(&delivery).context("cannot be written as JSON")?);
