@@ -102,8 +102,7 @@ impl TellingActivities {
     #[activity(name = "TellCauseActivity")]
     pub async fn tell_cause(self: Arc<Self>, ctx: ActivityContext, call: Call<TellCause>) -> Result<(), ActivityError> {
         let TellCause { cause, affected } = call.read().map_err(failure)?;
-        let alert = cause.split_once('.').map_or(cause.as_str(), |(alert, _)| alert).to_owned();
-        let spec = IncidentSpec { fingerprint: cause, alert };
+        let spec = IncidentSpec::from_fingerprint(cause);
         let told = self.tell(&ctx, spec, SearchAttributes::default(), SIGNAL_AFFECTED, &affected);
         until_stopped(beating_until_stopped(&ctx, told).await)
     }
