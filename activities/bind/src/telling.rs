@@ -19,7 +19,7 @@ use dixmgr_contract::{
     AlertPolicy, Delivery, HostName, IncidentNews, IncidentSpec, IncidentStart, MemberReport, NotifyArgs, Raise,
     TellCause,
 };
-use dixmgr_notify::Channel;
+use dixmgr_notify::{Channel, DELIVERY};
 use dixmgr_telemetry::events::{IncidentHappened, NoteDelivered};
 use dixmgr_telemetry::{Event, Metrics};
 use std::collections::BTreeMap;
@@ -32,8 +32,6 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::sync::Mutex;
 
-/// How long a channel may take for a note.
-const DELIVERY: Duration = Duration::from_secs(45);
 /// For how long the fleet's silences are taken to be what they were.
 const SILENCES_LAST: Duration = Duration::from_secs(2);
 

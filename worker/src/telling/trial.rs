@@ -4,11 +4,9 @@ use super::Channels;
 use crate::exit::Failure;
 use anyhow::anyhow;
 use dixmgr_contract::{Delivery, Note, NoteKind, Severity, Time};
+use dixmgr_notify::DELIVERY;
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
-
-/// How long the channel may take.
-const PATIENCE: Duration = Duration::from_secs(45);
+use std::time::SystemTime;
 
 /// Delivers a test note.
 ///
@@ -22,7 +20,7 @@ pub(crate) async fn test(channels: &Channels, name: &str, by: &str) -> Result<De
             known.join(", ")
         )));
     };
-    Ok(channel.deliver(&note(by, Time::from(SystemTime::now())), "", PATIENCE).await)
+    Ok(channel.deliver(&note(by, Time::from(SystemTime::now())), "", DELIVERY).await)
 }
 
 fn note(by: &str, now: Time) -> Note {
