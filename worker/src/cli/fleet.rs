@@ -179,7 +179,7 @@ impl Order {
     async fn record(&self, action: &str, to: &str, answer: &Result<String, Failure>) {
         let result = answer.as_ref().err().map_or_else(|| "done".to_owned(), ToString::to_string);
         let words: Vec<_> = [to, self.reason.as_str()].into_iter().filter(|word| !word.is_empty()).collect();
-        past::record(&self.ask.at, "", action, &words.join(": "), &result).await;
+        past::record(&self.ask.at, action, &words.join(": "), std::iter::once(("", result.as_str()))).await;
     }
 }
 
