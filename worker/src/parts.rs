@@ -8,7 +8,6 @@ use crate::resources::Measuring;
 use crate::senses::Runs;
 use crate::settings::{Mode, Settings};
 use crate::state_dir::Running;
-use crate::telling::Channels;
 use crate::temporal::Slice;
 use dixmgr_bind::{Allowed, Endpoints, HostActivities, Nodes, Telling};
 use dixmgr_contract::cluster::{ClusterMode, ClusterSpec};
@@ -134,15 +133,15 @@ pub(crate) fn agent_options(
     }
 }
 
-/// Who is told what, and how.
-pub(crate) fn telling(settings: &Settings, channels: Channels, common: &Common) -> Arc<Telling> {
+/// Who is told what, and how: takes the channels out of the settings, since they are made once.
+pub(crate) fn telling(settings: &mut Settings, common: &Common) -> Arc<Telling> {
     let alerts = &settings.config.alerts;
     let (told, happened) = (common.history.clone(), common.history.clone());
     Arc::new(Telling {
         enabled: alerts.is_enabled(),
         host: settings.host.clone(),
         policy: alerts.policy.clone(),
-        channels,
+        channels: std::mem::take(&mut settings.channels),
         task_queue: settings.endpoint.task_queue.clone(),
         metrics: common.metrics.clone(),
         told: Arc::new(move |args, delivery| told.told(args, delivery)),

@@ -7,7 +7,6 @@ use crate::parts::Common;
 use crate::senses::{self, Runs};
 use crate::settings::{Settings, is_public};
 use crate::state_dir::StateDir;
-use crate::telling::Channels;
 use crate::temporal::{Session, Verdict};
 use crate::{bus_watch, history, host_watch, notify, parts, resources};
 use dixmgr_contract::plan::INFRASTRUCTURE_ID;
@@ -33,9 +32,8 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// What keeps dixmgr from starting. Once it runs, nothing ends it but a signal.
 pub(crate) async fn run(mut settings: Settings, state: StateDir, ui: Option<String>) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    let channels = std::mem::take(&mut settings.channels);
     let started = tokio::select! {
-        result = start(&settings, channels, &state, ui) => result?,
+        result = start(&mut settings, &state, ui) => result?,
         // Asked to stop before it had begun.
         () = signals.any() => return Ok(()),
     };
@@ -67,12 +65,7 @@ impl Started {
     }
 }
 
-async fn start(
-    settings: &Settings,
-    channels: Channels,
-    state: &StateDir,
-    ui: Option<String>,
-) -> Result<Started, Failure> {
+async fn start(settings: &mut Settings, state: &StateDir, ui: Option<String>) -> Result<Started, Failure> {
     let memory = Memory::open(&state.file("agent.db"))?;
     let services: Vec<_> = settings.config.services_of(&settings.host).cloned().collect();
     let metrics = Metrics::new(&settings.config.metrics.namespace, parts::room(settings, &services))
@@ -98,7 +91,7 @@ async fn start(
     let options = parts::agent_options(settings, services, allowed, runs, common.history.clone());
     let registry = format!("{}{INFRASTRUCTURE_ID}", settings.endpoint.prefix);
     let workflow_ids = options.services.iter().map(|(_, id)| id.clone()).chain([registry]).collect();
-    let telling = parts::telling(settings, channels, &common);
+    let telling = parts::telling(settings, &common);
     let slice = parts::slice(settings, &options.services);
     let claim = parts::claim(settings, &options.epoch);
     let (bus, _) = settings.bus();
