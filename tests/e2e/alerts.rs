@@ -172,6 +172,8 @@ fn people_acknowledge_and_silence_from_the_command_line() {
         let id = run(&["silences"]).split_whitespace().next().unwrap().to_owned();
         run(&["unsilence", &id]);
         receiver.wait("service_down.db", "firing");
+        let done = run(&["history"]);
+        assert!(done.contains("service=d*: disk swap") && done.contains("unsilence"), "{done}");
         host.systemctl(&["start", "api", "db"]);
         receiver.wait("service_down.api", "resolved");
         receiver.wait("service_down.db", "resolved");

@@ -175,11 +175,17 @@ pub(super) async fn all(kind: CommandKind, order: &Order) -> Result<(), Failure>
 }
 
 impl Order {
-    /// Writes down what was done to the fleet, or why not.
     async fn record(&self, action: &str, to: &str, answer: &Result<String, Failure>) {
+        self.ask.record(action, to, &self.reason, answer).await;
+    }
+}
+
+impl Ask {
+    /// Writes down what was done to the fleet, and why; or why it was not.
+    pub(super) async fn record(&self, action: &str, to: &str, reason: &str, answer: &Result<String, Failure>) {
         let result = answer.as_ref().err().map_or_else(|| "done".to_owned(), ToString::to_string);
-        let words: Vec<_> = [to, self.reason.as_str()].into_iter().filter(|word| !word.is_empty()).collect();
-        past::record(&self.ask.at, action, &words.join(": "), std::iter::once(("", result.as_str()))).await;
+        let words: Vec<_> = [to, reason].into_iter().filter(|word| !word.is_empty()).collect();
+        past::record(&self.at, action, &words.join(": "), std::iter::once(("", result.as_str()))).await;
     }
 }
 
