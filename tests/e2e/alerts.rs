@@ -5,7 +5,7 @@ use dixmgr_tests::{Host, Launch, Receiver, Sandbox, TemporalServer, dixmgr, in_s
 use serde_json::Value;
 
 /// Nobody restarts what falls, so that it stays down until the test says so; what is told is told at once.
-fn config(services: &[&str], alerts: &str) -> String {
+pub(super) fn config(services: &[&str], alerts: &str) -> String {
     let mut text = format!(
         "[defaults]\nrestart = {{ max = 0 }}\n[alerts]\ngroup_wait = \"0s\"\ndedupe_window = \"1s\"\n{alerts}\n{}",
         Receiver::channel()
@@ -16,13 +16,13 @@ fn config(services: &[&str], alerts: &str) -> String {
     text
 }
 
-fn runs(host: &Host, services: &[&str]) {
+pub(super) fn runs(host: &Host, services: &[&str]) {
     let files: Vec<String> = services.iter().map(|service| format!("{service}.service")).collect();
     host.install(files.iter().map(|file| (file.as_str(), SLEEP)));
     host.start(services);
 }
 
-fn kinds(receiver: &Receiver, incident: &str) -> Vec<String> {
+pub(super) fn kinds(receiver: &Receiver, incident: &str) -> Vec<String> {
     receiver.told(incident).into_iter().map(|(kind, _)| kind).collect()
 }
 
@@ -172,6 +172,8 @@ fn people_acknowledge_and_silence_from_the_command_line() {
         let id = run(&["silences"]).split_whitespace().next().unwrap().to_owned();
         run(&["unsilence", &id]);
         receiver.wait("service_down.db", "firing");
+        let done = run(&["history"]);
+        assert!(done.contains("service=d*: disk swap") && done.contains("unsilence"), "{done}");
         host.systemctl(&["start", "api", "db"]);
         receiver.wait("service_down.api", "resolved");
         receiver.wait("service_down.db", "resolved");

@@ -26,6 +26,7 @@ mod resources;
 mod rest;
 mod restart;
 mod start;
+mod telling;
 mod units;
 mod up;
 mod upgrade;

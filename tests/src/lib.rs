@@ -21,7 +21,7 @@ pub use dixmgr::{Dixmgr, HOST_NAME, Launch, binary, dixmgr};
 pub use host::Host;
 pub use http::get;
 pub use machine::Machine;
-pub use receiver::Receiver;
+pub use receiver::{RETRY_AFTER, Receiver};
 pub use sandbox::{FOLDER, Sandbox, in_sandbox};
 pub use server::{ADDRESS, NAMESPACE, TemporalServer};
 pub use temporal::{Temporal, Workflow};

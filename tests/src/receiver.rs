@@ -9,6 +9,8 @@ use std::path::PathBuf;
 /// The secret that notes are signed with.
 const SIGNING: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const PORT: u16 = 8090;
+/// What it asks for with a 429, in seconds: more than the first wait is without that.
+pub const RETRY_AFTER: f64 = 7.0;
 
 /// A receiver that checks signatures and honours the idempotency key.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ impl Receiver {
         let folder = PathBuf::from(FOLDER).join("receiver");
         std::fs::create_dir_all(&folder).unwrap();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/receiver.py");
-        let command = format!("ExecStart=python3 {script} {PORT} {} {SIGNING}", folder.display());
+        let command = format!("ExecStart=python3 {script} {PORT} {} {SIGNING} {RETRY_AFTER}", folder.display());
         host.install([("receiver.service", command.as_str())]);
         host.start(&["receiver"]);
         wait_until("the receiver listens", || TcpStream::connect(("127.0.0.1", PORT)).is_ok());
@@ -46,7 +48,11 @@ impl Receiver {
 
     /// What it has accepted, each note once.
     pub fn inbox(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.folder.join("inbox")).unwrap_or_default();
+        self.lines("inbox")
+    }
+
+    fn lines(&self, file: &str) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.folder.join(file)).unwrap_or_default();
         // The last line may be half written.
         text.split_inclusive('\n').filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
@@ -58,9 +64,14 @@ impl Receiver {
         self.inbox().iter().filter(|note| of(note)).map(|note| (text(note, "kind"), text(note, "message"))).collect()
     }
 
+    /// Each try: `id` of the note, `mode` of answering, and when it came (`at`, in seconds).
+    pub fn tried(&self) -> Vec<Value> {
+        self.lines("tries")
+    }
+
     /// How often it was tried.
     pub fn tries(&self) -> usize {
-        std::fs::read_to_string(self.folder.join("tries")).unwrap_or_default().lines().count()
+        self.tried().len()
     }
 
     /// Waits for a note of this kind about an incident; it is the answer.

@@ -2,14 +2,12 @@
 
 use crate::agent::Handle;
 use crate::agent::Options;
-use crate::exit::Failure;
 use crate::history::History;
 use crate::host;
 use crate::resources::Measuring;
 use crate::senses::Runs;
 use crate::settings::{Mode, Settings};
 use crate::state_dir::Running;
-use crate::telling::channels;
 use crate::temporal::Slice;
 use dixmgr_bind::{Allowed, Endpoints, HostActivities, Nodes, Telling};
 use dixmgr_contract::cluster::{ClusterMode, ClusterSpec};
@@ -129,38 +127,26 @@ pub(crate) fn agent_options(
         boot: host::boot_id(),
         services: services.into_iter().map(with_id).collect(),
         runs,
-        rules: alerts.enabled.unwrap_or(true).then(|| alerts.rules.clone()),
+        rules: alerts.is_enabled().then(|| alerts.rules.clone()),
         history,
         generation: Box::new(move |unit| allowed.generation(unit)),
     }
 }
 
-/// Who is told what, and how.
-///
-/// # Errors
-/// A channel that cannot be right.
-pub(crate) fn telling(settings: &Settings, common: &Common) -> Result<Arc<Telling>, Failure> {
+/// Who is told what, and how: takes the channels out of the settings, since they are made once.
+pub(crate) fn telling(settings: &mut Settings, common: &Common) -> Arc<Telling> {
     let alerts = &settings.config.alerts;
-    let enabled = alerts.enabled.unwrap_or(true);
     let (told, happened) = (common.history.clone(), common.history.clone());
-    let channels = if enabled { channels(alerts, &settings.config.source) } else { Ok(Vec::new()) };
-    let mut channels = channels.map_err(|errors| Failure::Config(errors.to_string()))?;
-    let mut policy = alerts.policy.clone();
-    if settings.mode == Mode::Watch {
-        // A dry run says what people would be told, where it says everything else: in its log.
-        channels.retain(|channel| channel.kind() == "log");
-        policy.channels.retain(|route| channels.iter().any(|channel| channel.name() == route.name));
-    }
-    Ok(Arc::new(Telling {
-        enabled,
+    Arc::new(Telling {
+        enabled: alerts.is_enabled(),
         host: settings.host.clone(),
-        policy,
-        channels: channels.into_iter().map(|channel| (channel.name().to_owned(), channel)).collect(),
+        policy: alerts.policy.clone(),
+        channels: std::mem::take(&mut settings.channels),
         task_queue: settings.endpoint.task_queue.clone(),
         metrics: common.metrics.clone(),
         told: Arc::new(move |args, delivery| told.told(args, delivery)),
         happened: Arc::new(move |news| happened.incident(news)),
-    }))
+    })
 }
 
 /// What the fleet is told of this host.

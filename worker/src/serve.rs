@@ -30,10 +30,10 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// What keeps dixmgr from starting. Once it runs, nothing ends it but a signal.
-pub(crate) async fn run(settings: Settings, state: StateDir, ui: Option<String>) -> Result<(), Failure> {
+pub(crate) async fn run(mut settings: Settings, state: StateDir, ui: Option<String>) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let started = tokio::select! {
-        result = start(&settings, &state, ui) => result?,
+        result = start(&mut settings, &state, ui) => result?,
         // Asked to stop before it had begun.
         () = signals.any() => return Ok(()),
     };
@@ -65,7 +65,7 @@ impl Started {
     }
 }
 
-async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Result<Started, Failure> {
+async fn start(settings: &mut Settings, state: &StateDir, ui: Option<String>) -> Result<Started, Failure> {
     let memory = Memory::open(&state.file("agent.db"))?;
     let services: Vec<_> = settings.config.services_of(&settings.host).cloned().collect();
     let metrics = Metrics::new(&settings.config.metrics.namespace, parts::room(settings, &services))
@@ -91,7 +91,7 @@ async fn start(settings: &Settings, state: &StateDir, ui: Option<String>) -> Res
     let options = parts::agent_options(settings, services, allowed, runs, common.history.clone());
     let registry = format!("{}{INFRASTRUCTURE_ID}", settings.endpoint.prefix);
     let workflow_ids = options.services.iter().map(|(_, id)| id.clone()).chain([registry]).collect();
-    let telling = parts::telling(settings, &common)?;
+    let telling = parts::telling(settings, &common);
     let slice = parts::slice(settings, &options.services);
     let claim = parts::claim(settings, &options.epoch);
     let (bus, _) = settings.bus();

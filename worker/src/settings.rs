@@ -2,8 +2,9 @@
 
 use crate::cli::RunFlags;
 use crate::exit::Failure;
+use crate::telling::{self, Channels};
 use crate::temporal::{Endpoint, Tls};
-use crate::{host, state_dir, telling};
+use crate::{host, state_dir};
 use dixmgr_contract::HostName;
 use dixmgr_contract::id::{DRY_PREFIX, dry_queue};
 use dixmgr_model::{Alerts, Bus, Config, Secret};
@@ -28,6 +29,8 @@ pub(crate) enum Mode {
 pub(crate) struct Settings {
     pub(crate) mode: Mode,
     pub(crate) config: Config,
+    /// The channels that this run tells people through; none if it tells nobody.
+    pub(crate) channels: Channels,
     pub(crate) host: HostName,
     pub(crate) state_dir: PathBuf,
     pub(crate) endpoint: Endpoint,
@@ -45,11 +48,15 @@ impl Settings {
     pub(crate) fn new(flags: &RunFlags, mode: Mode) -> Result<Self, Failure> {
         let mut config = dixmgr_model::load(&flags.conf).map_err(|errors| Failure::Config(errors.to_string()))?;
         put_over(flags, &mut config.alerts);
+        let dry = mode == Mode::Watch;
+        if dry {
+            config.alerts.tell_log_alone();
+        }
         // Whatever is wrong with a channel is said now, and not on the night on which it is needed.
-        telling::channels(&config.alerts, &config.source).map_err(|errors| Failure::Config(errors.to_string()))?;
+        let mut channels = telling::channels(&config).map_err(|errors| Failure::Config(errors.to_string()))?;
+        channels.retain(|_, _| config.alerts.is_enabled());
         let host = host::name(flags.host.clone())?;
         config.check_host(&host).map_err(|errors| Failure::Config(errors.to_string()))?;
-        let dry = mode == Mode::Watch;
         let root = flags.state_dir.clone().unwrap_or_else(state_dir::default_root);
         let endpoint = endpoint(flags, &config, dry, &host);
         let admin = flags.metrics.or(config.metrics.enabled).unwrap_or(true).then(|| {
@@ -57,7 +64,8 @@ impl Settings {
             SocketAddr::new(config.metrics.listen, port)
         });
         let measures = flags.resource_monitoring.unwrap_or(true);
-        Ok(Self { mode, state_dir: state_dir::folder(&root, &host, dry), config, host, endpoint, admin, measures })
+        let state_dir = state_dir::folder(&root, &host, dry);
+        Ok(Self { mode, config, channels, host, state_dir, endpoint, admin, measures })
     }
 
     /// Which bus systemd is on, for messages.
@@ -71,7 +79,7 @@ impl Settings {
 
 /// The flags of alerting over what the file says of it.
 fn put_over(flags: &RunFlags, alerts: &mut Alerts) {
-    alerts.enabled = Some(flags.alerts.or(alerts.enabled).unwrap_or(true));
+    alerts.enabled = flags.alerts.or(alerts.enabled);
     if let Some(url) = &flags.slack_webhook {
         alerts.use_slack_webhook(Secret::new(url));
     }

@@ -1,14 +1,14 @@
-//! Signals and questions to workflows by their ids, from inside activities.
+//! Signals and questions to workflows by their ids, from inside activities; and which workflows are open.
 
 use dixmgr_contract::alert::Silence;
-use dixmgr_contract::id::{QUERY_SILENCES, prefix_of};
+use dixmgr_contract::id::QUERY_SILENCES;
 use dixmgr_contract::incident::INCIDENT_WORKFLOW;
 use dixmgr_contract::plan::{FannedOut, FleetPlan, INFRASTRUCTURE_ID, PAGE, PlanQuery, QUERY_PLAN};
 use dixmgr_contract::{HostName, IncidentStart};
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use temporalio_client::errors::{WorkflowInteractionError, WorkflowQueryError};
+use temporalio_client::errors::{ClientError, WorkflowInteractionError, WorkflowQueryError};
 use temporalio_client::{
     Client, UntypedQuery, UntypedSignal, UntypedWorkflow, WorkflowListOptions, WorkflowQueryOptions,
     WorkflowSignalOptions, WorkflowStartOptions,
@@ -49,6 +49,20 @@ impl From<Tally> for FannedOut {
     fn from(tally: Tally) -> Self {
         Self { done: tally.sent, failed: tally.nobody + tally.failed }
     }
+}
+
+/// The ids of the open workflows of a type, sorted, as the visibility store knows them: one of the last second may be missing.
+/// `prefix` is that of a dry run, or nothing: those of the other family are left out.
+///
+/// # Errors
+/// They cannot be listed.
+pub async fn open_workflows(client: &Client, kind: &str, prefix: &str) -> Result<Vec<String>, ClientError> {
+    let query = format!("ExecutionStatus = 'Running' AND WorkflowType = '{kind}'");
+    let found = client.list_workflows(query, WorkflowListOptions::default());
+    let mut ids: Vec<_> = found.map_ok(|workflow| workflow.id().to_owned()).try_collect().await?;
+    ids.retain(|id| id.starts_with(&format!("{prefix}wf.")));
+    ids.sort();
+    Ok(ids)
 }
 
 /// Speaks to workflows.
@@ -114,19 +128,10 @@ impl Post {
         self.query(&format!("{prefix}{INFRASTRUCTURE_ID}"), QUERY_SILENCES, &()).await
     }
 
-    /// The incidents that are open, as the visibility store knows them: one of the last second may be missing.
+    /// The incidents that are open.
     pub(crate) async fn open_incidents(&self, prefix: &str) -> Result<Vec<String>, PostError> {
-        let query = format!("ExecutionStatus = 'Running' AND WorkflowType = '{INCIDENT_WORKFLOW}'");
-        let mut found = self.0.list_workflows(query, WorkflowListOptions::default());
-        let mut ids = Vec::new();
-        while let Some(workflow) = found.next().await {
-            let workflow = workflow.map_err(|error| PostError::Failed(error.to_string()))?;
-            let id = workflow.id();
-            if prefix_of(id) == prefix {
-                ids.push(id.to_owned());
-            }
-        }
-        Ok(ids)
+        let open = open_workflows(&self.0, INCIDENT_WORKFLOW, prefix).await;
+        open.map_err(|error| PostError::Failed(error.to_string()))
     }
 
     /// The workflows of a host's services, as the registry knows them. `prefix` is that of a dry run, or nothing.

@@ -21,7 +21,7 @@ use dixmgr_contract::{
     AlertPolicy, Delivery, HostName, IncidentNews, IncidentSpec, IncidentStart, MemberReport, NotifyArgs, Raise,
     TellCause,
 };
-use dixmgr_notify::Channel;
+use dixmgr_notify::{Channel, DELIVERY};
 use dixmgr_telemetry::events::{IncidentHappened, NoteDelivered};
 use dixmgr_telemetry::{Event, Metrics};
 use std::collections::BTreeMap;
@@ -34,8 +34,6 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::sync::Mutex;
 
-/// How long a channel may take for a note.
-const DELIVERY: Duration = Duration::from_secs(45);
 /// For how long the fleet's silences are taken to be what they were.
 const SILENCES_LAST: Duration = Duration::from_secs(2);
 
@@ -104,8 +102,7 @@ impl TellingActivities {
     #[activity(name = "TellCauseActivity")]
     pub async fn tell_cause(self: Arc<Self>, ctx: ActivityContext, call: Call<TellCause>) -> Result<(), ActivityError> {
         let TellCause { cause, affected } = call.read().map_err(failure)?;
-        let alert = cause.split_once('.').map_or(cause.as_str(), |(alert, _)| alert).to_owned();
-        let spec = IncidentSpec { fingerprint: cause, alert };
+        let spec = IncidentSpec::from_fingerprint(cause);
         let told = self.tell(&ctx, spec, SearchAttributes::default(), SIGNAL_AFFECTED, &affected);
         until_stopped(beating_until_stopped(&ctx, told).await)
     }

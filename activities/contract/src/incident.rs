@@ -43,6 +43,15 @@ pub struct IncidentSpec {
     pub alert: String,
 }
 
+impl IncidentSpec {
+    /// The incident of a fingerprint that [`crate::GroupBy::fingerprint`] has made of a type without a dot. No built-in type has one, and
+    /// whatever is the cause of others is of a built-in type ([`crate::AlertPolicy::cause`]).
+    pub fn from_fingerprint(fingerprint: String) -> Self {
+        let alert = fingerprint.split_once('.').map_or(fingerprint.as_str(), |(alert, _)| alert).to_owned();
+        Self { fingerprint, alert }
+    }
+}
+
 /// What is in trouble because of this incident: of one other incident, all of it, never a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Affected {
@@ -267,6 +276,22 @@ pub enum IncidentRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{GroupBy, HostName};
+
+    #[test]
+    fn a_fingerprint_knows_its_type_whatever_it_is_of() {
+        let (service, host) = (ServiceName::new("api.example").ok(), HostName::new("alpha.example").ok());
+        assert!(service.is_some() && host.is_some(), "names may have dots");
+        for (service, host) in [(service.as_ref(), host.as_ref()), (None, host.as_ref()), (None, None)] {
+            for group_by in [GroupBy::Service, GroupBy::Host, GroupBy::Chain, GroupBy::Fleet] {
+                for chain in ["", "polkadot"] {
+                    let fingerprint = group_by.fingerprint("service_down", service, host, chain);
+                    let spec = IncidentSpec::from_fingerprint(fingerprint.clone());
+                    assert_eq!(spec, IncidentSpec { fingerprint, alert: "service_down".to_owned() });
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_dry_run_has_incidents_of_its_own() {

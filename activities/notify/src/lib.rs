@@ -37,7 +37,7 @@ mod token;
 mod webhook;
 
 pub use alertmanager::AlertmanagerConfig;
-pub use channel::Channel;
+pub use channel::{Channel, DELIVERY};
 pub use config::{ChannelConfig, ConfigError, Settings};
 pub use discord::DiscordConfig;
 pub use email::{EmailConfig, MailTls};

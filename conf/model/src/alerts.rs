@@ -27,7 +27,7 @@ const MIN_REPEAT: Span = Span::from_secs(1);
 /// Alerting, checked.
 #[derive(Clone, Debug)]
 pub struct Alerts {
-    /// Whether anybody is told; absent: the flag's default.
+    /// Whether anybody is told; absent: neither the file nor the flag says so. [`Alerts::is_enabled`] knows what holds then.
     pub enabled: Option<bool>,
     /// What incidents know: waits, routes of the enabled channels, escalation, maintenance.
     pub policy: AlertPolicy,
@@ -39,6 +39,19 @@ pub struct Alerts {
 }
 
 impl Alerts {
+    /// Whether anybody is told: they are, unless somebody has said no.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled.unwrap_or(true)
+    }
+
+    /// A dry run says what people would be told, where it says everything else: in its log.
+    pub fn tell_log_alone(&mut self) {
+        for channel in &mut self.channels {
+            channel.enabled &= matches!(channel.settings, ChannelSettings::Log);
+        }
+        self.route();
+    }
+
     /// The flag `-slack-webhook`: the channel `slack` tells this webhook, whatever the file says of it.
     pub fn use_slack_webhook(&mut self, url: Secret) {
         self.set("slack", ChannelSettings::Slack(SlackChannel { webhook_url: Some(url), ..SlackChannel::default() }));

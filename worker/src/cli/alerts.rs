@@ -96,7 +96,10 @@ pub(super) async fn silence(quiet: &Quiet) -> Result<(), Failure> {
         let registry = client.get_workflow_handle::<InfrastructureWorkflow>(INFRASTRUCTURE_ID);
         let options = WorkflowExecuteUpdateOptions::default();
         let answer = registry.execute_update(InfrastructureWorkflow::silence, args.into(), options);
-        return say(&update(DEADLINE, answer).await?, &quiet.ask);
+        let answer = update(DEADLINE, answer).await;
+        let whom: Vec<_> = quiet.matchers.iter().map(ToString::to_string).collect();
+        quiet.ask.record("silence", &whom.join(" "), &quiet.comment, &answer).await;
+        return say(&answer?, &quiet.ask);
     };
     for handle in named(&client, name).await? {
         let options = WorkflowExecuteUpdateOptions::default();
@@ -114,7 +117,9 @@ pub(super) async fn unsilence(name: &str, ask: &fleet::Ask) -> Result<(), Failur
         let registry = client.get_workflow_handle::<InfrastructureWorkflow>(INFRASTRUCTURE_ID);
         let args = UnsilenceArgs { silence: name.to_owned(), by: who() };
         let answer = registry.execute_update(InfrastructureWorkflow::unsilence, args.into(), options);
-        return say(&update(DEADLINE, answer).await?, ask);
+        let answer = update(DEADLINE, answer).await;
+        ask.record("unsilence", name, "", &answer).await;
+        return say(&answer?, ask);
     }
     for handle in named(&client, name).await? {
         let args = UnsilenceArgs { silence: String::new(), by: who() };
@@ -210,9 +215,7 @@ pub(crate) struct Trial {
 
 /// Delivers a test note, from here and without Temporal.
 pub(super) async fn test(trial: &Trial) -> Result<(), Failure> {
-    let config = dixmgr_model::load(&trial.conf).map_err(|errors| Failure::Config(errors.to_string()))?;
-    let channels = crate::telling::channels(&config.alerts, &config.source);
-    let channels = channels.map_err(|errors| Failure::Config(errors.to_string()))?;
+    let (_, channels) = crate::telling::load(&trial.conf).map_err(|errors| Failure::Config(errors.to_string()))?;
     let delivery = crate::telling::test(&channels, &trial.channel, &who()).await?;
     if trial.output.is_json() {
         return print::json(&serde_json::to_value(&delivery).context("cannot be written as JSON")?);

@@ -5,6 +5,7 @@ use super::{Output, past, print};
 use crate::exit::Failure;
 use anyhow::{Context, anyhow};
 use clap::Args;
+use dixmgr_bind::open_workflows;
 use dixmgr_contract::cluster::{
     CLUSTER_WORKFLOW, ClusterStatus, PromoteArgs, RollingRestartArgs, workflow_id as cluster_id,
 };
@@ -13,15 +14,13 @@ use dixmgr_contract::host::{HOST_WORKFLOW, HostPhase, HostStatus, host_workflow_
 use dixmgr_contract::plan::{FleetStatus, ForgetHost, INFRASTRUCTURE_ID};
 use dixmgr_contract::{CommandKind, HostName, ServiceName};
 use dixmgr_flows::{ClusterWorkflow, HostWorkflow, InfrastructureWorkflow};
-use futures_util::TryStreamExt;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 use temporalio_client::errors::WorkflowUpdateError;
 use temporalio_client::{
-    Client, UntypedWorkflow, WorkflowExecuteUpdateOptions, WorkflowListOptions, WorkflowQueryOptions,
-    WorkflowTerminateOptions,
+    Client, UntypedWorkflow, WorkflowExecuteUpdateOptions, WorkflowQueryOptions, WorkflowTerminateOptions,
 };
 
 /// Longer than any query; a rolling restart may take its time.
@@ -176,11 +175,17 @@ pub(super) async fn all(kind: CommandKind, order: &Order) -> Result<(), Failure>
 }
 
 impl Order {
-    /// Writes down what was done to the fleet, or why not.
     async fn record(&self, action: &str, to: &str, answer: &Result<String, Failure>) {
+        self.ask.record(action, to, &self.reason, answer).await;
+    }
+}
+
+impl Ask {
+    /// Writes down what was done to the fleet, and why; or why it was not.
+    pub(super) async fn record(&self, action: &str, to: &str, reason: &str, answer: &Result<String, Failure>) {
         let result = answer.as_ref().err().map_or_else(|| "done".to_owned(), ToString::to_string);
-        let words: Vec<_> = [to, self.reason.as_str()].into_iter().filter(|word| !word.is_empty()).collect();
-        past::record(&self.ask.at, "", action, &words.join(": "), &result).await;
+        let words: Vec<_> = [to, reason].into_iter().filter(|word| !word.is_empty()).collect();
+        past::record(&self.at, action, &words.join(": "), std::iter::once(("", result.as_str()))).await;
     }
 }
 
@@ -191,12 +196,7 @@ async fn registry(client: &Client) -> Result<FleetStatus, Failure> {
 
 /// The open workflows of a type, by id; those of dry runs are left out.
 pub(super) async fn open(client: &Client, kind: &str) -> Result<Vec<String>, Failure> {
-    let query = format!("WorkflowType = '{kind}' AND ExecutionStatus = 'Running'");
-    let list = client.list_workflows(query, WorkflowListOptions::builder().build());
-    let ids: Vec<_> = list.map_ok(|one| one.id().to_owned()).try_collect().await.context("cannot list workflows")?;
-    let mut ids: Vec<_> = ids.into_iter().filter(|id| id.starts_with("wf.")).collect();
-    ids.sort();
-    Ok(ids)
+    Ok(open_workflows(client, kind, "").await.context("cannot list workflows")?)
 }
 
 pub(super) async fn within<T, E: Display>(answer: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {

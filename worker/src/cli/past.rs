@@ -165,22 +165,26 @@ fn is_enough(written: &std::io::Result<()>) -> bool {
     written.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
-/// Records what somebody does here to a service, if there is a history here. What is done from elsewhere shows in what the
-/// services do.
-pub(super) async fn record(at: &At, service: &str, action: &str, reason: &str, result: &str) {
-    let Some((target, host)) = at.here().and_then(|(root, host)| Some((place::to_write(&root, &host)?, host))) else {
-        return;
-    };
-    let action = Action {
-        service: service.to_owned(),
-        at: now(),
-        who: who(),
-        action: action.to_owned(),
-        detail: reason.to_owned(),
-        result: result.to_owned(),
-    };
-    if let Err(error) = Store::new(target).add(host.as_str(), action).await {
-        eprintln!("dixmgr: not recorded: {error}");
+/// Records what somebody does, if there is a history here or the configuration names a server. What is done without either shows in
+/// what the services do. `results`: what came of it for each service; for the fleet as a whole the name is empty.
+pub(super) async fn record(at: &At, action: &str, reason: &str, results: impl Iterator<Item = (&str, &str)>) {
+    let Some((root, host)) = at.here() else { return };
+    let Some(target) = place::to_write(&root, &host, at.conf()) else { return };
+    let store = Store::new(target);
+    for (service, result) in results {
+        let action = Action {
+            service: service.to_owned(),
+            at: now(),
+            who: who(),
+            action: action.to_owned(),
+            detail: reason.to_owned(),
+            result: result.to_owned(),
+        };
+        if let Err(error) = store.add(host.as_str(), action).await {
+            // The rest would have to wait for the same.
+            eprintln!("dixmgr: not recorded: {error}");
+            return;
+        }
     }
 }
 

@@ -4,26 +4,19 @@ use super::print::{self, json};
 use crate::exit::Failure;
 use crate::telling;
 use anyhow::Context;
+use dixmgr_model::ConfigErrors;
 use dixmgr_model::plan::Plan;
-use dixmgr_model::{Config, ConfigErrors};
 use std::path::Path;
 
 /// Prints all errors of a file, or that there are none.
 pub(super) fn check(file: &Path, as_json: bool) -> Result<(), Failure> {
-    match load(file) {
-        Ok(config) if as_json => {
+    match telling::load(file) {
+        Ok((config, _)) if as_json => {
             json(&serde_json::json!({"ok": true, "services": config.services.len(), "problems": []}))
         }
-        Ok(config) => print::text(&format!("{}: {} services, no errors\n", file.display(), config.services.len())),
+        Ok((config, _)) => print::text(&format!("{}: {} services, no errors\n", file.display(), config.services.len())),
         Err(errors) => Err(refuse(&errors, as_json)?),
     }
-}
-
-/// A file in which nothing is wrong, as far as can be told without asking anybody.
-fn load(file: &Path) -> Result<Config, ConfigErrors> {
-    let config = dixmgr_model::load(file)?;
-    telling::channels(&config.alerts, &config.source)?;
-    Ok(config)
 }
 
 /// A file with errors: said in the form that was asked for.
@@ -36,8 +29,8 @@ fn refuse(errors: &ConfigErrors, as_json: bool) -> Result<Failure, Failure> {
 
 /// Prints what a file supervises, in start order.
 pub(super) fn plan(file: &Path, as_json: bool) -> Result<(), Failure> {
-    let config = match load(file) {
-        Ok(config) => config,
+    let config = match telling::load(file) {
+        Ok((config, _)) => config,
         Err(errors) => return Err(refuse(&errors, as_json)?),
     };
     let plan = Plan::new(&config);

@@ -107,10 +107,8 @@ pub(super) async fn command(kind: CommandKind, order: &Order) -> Result<(), Fail
     for group in if kind == CommandKind::Stop { groups(&client, targets).await } else { vec![targets] } {
         lines.extend(ask(group, command).await);
     }
-    for line in &lines {
-        let result = line.error.as_deref().unwrap_or("done");
-        past::record(&order.at, &line.service, kind.as_str(), &order.reason, result).await;
-    }
+    let results = lines.iter().map(|line| (line.service.as_str(), line.error.as_deref().unwrap_or("done")));
+    past::record(&order.at, kind.as_str(), &order.reason, results).await;
     if order.output.is_json() {
         print::json(&serde_json::to_value(&lines).context("cannot be written as JSON")?)?;
     } else {

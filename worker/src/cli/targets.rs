@@ -10,7 +10,7 @@ use clap::Args;
 use dixmgr_contract::{HostName, UnitState};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use temporalio_client::Client;
 
@@ -67,6 +67,11 @@ impl At {
     pub(super) fn here(&self) -> Option<(PathBuf, HostName)> {
         let host = crate::host::name(self.here.host.clone()).ok()?;
         Some((self.here.state_dir.clone().unwrap_or_else(state_dir::default_root), host))
+    }
+
+    /// The configuration, if one is given.
+    pub(super) fn conf(&self) -> Option<&Path> {
+        self.conf.as_deref()
     }
 }
 

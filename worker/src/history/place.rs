@@ -80,10 +80,16 @@ pub(crate) fn to_read(root: &Path, host: Option<&HostName>, mode: Mode) -> Resul
     }
 }
 
-/// Where a command records what somebody does here, if there is a history here.
-pub(crate) fn to_write(root: &Path, host: &HostName) -> Option<Target> {
-    let file = state_dir::folder(root, host, false).join(FILE_NAME);
-    file.exists().then(|| Target::file(file))
+/// Where a command records what somebody does here: where its configuration says, if it is given one, else in the state folder. A file
+/// that no dixmgr has made is not made.
+pub(crate) fn to_write(root: &Path, host: &HostName, conf: Option<&Path>) -> Option<Target> {
+    let folder = state_dir::folder(root, host, false);
+    let target = match conf {
+        // The command has read it before, and said what is wrong with it.
+        Some(file) => of_config(&dixmgr_model::load(file).ok()?, &folder).ok()?,
+        None => Target::file(folder.join(FILE_NAME)),
+    };
+    target.path().is_none_or(Path::exists).then_some(target)
 }
 
 /// The files of this name in the folders of a root, by name.
@@ -119,6 +125,27 @@ mod tests {
         assert!(said(Mode::Exec).ends_with("choose one with -host: alpha.example, beta.example"));
         let named = to_read(&root, Some(&"beta.example".parse().unwrap()), Mode::Exec).unwrap();
         assert!(named.to_string().ends_with("/beta.example/history.db"));
+        std::fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn what_somebody_does_is_recorded_where_the_configuration_says_else_where_a_dixmgr_has_run() {
+        let root = std::env::temp_dir().join(format!("dixmgr-record-{}", std::process::id()));
+        let (conf, host) = (root.join("x.toml"), HostName::new("alpha").unwrap());
+        std::fs::create_dir_all(root.join("alpha")).unwrap();
+        let place = |conf: Option<&Path>| to_write(&root, &host, conf).map(|target| target.to_string());
+        let write = |url: &str| {
+            let text = format!("[services.api]\nunit = \"api.service\"\n[history]\nurl = \"{url}\"\n");
+            std::fs::write(&conf, text).unwrap();
+        };
+        assert_eq!(place(None), None);
+        write("sqlite");
+        assert_eq!(place(Some(&conf)), None);
+        write("postgres://dix:hush@db.example/history");
+        assert_eq!(place(Some(&conf)).as_deref(), Some("postgres://db.example:5432/history"));
+        assert_eq!(place(None), None);
+        std::fs::write(root.join("alpha").join(FILE_NAME), "").unwrap();
+        assert!(place(None).is_some_and(|file| file.ends_with("/alpha/history.db")));
         std::fs::remove_dir_all(&root).unwrap();
     }
 }

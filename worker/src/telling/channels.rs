@@ -5,29 +5,45 @@
 //!
 //! Rejected: one type for both. The configuration would know the adapters, or they would know it.
 
-use dixmgr_model::{Alerts, Channel, ChannelRate, ChannelSettings, ConfigErrors, Problem, Secret, SmtpTls};
+use dixmgr_model::{Channel, ChannelRate, ChannelSettings, Config, ConfigErrors, Problem, Secret, SmtpTls};
 use dixmgr_notify::{
     AlertmanagerConfig, ChannelConfig, ConfigError, DiscordConfig, EmailConfig, ExecConfig, MailTls, MatrixConfig, Net,
     PagerDutyConfig, Rate, Settings, SlackConfig, TelegramConfig, WebhookConfig,
 };
 use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Channels that are ready, by name.
+pub(crate) type Channels = BTreeMap<String, dixmgr_notify::Channel>;
+
+/// A file in which nothing is wrong, as far as can be told without asking anybody, and the channels that it enables.
+///
+/// # Errors
+/// Everything that is wrong with it, at once; with its channels, if nothing else is.
+pub(crate) fn load(file: &Path) -> Result<(Config, Channels), ConfigErrors> {
+    let config = dixmgr_model::load(file)?;
+    let channels = channels(&config)?;
+    Ok((config, channels))
+}
 
 /// Makes the channels that are enabled. Those that are not are checked as well. It reads certificates, and asks nobody.
 ///
 /// # Errors
-/// What is wrong with any of them, as a problem of the file `source`, without what is secret in it.
-pub(crate) fn channels(alerts: &Alerts, source: &str) -> Result<Vec<dixmgr_notify::Channel>, ConfigErrors> {
-    let (mut channels, mut problems) = (Vec::new(), Vec::new());
+/// What is wrong with any of them, as a problem of the file, without what is secret in it.
+pub(crate) fn channels(config: &Config) -> Result<Channels, ConfigErrors> {
+    let (mut channels, mut problems) = (Channels::new(), Vec::new());
     let shared = Net::new();
-    for channel in &alerts.channels {
+    for channel in &config.alerts.channels {
         let net = channel.tls_ca.as_deref().map_or_else(|| shared.clone(), Net::trusting);
-        match net.and_then(|net| dixmgr_notify::Channel::new(&config(channel), &net)) {
-            Ok(made) if channel.enabled => channels.push(made),
+        match net.and_then(|net| dixmgr_notify::Channel::new(&channel_config(channel), &net)) {
+            Ok(made) if channel.enabled => {
+                channels.insert(made.name().to_owned(), made);
+            }
             Ok(_) => {}
             Err(error) => problems.push(problem(channel, error)),
         }
     }
-    if problems.is_empty() { Ok(channels) } else { Err(ConfigErrors { source: source.to_owned(), problems }) }
+    if problems.is_empty() { Ok(channels) } else { Err(ConfigErrors { source: config.source.clone(), problems }) }
 }
 
 fn problem(channel: &Channel, error: ConfigError) -> Problem {
@@ -42,7 +58,7 @@ fn problem(channel: &Channel, error: ConfigError) -> Problem {
     }
 }
 
-fn config(channel: &Channel) -> ChannelConfig {
+fn channel_config(channel: &Channel) -> ChannelConfig {
     let rate = channel.rate.map(|ChannelRate { every, burst }| Rate { every, burst });
     ChannelConfig { name: channel.name().to_owned(), settings: settings(&channel.settings), rate }
 }
@@ -118,10 +134,10 @@ const fn tls(tls: SmtpTls) -> MailTls {
 mod tests {
     use super::*;
 
-    fn alerts(text: &str) -> Alerts {
+    fn config(text: &str) -> Config {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let text = format!("[services.api]\nunit = 'api.service'\n{text}");
-        dixmgr_model::parse(&text, "x.toml", &|_| None).unwrap_or_else(|errors| panic!("{errors}")).alerts
+        dixmgr_model::parse(&text, "x.toml", &|_| None).unwrap_or_else(|errors| panic!("{errors}"))
     }
 
     #[test]
@@ -131,22 +147,22 @@ mod tests {
             .replace("tls_ca = \"/etc/ssl/certs/ca-certificates.crt\"", "");
         let _ = rustls::crypto::ring::default_provider().install_default();
         let config = dixmgr_model::parse(&text, "x.toml", &|_| None).unwrap();
-        let made = channels(&config.alerts, "x.toml").unwrap();
-        let kinds: Vec<_> = made.iter().map(|channel| (channel.name(), channel.kind())).collect();
+        let made = channels(&config).unwrap();
+        let kinds: Vec<_> = made.iter().map(|(name, channel)| (name.as_str(), channel.kind())).collect();
         assert_eq!(
             kinds,
             [
-                ("log", "log"),
+                ("alertmanager", "alertmanager"),
+                ("discord", "discord"),
                 ("hook", "webhook"),
+                ("log", "log"),
+                ("mail", "email"),
+                ("matrix", "matrix"),
+                ("pager", "pagerduty"),
+                ("program", "exec"),
                 ("slack", "slack"),
                 ("slack-bot", "slack"),
-                ("mail", "email"),
-                ("alertmanager", "alertmanager"),
-                ("pager", "pagerduty"),
                 ("telegram", "telegram"),
-                ("discord", "discord"),
-                ("matrix", "matrix"),
-                ("program", "exec"),
             ]
         );
         let shown = format!("{made:?} {:?}", config.alerts);
@@ -157,13 +173,13 @@ mod tests {
 
     #[test]
     fn what_only_a_channel_can_tell_is_said_with_its_place_and_without_its_secrets() {
-        let alerts = alerts(
+        let config = config(
             "[[alerts.channels]]\ntype = 'webhook'\nname = 'hook'\nurl = 'http://h/hush'\nsecrets = ['hush']\n\
              [[alerts.channels]]\ntype = 'email'\nname = 'mail'\nsmtp_host = 'h'\nfrom = 'a'\nto = []\n\
              [[alerts.channels]]\ntype = 'exec'\nname = 'run'\nprogram = 'tell'\nenabled = false\n\
              [[alerts.channels]]\ntype = 'discord'\nname = 'd'\nwebhook_url = 'http://h'\ntls_ca = '/no/such.pem'\n",
         );
-        let errors = channels(&alerts, "x.toml").map(|_| ()).unwrap_err();
+        let errors = channels(&config).map(|_| ()).unwrap_err();
         let said: Vec<_> = errors
             .problems
             .iter()
@@ -183,17 +199,27 @@ mod tests {
 
     #[test]
     fn a_channel_that_is_not_enabled_is_not_told_and_a_bad_flag_is_said_to_be_one() {
-        let mut alerts =
-            alerts("[[alerts.channels]]\ntype = 'webhook'\nname = 'hook'\nurl = 'http://h'\nenabled = false\n");
-        let names = |alerts: &Alerts| -> Vec<String> {
-            channels(alerts, "x.toml").unwrap().iter().map(|channel| channel.name().to_owned()).collect()
-        };
-        assert_eq!(names(&alerts), ["log"]);
-        alerts.use_slack_webhook(Secret::new("http://h/slack"));
-        assert_eq!(names(&alerts), ["log", "slack"]);
-        alerts.use_webhook(Secret::new("hush"));
-        let said = channels(&alerts, "x.toml").map(|_| ()).unwrap_err().to_string();
+        let mut config =
+            config("[[alerts.channels]]\ntype = 'webhook'\nname = 'hook'\nurl = 'http://h'\nenabled = false\n");
+        let names = |config: &Config| -> Vec<String> { channels(config).unwrap().into_keys().collect() };
+        assert_eq!(names(&config), ["log"]);
+        config.alerts.use_slack_webhook(Secret::new("http://h/slack"));
+        assert_eq!(names(&config), ["log", "slack"]);
+        config.alerts.use_webhook(Secret::new("hush"));
+        let said = channels(&config).map(|_| ()).unwrap_err().to_string();
         assert!(said.starts_with("x.toml: alerts.channels.url: is not a URL") && said.contains("of a flag"), "{said}");
         assert!(!said.contains("hush"), "{said}");
+    }
+
+    #[test]
+    fn a_dry_run_tells_its_log_alone_and_a_bad_channel_is_said_all_the_same() {
+        let mut config = config("[[alerts.channels]]\ntype = 'webhook'\nname = 'hook'\nurl = 'http://h'\n");
+        config.alerts.tell_log_alone();
+        let routes: Vec<_> = config.alerts.policy.channels.iter().map(|route| route.name.as_str()).collect();
+        assert_eq!(routes, ["log"]);
+        assert_eq!(channels(&config).unwrap().into_keys().collect::<Vec<_>>(), ["log"]);
+        config.alerts.use_webhook(Secret::new("hush"));
+        config.alerts.tell_log_alone();
+        assert!(channels(&config).is_err());
     }
 }

@@ -3,5 +3,5 @@
 mod channels;
 mod trial;
 
-pub(crate) use channels::channels;
+pub(crate) use channels::{Channels, channels, load};
 pub(crate) use trial::{said, test};

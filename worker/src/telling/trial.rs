@@ -1,28 +1,26 @@
 //! `dixmgr test-alert`: one note through one channel, to see on a quiet day whether it arrives.
 
+use super::Channels;
 use crate::exit::Failure;
 use anyhow::anyhow;
 use dixmgr_contract::{Delivery, Note, NoteKind, Severity, Time};
-use dixmgr_notify::Channel;
+use dixmgr_notify::DELIVERY;
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
-
-/// How long the channel may take.
-const PATIENCE: Duration = Duration::from_secs(45);
+use std::time::SystemTime;
 
 /// Delivers a test note.
 ///
 /// # Errors
 /// There is no such channel.
-pub(crate) async fn test(channels: &[Channel], name: &str, by: &str) -> Result<Delivery, Failure> {
-    let Some(channel) = channels.iter().find(|channel| channel.name() == name) else {
-        let known: Vec<_> = channels.iter().map(Channel::name).collect();
+pub(crate) async fn test(channels: &Channels, name: &str, by: &str) -> Result<Delivery, Failure> {
+    let Some(channel) = channels.get(name) else {
+        let known: Vec<_> = channels.keys().map(String::as_str).collect();
         return Err(Failure::Failed(anyhow!(
             "there is no channel {name:?} that is enabled; there are {}",
             known.join(", ")
         )));
     };
-    Ok(channel.deliver(&note(by, Time::from(SystemTime::now())), "", PATIENCE).await)
+    Ok(channel.deliver(&note(by, Time::from(SystemTime::now())), "", DELIVERY).await)
 }
 
 fn note(by: &str, now: Time) -> Note {

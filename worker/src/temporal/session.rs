@@ -59,10 +59,11 @@ impl Session {
         let mut first = Some(first);
         let mut wait = RETRY_FIRST;
         let mut told = String::new();
+        let mut configured = false;
         let mut stop = self.stop.clone();
         while !*stop.borrow() {
             let began = Instant::now();
-            let result = self.once(&mut first).await;
+            let result = self.once(&mut first, &mut configured).await;
             if began.elapsed() > RETRY_MAX * 2 {
                 (wait, told) = (RETRY_FIRST, String::new());
             }
@@ -97,8 +98,12 @@ impl Session {
         }
     }
 
-    /// One life of a connection. Ends well when asked to stop or to begin anew.
-    async fn once(&self, first: &mut Option<oneshot::Sender<Verdict>>) -> Result<(), SessionError> {
+    /// One life of a connection. Ends well when asked to stop or to begin anew. `configured`: open incidents know this dixmgr's policy.
+    async fn once(
+        &self,
+        first: &mut Option<oneshot::Sender<Verdict>>,
+        configured: &mut bool,
+    ) -> Result<(), SessionError> {
         let client = connect(&self.endpoint, Some(&self.metrics)).await?;
         namespace::ensure(&client, &self.endpoint).await?;
         let search_attributes = namespace::search_attributes(&client, &self.endpoint).await;
@@ -140,7 +145,7 @@ impl Session {
             result = &mut host => Err(lost(result)),
             result = &mut lease => Err(lost(result)),
             error = self.pulse(&client, &courier) => Err(error),
-            error = self.stay(&client, &mut leases_ended) => Err(error),
+            error = self.stay(&client, &mut leases_ended, configured) => Err(error),
         };
         self.agent.say(Message::Unlinked).await;
         let _ = end.send(true);
@@ -153,12 +158,18 @@ impl Session {
     }
 
     /// Tells the fleet of this host, and asks for the host's name again whenever somebody has ended its lease.
-    async fn stay(&self, client: &Client, leases_ended: &mut watch::Receiver<u64>) -> SessionError {
+    async fn stay(
+        &self,
+        client: &Client,
+        leases_ended: &mut watch::Receiver<u64>,
+        configured: &mut bool,
+    ) -> SessionError {
         if let Err(error) = self.slice.tell(client, &self.endpoint).await {
             return error;
         }
-        if self.telling.enabled {
-            incidents::configure(client, &self.endpoint, &self.telling.policy).await;
+        // The policy is that of this dixmgr's start, so once is enough.
+        if self.telling.enabled && !*configured {
+            *configured = incidents::configure(client, &self.endpoint, &self.telling.policy).await;
         }
         loop {
             if leases_ended.changed().await.is_err() {
