@@ -25,7 +25,6 @@ NAMESPACE = "bench"
 # its only shard (worker/src/up/server.rs).
 PRAGMAS = ["journal_mode=wal", "synchronous=normal"]
 SETTINGS = ["matching.numTaskqueueReadPartitions=1", "matching.numTaskqueueWritePartitions=1"]
-SETTINGS += ["matching.useNewMatcher=true"]
 SETTINGS += [f"history.{queue}ProcessorMaxPollRPS=1000" for queue in ("transfer", "timer", "visibility")]
 ATTRIBUTES = ["DixHost", "DixService", "DixKind", "DixChain", "DixPhase", "DixSeverity"]
 KILLS = 200

@@ -14,7 +14,7 @@ use crate::unit::failure;
 use dixmgr_contract::alert::Silence;
 use dixmgr_contract::host::HostReport;
 use dixmgr_contract::id::{
-    ATTRIBUTE_CHAIN, ATTRIBUTE_HOST, ATTRIBUTE_KIND, ATTRIBUTE_SERVICE, LESS_URGENT, MEMO_MARK, TASK_TIMEOUT, prefix_of,
+    ATTRIBUTE_CHAIN, ATTRIBUTE_HOST, ATTRIBUTE_KIND, ATTRIBUTE_SERVICE, MEMO_MARK, TASK_TIMEOUT, prefix_of,
 };
 use dixmgr_contract::incident::{SIGNAL_AFFECTED, SIGNAL_MEMBER, SIGNAL_SILENCES, incident_id};
 use dixmgr_contract::{
@@ -28,8 +28,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use temporalio_client::WorkflowStartOptions;
+use temporalio_common::MemoValues;
 use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
-use temporalio_common::{MemoValues, Priority};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::sync::Mutex;
@@ -210,7 +210,6 @@ impl TellingActivities {
             .memo(memo)
             .maybe_search_attributes(self.search_attributes.then_some(attributes))
             .task_timeout(TASK_TIMEOUT)
-            .priority(Priority::builder().priority_key(LESS_URGENT).build())
             .static_summary(spec.fingerprint.clone())
             .build();
         let start = IncidentStart {

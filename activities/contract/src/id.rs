@@ -42,10 +42,6 @@ pub const ATTRIBUTE_SEVERITY: &str = "DixSeverity";
 /// Memo key that marks a workflow as started by this dixmgr (and not by the Go version).
 pub const MEMO_MARK: &str = "dixmgr";
 
-/// Temporal's `priority_key` of incidents and of waits: less urgent than supervision, which has the server's default of 3. Only
-/// tasks that wait in line are told apart by it.
-pub const LESS_URGENT: u32 = 4;
-
 /// A task that a dixmgr has taken to its end is another one's after this long; the server's default is 10 s. The longest run is
 /// replayed in a small part of it.
 pub const TASK_TIMEOUT: Duration = Duration::from_secs(5);

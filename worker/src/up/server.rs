@@ -24,9 +24,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const PRAGMAS: [&str; 2] = ["journal_mode=wal", "synchronous=normal"];
 /// One host needs no partitions, and a task in the backlog of one that nobody polls yet waits for a second. The server's
 /// only shard may be read 20 times a second by default: a few failures at once would wait for each other.
-/// Tasks of a queue are handed out by priority only by the new matcher.
-const SETTINGS: [&str; 6] = [
-    "matching.useNewMatcher=true",
+/// Rejected: priorities for incidents and the matcher that heeds them; in a storm of failures nothing came back sooner.
+const SETTINGS: [&str; 5] = [
     "matching.numTaskqueueReadPartitions=1",
     "matching.numTaskqueueWritePartitions=1",
     "history.transferProcessorMaxPollRPS=1000",

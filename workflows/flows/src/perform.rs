@@ -5,13 +5,12 @@ use crate::dependency_wait::{DependencyWaitWorkflow, WaitInput};
 use crate::service_watch::ServiceWatchWorkflow;
 use crate::wire::Wire;
 use dixmgr_contract::activity::Subscription;
-use dixmgr_contract::id::{ATTRIBUTE_PHASE, LESS_URGENT, host_queue, wait_id};
+use dixmgr_contract::id::{ATTRIBUTE_PHASE, host_queue, wait_id};
 use dixmgr_contract::{Dependency, FailureKind, HostName, Readiness, WaitSpec};
 use dixmgr_decide::{Action, Event, Order, Outcome};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use std::time::Duration;
-use temporalio_workflow::common::Priority;
 use temporalio_workflow::common::error::{IncomingError, TimeoutType};
 use temporalio_workflow::common::search_attributes::SearchAttributeKey;
 use temporalio_workflow::{
@@ -127,7 +126,6 @@ fn open_wait<'a>(ctx: &'a Context, settings: &Settings, spec: WaitSpec) -> Local
         .workflow_id(id)
         .static_summary(format!("{} waits for its dependencies", spec.service))
         .parent_close_policy(ParentClosePolicy::Abandon)
-        .priority(Priority::builder().priority_key(LESS_URGENT).build())
         .cancellation_token(WorkflowCancellationToken::new())
         .build();
     let input: Wire<WaitInput> = Wire::from(WaitSpec { notify: Some(settings.workflow_id.clone()), ..spec });

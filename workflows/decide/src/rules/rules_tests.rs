@@ -70,8 +70,10 @@ fn a_threshold_fires_after_its_time_and_clears_ten_percent_below() {
     );
 }
 
-#[test]
-fn each_default_fires_and_clears_as_it_says() {
+/// A default rule, what makes it fire, after how many seconds, what is neither here nor there, and what clears it.
+type Default = (&'static str, Facts, u64, Facts, Facts);
+
+fn defaults() -> [Default; 11] {
     let with = |change: fn(&mut Facts)| {
         let mut facts = facts();
         change(&mut facts);
@@ -80,7 +82,7 @@ fn each_default_fires_and_clears_as_it_says() {
     let span = |seconds| Some(Span::from_secs(seconds));
     let stalled =
         |seconds| Facts { stalled: span(seconds), stall_warning: span(180), stall_critical: span(300), ..facts() };
-    let cases: [(&str, Facts, u64, Facts, Facts); 11] = [
+    [
         ("ServiceDown", with(|f| f.health = Some(Health::Down)), 0, with(|f| f.health = Some(Health::Coming)), facts()),
         (
             "ServiceDegraded",
@@ -128,8 +130,12 @@ fn each_default_fires_and_clears_as_it_says() {
         ),
         ("HealthCheckFailed", with(|f| f.failed_checks = Some(1)), 0, facts(), with(|f| f.failed_checks = Some(0))),
         ("CriticalCPUUsage", cpu(99.0), 60, cpu(90.0), cpu(85.0)),
-    ];
-    for (name, bad, hold, between, good) in cases {
+    ]
+}
+
+#[test]
+fn each_default_fires_and_clears_as_it_says() {
+    for (name, bad, hold, between, good) in defaults() {
         let mut rules = Rules::new(vec![]).unwrap();
         rules.select(&[name.to_owned()], &[]).unwrap();
         let early = hold.saturating_sub(1);
