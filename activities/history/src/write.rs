@@ -166,17 +166,18 @@ async fn insert(db: &mut Db, table: &Table, rows: Vec<Vec<Value>>) -> Result<()>
     for size in SIZES {
         while left >= size {
             let chunk: Vec<_> = values.by_ref().take(size * table.columns).collect();
-            db.run(AssertSqlSafe(insert_text(table, size)), chunk).await?;
+            let text = insert_text(table, size, |number| db.parameter(number));
+            db.run(AssertSqlSafe(text), chunk).await?;
             left -= size;
         }
     }
     Ok(())
 }
 
-fn insert_text(table: &Table, rows: usize) -> String {
+fn insert_text(table: &Table, rows: usize, parameter: impl Fn(usize) -> String) -> String {
     let row = |number: usize| {
         let first = number * table.columns + 1;
-        let columns: Vec<_> = (first..first + table.columns).map(|column| format!("${column}")).collect();
+        let columns: Vec<_> = (first..first + table.columns).map(&parameter).collect();
         format!("({})", columns.join(", "))
     };
     let rows: Vec<_> = (0..rows).map(row).collect();

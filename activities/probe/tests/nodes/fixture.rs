@@ -1,36 +1,55 @@
-//! Each fixture is a list of scenes: what a node answers, and what the look at it must be. The answers are written in the
-//! documented formats of the real programs; no network is asked.
+//! A scene is what a node answers, and what the look at it must be. Those of `fixtures/recorded` were answered by real nodes
+//! (`record.rs`); the lists in `fixtures` were composed after the documentation of the real programs, as states that none of
+//! them is in when it has just been started. No network is asked.
 
 use crate::common::{Asked, LONG, Reply, Server};
 use dixmgr_contract::{NodeSighting, Protocol, Time};
 use dixmgr_probe::NodeChecker;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// One scene.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scene {
     pub(crate) about: String,
-    now: Time,
-    answers: BTreeMap<String, Answer>,
-    sighting: Option<NodeSighting>,
+    pub(crate) now: Time,
+    pub(crate) answers: BTreeMap<String, Answer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sighting: Option<NodeSighting>,
     /// A part of the error's message.
-    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Answer {
+pub(crate) struct Answer {
+    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     /// Of a `GET`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Value>,
     /// Of a JSON-RPC call, as is the error.
-    #[serde(default, deserialize_with = "even_null")]
+    #[serde(default, deserialize_with = "even_null", skip_serializing_if = "Option::is_none")]
     result: Option<Value>,
-    #[serde(default, deserialize_with = "even_null")]
+    #[serde(default, deserialize_with = "even_null", skip_serializing_if = "Option::is_none")]
     error: Option<Value>,
+}
+
+impl Answer {
+    /// What a node answered.
+    pub(crate) fn of(asked: &Asked, status: u16, body: &Value) -> Self {
+        let status = Some(status).filter(|status| *status != 200);
+        if asked.call.is_null() {
+            return Self { status, body: Some(body.clone()), result: None, error: None };
+        }
+        let error = body.get("error").filter(|error| !error.is_null()).cloned();
+        let result = body.get("result").filter(|_| error.is_none()).cloned();
+        Self { status, body: None, result, error }
+    }
 }
 
 fn even_null<'de, D: serde::Deserializer<'de>>(given: D) -> Result<Option<Value>, D::Error> {
@@ -38,19 +57,37 @@ fn even_null<'de, D: serde::Deserializer<'de>>(given: D) -> Result<Option<Value>
 }
 
 impl Scene {
-    /// Every scene of a protocol.
-    pub(crate) fn all(protocol: Protocol) -> Vec<Self> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nodes/fixtures");
-        let text = std::fs::read_to_string(folder.join(format!("{protocol}.json"))).unwrap();
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{protocol}.json: {error}"))
+    pub(crate) fn folder() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nodes/fixtures")
     }
 
-    /// A node that answers so.
-    pub(crate) fn reply(&self, asked: &Asked) -> Reply {
-        let call = &asked.call;
-        let keys = match call["method"].as_str() {
+    /// Every scene of a protocol, the recorded ones last.
+    pub(crate) fn all(protocol: Protocol) -> Vec<Self> {
+        let text = std::fs::read_to_string(Self::folder().join(format!("{protocol}.json"))).unwrap();
+        let composed: Vec<Self> =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{protocol}.json: {error}"));
+        composed.into_iter().chain(Self::recorded(protocol)).collect()
+    }
+
+    /// What real nodes answered: `<protocol>-<program>.json`, of programs without a `-` in their names.
+    fn recorded(protocol: Protocol) -> Vec<Self> {
+        let files = std::fs::read_dir(Self::folder().join("recorded")).unwrap().map(|entry| entry.unwrap().path());
+        let mut of_it: Vec<_> = files
+            .filter(|file| {
+                let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+                name.rsplit_once('-').is_some_and(|(of, _)| of == protocol.name())
+            })
+            .collect();
+        of_it.sort();
+        let read = |file: PathBuf| serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        of_it.into_iter().map(read).collect()
+    }
+
+    /// Under which names the answer to that may stand, the most exact first.
+    pub(crate) fn keys(asked: &Asked) -> [String; 2] {
+        match asked.call["method"].as_str() {
             Some(method) => {
-                let first = &call["params"][0];
+                let first = &asked.call["params"][0];
                 let what = first["commitment"].as_str().or(first.as_str()).unwrap_or_default();
                 [format!("{method} {what}"), method.to_owned()]
             }
@@ -58,7 +95,12 @@ impl Scene {
                 let path = asked.head.split(' ').nth(1).unwrap();
                 [format!("GET {path}"), String::new()]
             }
-        };
+        }
+    }
+
+    /// A node that answers so.
+    pub(crate) fn reply(&self, asked: &Asked) -> Reply {
+        let (call, keys) = (&asked.call, Self::keys(asked));
         let answer = keys.iter().find_map(|key| self.answers.get(key));
         let answer = answer.unwrap_or_else(|| panic!("{}: nobody expected {keys:?}", self.about));
         let body = match &answer.body {

@@ -1,5 +1,5 @@
 //! Looks at nodes of every protocol: at servers that answer as such nodes do (`fixtures/`), at servers that answer as
-//! nobody should, and at real nodes where their programs are installed.
+//! nobody should, and at real nodes where their programs are installed, whose answers can be recorded.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
@@ -9,3 +9,4 @@ mod common;
 mod fixture;
 mod hostile;
 mod real;
+mod record;

@@ -10,12 +10,15 @@
 //! | cometbft | `DIXMGR_COMETBFT` | `go install github.com/cometbft/cometbft/cmd/cometbft@v0.38.17` |
 
 use crate::common::LONG;
+use crate::record::record;
 use dixmgr_contract::{NodeSighting, Protocol, Time};
 use dixmgr_probe::{Endpoint, NodeChecker};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+/// `me` and `hush`, as HTTP says them.
+const SECRET: &str = "Basic bWU6aHVzaA==";
 /// How long a node may take to start, or to make a block.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -96,19 +99,20 @@ async fn grows(node: &mut Real, protocol: Protocol, url: &str) -> NodeSighting {
 async fn anvil() {
     let Some(program) = program("anvil") else { return };
     let (folder, port) = (Real::folder("anvil"), free_port().to_string());
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     let mut node =
         Real::start(folder, command.args(["--port", &port, "--block-time", "1", "--slots-in-an-epoch", "1"]));
     let url = format!("http://127.0.0.1:{port}");
     grows(&mut node, Protocol::Ethereum, &url).await;
     node.seen(Protocol::Ethereum, &url, |seen| seen.finalized > Some(0)).await;
+    record(&program, Protocol::Ethereum, &port, "").await;
 }
 
 #[tokio::test]
 async fn geth() {
     let Some(program) = program("geth") else { return };
     let (folder, port) = (Real::folder("geth"), free_port().to_string());
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     command.args([
         "--dev",
         "--dev.period",
@@ -124,26 +128,28 @@ async fn geth() {
     let mut node = Real::start(folder, &mut command);
     let seen = grows(&mut node, Protocol::Ethereum, &format!("http://127.0.0.1:{port}")).await;
     assert_eq!(seen.peers, Some(0));
+    record(&program, Protocol::Ethereum, &port, "").await;
 }
 
 #[tokio::test]
 async fn bitcoind() {
     let Some(program) = program("bitcoind") else { return };
     let (folder, port) = (Real::folder("bitcoind"), free_port().to_string());
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     command.args(["-regtest", "-listen=0", "-rpcuser=me", "-rpcpassword=hush", &format!("-rpcport={port}")]);
     command.arg(format!("-datadir={}", folder.display()));
     let mut node = Real::start(folder, &mut command);
     let url = format!("http://me:hush@127.0.0.1:{port}");
     let seen = node.seen(Protocol::Bitcoin, &url, |seen| seen.best.is_some()).await;
     assert_eq!((seen.best, seen.highest, seen.peers, seen.is_syncing), (Some(0), Some(0), Some(0), Some(true)));
+    record(&program, Protocol::Bitcoin, &port, SECRET).await;
 }
 
 #[tokio::test]
 async fn btcd() {
     let Some(program) = program("btcd") else { return };
     let (folder, port) = (Real::folder("btcd"), free_port().to_string());
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     command.args(["--regtest", "--nolisten", "--notls", "--rpcuser=me", "--rpcpass=hush", "--nodnsseed"]);
     command.arg(format!("--rpclisten=127.0.0.1:{port}")).arg("--configfile=").args(["--datadir", "--logdir"].map(
         |key| {
@@ -156,6 +162,7 @@ async fn btcd() {
     let url = format!("http://me:hush@127.0.0.1:{port}");
     let seen = node.seen(Protocol::Bitcoin, &url, |seen| seen.best.is_some()).await;
     assert_eq!((seen.best, seen.highest), (Some(0), Some(0)));
+    record(&program, Protocol::Bitcoin, &port, SECRET).await;
     let wrong = Endpoint::parse(&format!("http://me:other@127.0.0.1:{port}")).unwrap();
     let error = NodeChecker::new().unwrap().look(Protocol::Bitcoin, &wrong, Time::default(), LONG).await.unwrap_err();
     assert!(error.to_string().contains("it wants a user and a password") && !format!("{error:?}").contains("other"));
@@ -168,10 +175,11 @@ async fn cometbft() {
     assert!(
         Command::new(&program).arg("init").arg("--home").arg(&folder).stdout(Stdio::null()).status().unwrap().success()
     );
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     command.args(["node", "--proxy_app", "kvstore", "--p2p.laddr", "tcp://127.0.0.1:0", "--rpc.pprof_laddr", ""]);
     command.arg(format!("--rpc.laddr=tcp://127.0.0.1:{port}")).arg("--home").arg(&folder);
     let mut node = Real::start(folder, &mut command);
     let seen = grows(&mut node, Protocol::Cosmos, &format!("http://127.0.0.1:{port}")).await;
     assert_eq!(seen.peers, Some(0));
+    record(&program, Protocol::Cosmos, port, "").await;
 }
