@@ -24,12 +24,12 @@ pub(super) fn in_sync(sighting: &NodeSighting, lag: Option<u64>, policy: &NodePo
 }
 
 pub(super) fn verdict(watch: &NodeWatch, policy: &NodePolicy, others: &Others, now: Time) -> NodeVerdict {
+    let is_unreachable = watch.failures >= policy.failures.max(1);
+    let news = watch.seen.as_ref().filter(|seen| !is_unreachable && now.since(seen.at) <= policy.valid_for);
     let reachable = match watch.failures {
-        0 => watch.seen.as_ref().map(|_| true),
-        failures if failures >= policy.failures.max(1) => Some(false),
-        _ => None,
+        0 => news.map(|_| true),
+        _ => is_unreachable.then_some(false),
     };
-    let news = watch.seen.as_ref().filter(|seen| reachable != Some(false) && now.since(seen.at) <= policy.valid_for);
     let Some(sighting) = news.map(|seen| &seen.sighting) else {
         let in_sync = if reachable == Some(false) { None } else { watch.in_sync };
         let detail = if watch.error.is_empty() { "nothing is known of it".to_owned() } else { watch.error.clone() };
