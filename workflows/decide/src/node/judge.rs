@@ -34,7 +34,7 @@ pub(super) fn verdict(watch: &NodeWatch, policy: &NodePolicy, others: &Others, n
         let in_sync = if reachable == Some(false) { None } else { watch.in_sync };
         let detail = if watch.error.is_empty() { "nothing is known of it".to_owned() } else { watch.error.clone() };
         let facts = NodeFacts { in_sync, ..NodeFacts::default() };
-        return NodeVerdict { in_sync, reachable, facts, detail, ..NodeVerdict::default() };
+        return NodeVerdict { in_sync, reachable, was_ill: watch.ill, facts, detail, ..NodeVerdict::default() };
     };
     let lag = lag(sighting, others);
     let standing = |track: &Track| track.is_news(now, policy.valid_for).then_some(track.standing);
@@ -70,7 +70,7 @@ pub(super) fn verdict(watch: &NodeWatch, policy: &NodePolicy, others: &Others, n
         Some(_) => Level::Fine,
     };
     let detail = words(watch, sighting, &facts, best.level.max(finalized.level));
-    NodeVerdict { in_sync: watch.in_sync, reachable, best, finalized, peers, lag, facts, detail }
+    NodeVerdict { in_sync: watch.in_sync, reachable, was_ill: watch.ill, best, finalized, peers, lag, facts, detail }
 }
 
 /// How long there was no new block: as long as it was seen to stand, or as old as the block is. That does not count while
