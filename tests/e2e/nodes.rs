@@ -58,6 +58,24 @@ fn a_node_that_stands_while_others_move_is_told_and_restarted_where_its_owner_sa
 }
 
 #[test]
+fn a_node_that_opens_its_port_a_while_after_its_start_is_no_failure() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        let config = install(host, &[("one", 9944)]).replace(", start_grace = \"0s\"", "");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/node.py");
+        let late = format!("ExecStart=/bin/sh -c 'sleep 3; exec python3 {script} 9944 {}'", file("one").display());
+        host.install([("one.service", late.as_str())]);
+        let server = TemporalServer::start();
+        let (dixmgr, temporal) = (Launch::exec(host, &config).start(), server.connect());
+        dixmgr.wait_logged(&["not ready yet", "service=one"]);
+        temporal.wait_phase("wf.svc.one", PhaseName::Healthy);
+        assert_eq!(dixmgr.logged(&["probe has failed"]), 0);
+        let fired = dixmgr.metric("dixmgr_alerts_fired_total", &[("alert_type", "health_check_failed")]);
+        assert!(fired.is_none_or(|fired| fired == 0.0), "{fired:?}");
+        assert_eq!(temporal.status("wf.svc.one").unwrap().restarts.total, 0);
+    });
+}
+
+#[test]
 fn a_chain_that_stands_still_is_told_once_and_nobody_is_restarted() {
     in_sandbox(Sandbox::UserManager, |host| {
         let server = TemporalServer::start();

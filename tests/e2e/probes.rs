@@ -1,8 +1,9 @@
 //! A service that runs and does not work: seen by its probe, told to those who depend on it, restarted where its owner says so.
 
+use super::alerts::kinds;
 use super::{SLEEP, file, set};
 use dixmgr_contract::PhaseName;
-use dixmgr_tests::{Host, Launch, Sandbox, TemporalServer, in_sandbox, wait_until};
+use dixmgr_tests::{Host, Launch, Receiver, Sandbox, TemporalServer, in_sandbox, wait_until};
 
 /// `web` with a health endpoint, and `app`, which comes after it.
 fn install(host: &Host, more: &str) {
@@ -96,5 +97,34 @@ fn an_endpoint_that_does_not_answer_is_left_alone_for_a_while() {
         host.systemctl(&["restart", "dead.service"]);
         host.runs_anew("dead", &run);
         wait_until("it is asked again", || breaker("dead", "port") == Some(0.0));
+    });
+}
+
+/// What a new dixmgr sees in its first looks is not believed yet: that ends no alert, and begins none.
+#[test]
+fn a_restart_of_dixmgr_neither_ends_the_alert_of_a_failing_probe_nor_tells_it_again() {
+    const INCIDENT: &str = "health_check_failed.web";
+    in_sandbox(Sandbox::UserManager, |host| {
+        install(host, "");
+        host.start(&["web"]);
+        let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
+        let alerts = format!("[alerts]\ngroup_wait = \"0s\"\ndedupe_window = \"1s\"\n{}", Receiver::channel());
+        let services = services("").replace("start_grace = \"0s\"", "start_grace = \"5s\"");
+        let launch = Launch::exec(host, &format!("{alerts}{services}"));
+        let first = launch.start();
+        let temporal = server.connect();
+        temporal.wait_phase("wf.svc.app", PhaseName::Healthy);
+        set("sick", true);
+        receiver.wait(INCIDENT, "firing");
+        assert_eq!(first.terminate().code(), Some(0));
+        let second = launch.start();
+        // Once its grace is over it is believed again.
+        second.wait_logged(&["probe has failed", "service=web"]);
+        assert_eq!(second.metric("dixmgr_alerts_active", &[("alert_type", "health_check_failed")]), Some(1.0));
+        assert_eq!(temporal.status("wf.svc.web").unwrap().phase, PhaseName::Degraded);
+        set("sick", false);
+        receiver.wait(INCIDENT, "resolved");
+        assert_eq!(kinds(&receiver, INCIDENT), ["firing", "resolved"]);
+        temporal.wait_phase("wf.svc.web", PhaseName::Healthy);
     });
 }

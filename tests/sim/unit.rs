@@ -53,15 +53,18 @@ pub(crate) const fn result_of(exit: Option<Exit>) -> &'static str {
     }
 }
 
-/// `bad=http:timeout`: a rule that is not content, and why; `failed=http:timeout`: a probe that has failed.
+/// `good=http`: a probe that is content; `bad=http:timeout`: a rule that is not, and why; `failed=http:timeout`: a probe that has
+/// failed; `unknown=http:shortage`: one of a run of which nothing is known.
 pub(crate) fn verdicts(line: &mut Line) -> Result<Vec<Verdict>, String> {
-    let read = |text: String, failed| {
+    let mut verdicts = Vec::new();
+    for word in ["good", "bad", "failed", "unknown"] {
+        let Some(text) = line.pair::<String>(word)? else { continue };
         let (rule, detail) = text.split_once(':').unwrap_or((text.as_str(), ""));
-        Verdict { unready: failed, failed, ..Verdict::new(rule, false, detail.to_owned()) }
-    };
-    let bad = line.pair("bad")?.map(|text| read(text, false));
-    let failed = line.pair("failed")?.map(|text| read(text, true));
-    Ok(bad.into_iter().chain(failed).collect())
+        let (failed, unknown) = (word == "failed", word == "unknown");
+        let verdict = Verdict::new(rule, word == "good" || unknown, detail.to_owned());
+        verdicts.push(Verdict { unready: failed || unknown, failed, unknown, ..verdict });
+    }
+    Ok(verdicts)
 }
 
 /// `alerts=service_down:critical,high_cpu:warning`: rules that fire, each named after its type; `alerts=none`: none of them does.

@@ -26,17 +26,33 @@ pub struct Verdict {
     /// It is a failure of the service, where its owner says so (`restart_on`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
+    /// Nothing is known now: it is content for want of knowledge, or as it was when something was known last in this run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
 }
 
 impl Verdict {
     /// The opinion of a rule, and nothing more.
     pub fn new(rule: &str, healthy: bool, detail: String) -> Self {
-        Self { rule: rule.to_owned(), healthy, detail, unready: false, failed: false }
+        Self { rule: rule.to_owned(), healthy, detail, unready: false, failed: false, unknown: false }
     }
 
     /// True if those that depend on the service have to wait because of it.
     pub fn holds_back(&self) -> bool {
         self.unready || (self.rule == RULE_SYNC && !self.healthy)
+    }
+
+    /// True if nothing was known of this run yet: neither that it is well nor that it is not.
+    pub fn is_blank(&self) -> bool {
+        self.unknown && self.holds_back() && (self.healthy || self.rule == RULE_SYNC)
+    }
+
+    /// What is not known is as it was when it was known last, `before` in the same run; but on that alone nothing is done.
+    pub fn remember(&mut self, before: &[Self]) {
+        let last = before.iter().find(|verdict| self.unknown && verdict.rule == self.rule);
+        if let Some(last) = last {
+            *self = Self { failed: false, unknown: true, ..last.clone() };
+        }
     }
 }
 
@@ -76,4 +92,34 @@ pub struct Observation {
     /// The highest generation that the host has acted on for this service.
     #[serde(default)]
     pub generation: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_as_it_was_known_last() {
+        let failed = Verdict { unready: true, failed: true, ..Verdict::new("http", false, "503".into()) };
+        let blank = Verdict { unready: true, unknown: true, ..Verdict::new("http", true, "not asked".into()) };
+        let after = |mut now: Verdict, before: &[Verdict]| {
+            now.remember(before);
+            now
+        };
+        assert_eq!(after(blank.clone(), &[]), blank);
+        assert_eq!(after(failed.clone(), std::slice::from_ref(&blank)), failed, "what is known needs no memory");
+        let kept = Verdict { failed: false, unknown: true, ..failed.clone() };
+        assert_eq!(after(blank.clone(), std::slice::from_ref(&failed)), kept);
+        assert_eq!(after(blank.clone(), std::slice::from_ref(&kept)), kept, "for however long");
+        let other = Verdict { rule: "tcp".into(), ..failed };
+        assert_eq!(after(blank.clone(), &[other]), blank);
+        assert!(blank.is_blank() && !kept.is_blank());
+    }
+
+    #[test]
+    fn a_verdict_of_an_earlier_version_is_one_that_knows() {
+        let old: Verdict = serde_json::from_str(r#"{"rule":"http","healthy":true}"#).unwrap();
+        assert!(!old.unknown);
+        assert!(!serde_json::to_string(&old).unwrap().contains("unknown"));
+    }
 }

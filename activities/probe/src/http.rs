@@ -9,7 +9,8 @@
 //!
 //! Rejected: `reqwest::Error` in our errors. It holds the URL.
 
-use crate::{Endpoint, text};
+use crate::check::{failure, resolve::Resolver};
+use crate::{Endpoint, text, way::Way};
 use reqwest::{Client, RequestBuilder, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore};
 use std::{error::Error, sync::Arc, time::Duration};
@@ -32,6 +33,14 @@ pub enum HttpError {
         /// `scheme://host:port`.
         place: String,
         /// What the system or TLS says.
+        reason: String,
+    },
+    /// Not asked, by a fault of ours: nothing is known of it.
+    #[error("cannot ask {place} from here: {reason}")]
+    Ours {
+        /// `scheme://host:port`.
+        place: String,
+        /// What the system or the resolver says.
         reason: String,
     },
     /// Reached, but not finished in time.
@@ -66,9 +75,10 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// The client of every look that this process makes.
-pub(crate) fn client() -> Result<Client, HttpError> {
+/// The client of every look that this process makes, which has its names resolved so.
+pub(crate) fn client(resolver: Resolver) -> Result<Client, HttpError> {
     Client::builder()
+        .dns_resolver(Arc::new(Way(resolver)))
         .tls_backend_preconfigured(tls()?)
         .user_agent(concat!("dixmgr/", env!("CARGO_PKG_VERSION")))
         .http1_only()
@@ -125,11 +135,15 @@ async fn send_and_read(endpoint: &Endpoint, request: RequestBuilder) -> Result<A
     Ok(answer)
 }
 
-fn told(place: String, error: &reqwest::Error) -> HttpError {
+/// Why there is no answer of `place`, and whose fault that is.
+pub(crate) fn told(place: String, error: &reqwest::Error) -> HttpError {
     if error.is_connect() && error.is_timeout() {
         return HttpError::Connect { place, reason: format!("no connection within {CONNECT_TIMEOUT:?}") };
     }
     let reason = root_cause(error);
+    if failure::is_ours(error) {
+        return HttpError::Ours { place, reason };
+    }
     if error.is_connect() { HttpError::Connect { place, reason } } else { HttpError::Broken { place, reason } }
 }
 

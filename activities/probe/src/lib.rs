@@ -2,7 +2,7 @@
 //!
 //! An [`Endpoint`] is a URL that never shows what may be secret in it. [`check`] looks at anything, with a connection that
 //! is kept; `http` makes one exchange, bounded in size and time, for a look with a protocol of its own over it:
-//! [`NodeChecker`] in `node`. Nothing here repeats, logs or counts: the caller does. What an answer means is asked of
+//! [`NodeChecker`] in `node`; `way` finds the addresses for both alike. Nothing here repeats, logs or counts: the caller does. What an answer means is asked of
 //! `dixmgr_decide`.
 //!
 //! Everything that answers is taken for hostile: it may be slow, endless, or repeat our own secrets to us.
@@ -16,6 +16,7 @@ mod http;
 mod node;
 mod rpc;
 mod text;
+mod way;
 
 pub use check::{Check, CheckSpec, Prober};
 pub use endpoint::{Endpoint, EndpointError, endpoint_url};

@@ -22,7 +22,7 @@ mod wire;
 
 pub use wire::MAX_NODE_ANSWER;
 
-use crate::{Endpoint, HttpError, http, rpc};
+use crate::{Endpoint, HttpError, check::resolve::Resolver, http, rpc};
 use dixmgr_contract::{NodeSighting, Protocol, Time};
 use language::{Answer, Answers, Ask, Fault};
 use reqwest::{Client, header};
@@ -53,7 +53,7 @@ impl NodeChecker {
     /// # Errors
     /// [`HttpError::Setup`].
     pub fn new() -> Result<Self, HttpError> {
-        Ok(Self { client: http::client()?, next_id: Arc::new(AtomicU64::new(1)) })
+        Ok(Self { client: http::client(Resolver::of_host())?, next_id: Arc::new(AtomicU64::new(1)) })
     }
 
     /// Asks the Substrate node at `endpoint` for its `system_health`, all of it within `timeout`.
@@ -222,6 +222,13 @@ pub enum NodeError {
         /// What is wrong with it.
         what: &'static str,
     },
+}
+
+impl NodeError {
+    /// It is a fault of ours, and says nothing of the node: a shortage, no way out of this host, a resolver that is silent.
+    pub const fn is_ours(&self) -> bool {
+        matches!(self, Self::Http(HttpError::Ours { .. }))
+    }
 }
 
 const fn hint(status: u16) -> &'static str {

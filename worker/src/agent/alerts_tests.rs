@@ -154,6 +154,40 @@ async fn a_restart_of_dixmgr_neither_fires_anew_nor_loses_what_is_pending() {
 }
 
 #[tokio::test]
+async fn a_probe_that_does_not_know_ends_no_alert_and_begins_none() {
+    let config = format!("{API}probes.port = {{ tcp = \"127.0.0.1:1\" }}");
+    let says = |unready: bool, unknown: bool| {
+        let failed = unready && !unknown;
+        let verdict = Verdict { unready, failed, unknown, ..Verdict::new("port", !failed, String::new()) };
+        Message::Sensed { index: 0, run: Some("a".to_owned()), verdicts: vec![verdict] }
+    };
+    let fails = |bench: &Bench| bench.active("health_check_failed", "warning", 1);
+    let first = bench("unknown", &config).await;
+    first.systemd.set(&api(), unit(ActiveState::Active, "a"));
+    first.systemd.sync();
+    first.settle().await;
+    first.agent.say(says(true, false)).await;
+    wait_for("it fires", || fails(&first)).await;
+    first.agent.say(says(true, true)).await;
+    first.settle().await;
+    assert!(fails(&first), "nothing is known any more");
+    let folder = first.end().await;
+
+    let second = bench("unknown", &config).await;
+    second.systemd.set(&api(), unit(ActiveState::Active, "a"));
+    second.systemd.sync();
+    second.settle().await;
+    for (unready, unknown) in [(true, true), (true, false)] {
+        second.agent.say(says(unready, unknown)).await;
+        second.settle().await;
+        assert!(fails(&second) && second.fired("health_check_failed", "warning", 0), "{unready} {unknown}");
+    }
+    second.agent.say(says(false, false)).await;
+    wait_for("its end", || second.active("health_check_failed", "warning", 0)).await;
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+#[tokio::test]
 async fn what_is_pending_goes_on_after_a_restart_and_a_switched_rule_stays_so() {
     // It has been pending since the last dixmgr, and fires in this one although its time has passed mostly in that one.
     let hold = Span::from_millis(1_500);

@@ -288,9 +288,10 @@ impl Agent {
     }
 
     /// What probes say of another run than the present one means nothing.
-    fn sensed(&mut self, index: usize, run: &Option<String>, verdicts: Vec<Verdict>) {
+    fn sensed(&mut self, index: usize, run: &Option<String>, mut verdicts: Vec<Verdict>) {
         let is_current = self.is_current(index, run);
         let one = &mut self.tracked[index];
+        verdicts.iter_mut().for_each(|verdict| verdict.remember(one.sensed.as_deref().unwrap_or_default()));
         if !is_current || one.sensed.as_ref() == Some(&verdicts) {
             return;
         }

@@ -89,14 +89,14 @@ impl Known {
             restarts: one.unit.as_ref().map(|_| self.runs.restarts()),
             ..Facts::default()
         };
-        if matches!(health, Some(Health::Up | Health::Degraded)) {
+        let runs = health.is_none() && is_seen && one.is_up();
+        if runs || matches!(health, Some(Health::Up | Health::Degraded)) {
             self.tell_what_it_uses(&mut facts, now);
             if let Some((stands, _)) = self.node.as_ref().filter(|(_, until)| *until >= now) {
                 stands.tell(&mut facts);
             }
             if let Some(verdicts) = one.asked() {
-                let (failed, first) = failed_checks(verdicts);
-                (facts.failed_checks, facts.failed_check) = (Some(failed), first);
+                (facts.failed_checks, facts.failed_check) = failed_checks(verdicts);
             }
         }
         self.tell_what_it_waits_for(one, &mut facts);

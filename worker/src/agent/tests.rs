@@ -258,6 +258,10 @@ async fn who_runs_has_lost_nothing_while_nobody_has_looked() {
     assert!(courier.of("api")[0].waiting_for.is_empty(), "a start of dixmgr is no loss");
     let run = Some("a".to_owned());
     let says = |failed| vec![Verdict { unready: failed, failed, ..Verdict::new("port", !failed, String::new()) }];
+    let nothing = Verdict { unready: true, unknown: true, ..Verdict::new("port", true, "too many open files".into()) };
+    bench.agent.say(Message::Sensed { index: 0, run: run.clone(), verdicts: vec![nothing] }).await;
+    bench.settle().await;
+    assert_eq!(courier.count(), 1, "a look that could not be made is none either");
     bench.agent.say(Message::Sensed { index: 0, run: run.clone(), verdicts: says(false) }).await;
     wait_for("db is told", || courier.of("db").len() == 1).await;
     assert!(courier.of("db")[0].verdicts.iter().all(|verdict| verdict.healthy && !verdict.unready));

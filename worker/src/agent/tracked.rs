@@ -57,7 +57,7 @@ impl Tracked {
         Self {
             found: false,
             sensed: None,
-            unasked: probes.iter().map(|(name, probe)| unasked(name, &probe.check)).collect(),
+            unasked: probes.iter().flat_map(|(name, probe)| unasked(name, &probe.check)).collect(),
             after,
             workflow_id,
             spec,
@@ -106,9 +106,14 @@ impl Tracked {
         }
     }
 
-    /// It runs, and its probes have said nothing of this run yet.
+    /// It runs, and whether it is ready is not known: its probes have said nothing of this run yet, or, of one that was there
+    /// before dixmgr was, only that they do not know.
     pub(super) fn is_unasked(&self) -> bool {
-        self.is_up() && self.has_probes() && self.sensed.is_none()
+        let is_guess = |said: &Vec<Verdict>| {
+            let mut holds_back = said.iter().filter(|verdict| verdict.holds_back()).peekable();
+            self.found && holds_back.peek().is_some() && holds_back.all(Verdict::is_blank)
+        };
+        self.is_up() && self.has_probes() && self.sensed.as_ref().is_none_or(is_guess)
     }
 
     /// Whether a probe was content last.
@@ -145,7 +150,7 @@ impl Tracked {
         let not_ready = self.is_up() && !self.is_ready();
         // What a probe saw in words changes with each look; what it means does not.
         let said = self.said().iter().filter(|verdict| self.is_up() && !verdict.healthy);
-        let said: Vec<_> = said.map(|verdict| (verdict.rule.as_str(), verdict.failed)).collect();
+        let said: Vec<_> = said.map(|verdict| (verdict.rule.as_str(), verdict.failed, verdict.unknown)).collect();
         let context = (&self.waiting_for, &self.runs, not_ready, self.spec_digest, said, &self.firing, &self.causes);
         self.unit.as_ref().map(|unit| sketch::digest(unit, context))
     }
@@ -197,9 +202,10 @@ impl Tracked {
 }
 
 /// What is told of a probe before it was asked: nobody is to rely on it yet.
-fn unasked(name: &str, check: &Check) -> Verdict {
+fn unasked(name: &str, check: &Check) -> Vec<Verdict> {
+    let unknown = |rule, healthy| Verdict { unknown: true, ..Verdict::new(rule, healthy, NOT_ASKED.to_owned()) };
     match check {
-        Check::Node(_) => Verdict::new(RULE_SYNC, false, NOT_ASKED.to_owned()),
-        _ => Verdict { unready: true, ..Verdict::new(name, true, NOT_ASKED.to_owned()) },
+        Check::Node(_) => vec![unknown(RULE_SYNC, false), unknown(name, true)],
+        _ => vec![Verdict { unready: true, ..unknown(name, true) }],
     }
 }

@@ -1,9 +1,10 @@
 //! The nodes of this host's chains, compared: a node that hears of the others can tell its own fault from the chain's.
 
 use super::slot::Slot;
-use super::subject::{NodeSubject, Subject};
+use super::subject::{BROKE_OFF, NodeSubject, Subject};
 use dixmgr_contract::{NodeSighting, Protocol, Time};
 use dixmgr_decide::node::{Chain, ChainNote, Height};
+use dixmgr_probe::NodeError;
 use dixmgr_telemetry::events::{ChainMoves, ChainStalled};
 use dixmgr_telemetry::{Event, Metrics, NodeFigures};
 use std::collections::BTreeMap;
@@ -22,11 +23,13 @@ impl Chains {
     }
 
     /// Takes in a look at a node, if it saw anything, judges it among the others, and says what is to be said of the chain.
-    pub(super) fn hear(&mut self, node: &mut NodeSubject, look: Option<Result<NodeSighting, String>>, now: Time) {
+    pub(super) fn hear(&mut self, node: &mut NodeSubject, look: Option<Result<NodeSighting, NodeError>>, now: Time) {
         let chain = self.chains.entry(node.chain.clone()).or_default();
         let others = chain.others(&node.service, now);
-        if let Some(look) = look {
-            node.watch.hear(look, &node.policy, &others, now);
+        match look {
+            None => node.watch.could_not_look(BROKE_OFF),
+            Some(Err(error)) if error.is_ours() => node.watch.could_not_look(&error.to_string()),
+            Some(look) => node.watch.hear(look.map_err(|error| error.to_string()), &node.policy, &others, now),
         }
         chain.tell(&node.service, node.watch.standing(&node.policy, now), now);
         let notes = chain.step(&node.policy, now);

@@ -51,6 +51,12 @@ fn refused() -> Seen {
     Seen::Node(Some(Err(NodeError::Http(HttpError::Connect { place: "http://127.0.0.1:1".to_owned(), reason }))))
 }
 
+/// We could not ask.
+fn shortage() -> Seen {
+    let reason = "Too many open files".to_owned();
+    Seen::Node(Some(Err(NodeError::Http(HttpError::Ours { place: "http://127.0.0.1:1".to_owned(), reason }))))
+}
+
 fn in_sync() -> Seen {
     let sighting = NodeSighting { best: Some(7), peers: Some(9), is_syncing: Some(false), ..NodeSighting::default() };
     Seen::Node(Some(Ok(sighting)))
@@ -72,9 +78,33 @@ fn a_node_that_comes_into_sync_is_asked_at_its_interval() {
 #[test]
 fn a_node_that_refuses_is_dead_and_one_that_answers_is_not() {
     assert_eq!(refused().event(), Event::Failed);
+    assert_eq!(shortage().event(), Event::Abandoned);
     assert_eq!(in_sync().event(), Event::Succeeded);
     let status = NodeError::Status { place: "http://127.0.0.1:1".to_owned(), status: 503 };
     assert_eq!(Seen::Node(Some(Err(status))).event(), Event::Succeeded);
+}
+
+/// It is asked again and again until its grace is over, each time with that in the end; is it ill then, and left alone?
+fn after_its_grace(look: fn() -> Seen) -> (bool, bool) {
+    let (mut slot, mut chains) = node();
+    let grace = at(60_000);
+    loop {
+        let now = slot.wake_at().unwrap();
+        if now > grace.after(Span::from_secs(10)) {
+            let [_, progress] = <[Verdict; 2]>::try_from(slot.verdicts()).unwrap();
+            return (!progress.healthy, slot.shown(Duration::ZERO).unwrap().breaker != BreakerPosition::Closed);
+        }
+        if slot.begin(now).is_some() {
+            slot.end(look(), &mut chains, now);
+        }
+        assert!(now >= grace || slot.verdicts().iter().all(|verdict| verdict.unknown), "{:?}", slot.verdicts());
+    }
+}
+
+#[test]
+fn a_node_is_given_the_time_to_start_and_our_faults_are_not_its_own() {
+    assert_eq!(after_its_grace(refused), (true, false));
+    assert_eq!(after_its_grace(shortage), (false, false));
 }
 
 #[test]
@@ -111,7 +141,9 @@ fn a_look_that_breaks_off_says_nothing_and_the_next_one_is_made() {
             let lost = seen(look, false);
             assert_eq!(lost.event(), Event::Abandoned);
             slot.end(lost, &mut chains, now);
-            assert!(mean_the_same(&slot.verdicts(), &told), "{:?}", slot.verdicts());
+            let known = |verdict| Verdict { unknown: false, ..verdict };
+            let verdicts: Vec<_> = slot.verdicts().into_iter().map(known).collect();
+            assert!(mean_the_same(&verdicts, &told), "{verdicts:?}");
         }
         assert!(slot.wake_at().is_some());
     }

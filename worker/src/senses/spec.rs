@@ -54,6 +54,7 @@ impl Maker {
                 stall_critical: check.stall_critical,
                 max_lag: check.max_lag,
                 failures: probe.failures,
+                successes: probe.successes,
                 grace: probe.start_grace,
                 valid_for: Span::from_millis(probe.interval.as_millis().saturating_mul(INTERVALS_VALID)),
             },

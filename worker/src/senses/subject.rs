@@ -10,6 +10,9 @@ use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+/// What is seen by a look that ended by a fault of ours.
+pub(super) const BROKE_OFF: &str = "the look broke off";
+
 /// What a probe asks.
 pub(super) enum Subject {
     Endpoint(Box<EndpointSubject>),
@@ -82,6 +85,7 @@ impl Seen {
         match self {
             Self::Endpoint(_, None) | Self::Node(None) => Event::Abandoned,
             Self::Endpoint(_, Some(result)) => sign_of_life(result),
+            Self::Node(Some(Err(error))) if error.is_ours() => Event::Abandoned,
             Self::Node(Some(Err(NodeError::Http(_)))) => Event::Failed,
             Self::Node(Some(_)) => Event::Succeeded,
         }
@@ -106,7 +110,7 @@ impl Subject {
         match self {
             Self::Endpoint(endpoint) => endpoint.belief.started(now),
             Self::Node(node) => {
-                node.watch = NodeWatch::default();
+                node.watch = NodeWatch::started(now);
                 node.verdict = NodeVerdict::default();
             }
         }
@@ -131,11 +135,11 @@ impl Subject {
         match (self, seen) {
             (Self::Endpoint(endpoint), Seen::Endpoint(check, result)) => {
                 endpoint.check = Some(check);
-                let unknown = || CheckResult { reason: "the look broke off".to_owned(), ..CheckResult::default() };
+                let unknown = || CheckResult { reason: BROKE_OFF.to_owned(), ..CheckResult::default() };
                 endpoint.belief.hear(result.unwrap_or_else(unknown), &endpoint.thresholds, now);
             }
             (Self::Node(node), Seen::Node(look)) => {
-                chains.hear(node, look.map(|look| look.map_err(|error| error.to_string())), now);
+                chains.hear(node, look, now);
             }
             // A look comes back to the probe that made it.
             (Self::Endpoint(_), Seen::Node(_)) | (Self::Node(_), Seen::Endpoint(..)) => {}

@@ -8,13 +8,16 @@ use crate::text;
 use std::{error::Error, io};
 
 /// Why there is no answer, in one line without secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failure {
     /// Ours: nothing is known of the endpoint.
+    #[error("{0}")]
     Ours(String),
     /// The endpoint's, or what lies before it.
+    #[error("{0}")]
     Theirs(String),
     /// Its certificate has expired.
+    #[error("{0}")]
     Expired(String),
 }
 
@@ -31,10 +34,9 @@ impl Failure {
     /// From an error with others inside: the innermost one says the most, and repeats the least.
     pub(crate) fn of(what: &str, error: &(dyn Error + 'static)) -> Self {
         let chain = || std::iter::successors(Some(error), |inner| within(*inner));
-        let code = chain().find_map(|inner| inner.downcast_ref::<io::Error>()?.raw_os_error());
         let reason = chain().last().map_or_else(String::new, |inner| text::short(&inner.to_string()));
         let said = format!("{what}: {reason}");
-        if code.is_some_and(is_ours) { Self::Ours(said) } else { Self::Theirs(said) }
+        if is_ours(error) { Self::Ours(said) } else { Self::Theirs(said) }
     }
 }
 
@@ -46,8 +48,17 @@ fn within<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'stat
     }
 }
 
+/// Whether an error, or one inside it, is a fault of ours.
+pub(crate) fn is_ours(error: &(dyn Error + 'static)) -> bool {
+    let chain = std::iter::successors(Some(error), |inner| within(*inner));
+    chain.into_iter().any(|inner| {
+        let code = inner.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+        code.is_some_and(is_our_code) || matches!(inner.downcast_ref(), Some(Failure::Ours(_)))
+    })
+}
+
 /// Shortages of this host, no way out of it, no permission on it (`errno(3)`; the same numbers on all of Linux that we run on).
-fn is_ours(code: i32) -> bool {
+fn is_our_code(code: i32) -> bool {
     use rustix::io::Errno;
     [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::ADDRNOTAVAIL, Errno::NETUNREACH, Errno::NETDOWN]
         .iter()
@@ -66,6 +77,8 @@ mod tests {
         assert!(matches!(of(101), Failure::Ours(_)), "network unreachable");
         assert!(matches!(of(111), Failure::Theirs(_)), "connection refused");
         assert!(matches!(of(104), Failure::Theirs(_)), "connection reset");
+        assert!(is_ours(&io::Error::other(Failure::Ours("a".into()))));
+        assert!(!is_ours(&io::Error::other(Failure::Theirs("a".into()))));
         let hidden = io::Error::other(io::Error::from_raw_os_error(24));
         assert_eq!(Failure::io("a", &hidden), Failure::Ours("a: Too many open files (os error 24)".into()));
     }

@@ -15,11 +15,11 @@ mod body;
 mod der;
 mod dial;
 mod exchange;
-mod failure;
+pub(crate) mod failure;
 mod grpc;
 mod hop;
 mod http;
-mod resolve;
+pub(crate) mod resolve;
 mod spec;
 mod tls;
 

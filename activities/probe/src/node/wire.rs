@@ -6,10 +6,9 @@
 
 use super::language::Answer;
 use crate::rpc::{self, Reply};
-use crate::{Endpoint, HttpError, NodeError, text};
+use crate::{Endpoint, NodeError, http};
 use reqwest::{Client, RequestBuilder, Response, header};
 use serde_json::Value;
-use std::error::Error;
 
 /// The longest answer of a node that is read, in bytes.
 pub const MAX_NODE_ANSWER: usize = 1 << 20;
@@ -109,18 +108,8 @@ async fn beginning(mut response: Response) -> Vec<u8> {
     body
 }
 
-/// The innermost reason; the outermost holds the URL.
 fn told(endpoint: &Endpoint, error: &reqwest::Error) -> NodeError {
-    let place = endpoint.place().to_owned();
-    let sources = std::iter::successors(error.source(), |inner| (*inner).source());
-    let reason = match sources.last() {
-        _ if error.is_connect() && error.is_timeout() => "no connection in time".to_owned(),
-        Some(cause) => text::short(&cause.to_string()),
-        None => "no reason was given".to_owned(),
-    };
-    let error =
-        if error.is_connect() { HttpError::Connect { place, reason } } else { HttpError::Broken { place, reason } };
-    error.into()
+    http::told(endpoint.place().to_owned(), error).into()
 }
 
 #[cfg(test)]

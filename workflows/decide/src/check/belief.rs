@@ -60,13 +60,18 @@ impl Belief {
         let state = self.machine.state();
         let is_well = matches!(state, CheckState::Healthy | CheckState::Unknown);
         let detail = if state == CheckState::Healthy { String::new() } else { self.last.reason.clone() };
-        Verdict { unready: !self.ready, failed: state == CheckState::Unhealthy, ..Verdict::new(rule, is_well, detail) }
+        Verdict {
+            unready: !self.ready,
+            failed: state == CheckState::Unhealthy,
+            unknown: state == CheckState::Unknown,
+            ..Verdict::new(rule, is_well, detail)
+        }
     }
 }
 
 /// Other words alone are no news.
 pub fn mean_the_same(these: &[Verdict], those: &[Verdict]) -> bool {
-    let meaning = |verdict: &Verdict| (verdict.healthy, verdict.unready, verdict.failed);
+    let meaning = |verdict: &Verdict| (verdict.healthy, verdict.unready, verdict.failed, verdict.unknown);
     these.len() == those.len() && these.iter().zip(those).all(|(this, that)| meaning(this) == meaning(that))
 }
 
@@ -91,15 +96,15 @@ mod tests {
     fn what_we_cannot_see_is_neither_ill_nor_newly_unready() {
         let of = |states: &[CheckState]| {
             let verdict = after(states).verdict("http");
-            (verdict.healthy, verdict.unready, verdict.failed)
+            (verdict.healthy, verdict.unready, verdict.failed, verdict.unknown)
         };
-        assert_eq!(of(&[]), (true, true, false), "nobody relies on what was never seen");
-        assert_eq!(of(&[Healthy]), (true, false, false));
-        assert_eq!(of(&[Healthy, Unhealthy]), (true, false, false), "once is not enough");
-        assert_eq!(of(&[Healthy, Unhealthy, Unhealthy]), (false, true, true));
-        assert_eq!(of(&[Healthy, Degraded, Degraded]), (false, false, false));
-        assert_eq!(of(&[Healthy, Unknown, Unknown]), (true, false, false), "our own fault");
-        assert_eq!(of(&[Unhealthy, Unhealthy, Unknown, Unknown]), (true, true, false));
+        assert_eq!(of(&[]), (true, true, false, true), "nobody relies on what was never seen");
+        assert_eq!(of(&[Healthy]), (true, false, false, false));
+        assert_eq!(of(&[Healthy, Unhealthy]), (true, false, false, false), "once is not enough");
+        assert_eq!(of(&[Healthy, Unhealthy, Unhealthy]), (false, true, true, false));
+        assert_eq!(of(&[Healthy, Degraded, Degraded]), (false, false, false, false));
+        assert_eq!(of(&[Healthy, Unknown, Unknown]), (true, false, false, true), "our own fault");
+        assert_eq!(of(&[Unhealthy, Unhealthy, Unknown, Unknown]), (true, true, false, true));
         assert_eq!(after(&[Unhealthy, Unhealthy]).verdict("http").detail, "why");
     }
 
@@ -124,5 +129,7 @@ mod tests {
         assert!(!mean_the_same(&[verdict(true, "")], &[]));
         let failed = Verdict { failed: true, ..verdict(false, "slow") };
         assert!(!mean_the_same(&[failed], &[verdict(false, "slow")]));
+        let unknown = Verdict { unknown: true, ..verdict(true, "") };
+        assert!(!mean_the_same(&[unknown], &[verdict(true, "")]));
     }
 }

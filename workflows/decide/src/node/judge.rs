@@ -24,17 +24,17 @@ pub(super) fn in_sync(sighting: &NodeSighting, lag: Option<u64>, policy: &NodePo
 }
 
 pub(super) fn verdict(watch: &NodeWatch, policy: &NodePolicy, others: &Others, now: Time) -> NodeVerdict {
+    let is_unreachable = watch.failures >= policy.failures.max(1);
+    let news = watch.seen.as_ref().filter(|seen| !is_unreachable && now.since(seen.at) <= policy.valid_for);
     let reachable = match watch.failures {
-        0 => watch.seen.as_ref().map(|_| true),
-        failures if failures >= policy.failures.max(1) => Some(false),
-        _ => None,
+        0 => news.map(|_| true),
+        _ => is_unreachable.then_some(false),
     };
-    let news = watch.seen.as_ref().filter(|seen| reachable != Some(false) && now.since(seen.at) <= policy.valid_for);
     let Some(sighting) = news.map(|seen| &seen.sighting) else {
         let in_sync = if reachable == Some(false) { None } else { watch.in_sync };
         let detail = if watch.error.is_empty() { "nothing is known of it".to_owned() } else { watch.error.clone() };
         let facts = NodeFacts { in_sync, ..NodeFacts::default() };
-        return NodeVerdict { in_sync, reachable, facts, detail, ..NodeVerdict::default() };
+        return NodeVerdict { in_sync, reachable, was_ill: watch.ill, facts, detail, ..NodeVerdict::default() };
     };
     let lag = lag(sighting, others);
     let standing = |track: &Track| track.is_news(now, policy.valid_for).then_some(track.standing);
@@ -70,7 +70,7 @@ pub(super) fn verdict(watch: &NodeWatch, policy: &NodePolicy, others: &Others, n
         Some(_) => Level::Fine,
     };
     let detail = words(watch, sighting, &facts, best.level.max(finalized.level));
-    NodeVerdict { in_sync: watch.in_sync, reachable, best, finalized, peers, lag, facts, detail }
+    NodeVerdict { in_sync: watch.in_sync, reachable, was_ill: watch.ill, best, finalized, peers, lag, facts, detail }
 }
 
 /// How long there was no new block: as long as it was seen to stand, or as old as the block is. That does not count while

@@ -9,8 +9,9 @@
 //!               └────────── Others ◄── Chain::others ◄───────┘        NodeWatch::judge ──► NodeVerdict
 //! ```
 //!
-//! A look that fails is no news: it is neither up nor down, and only several in a row say that the node does not answer.
-//! A node that starts anew gets a new watch: what its last run did is no longer its own.
+//! A look that fails is no news: it is neither up nor down, and only several in a row, after the grace of a start, say that the
+//! node does not answer; one that we could not make says nothing. A node that starts anew gets a new watch: what its last run
+//! did is no longer its own.
 //!
 //! The files: `motion` (one height over time), `chain` (the nodes of a chain), `judge` (the verdict), `verdict` (its type).
 //!
@@ -47,7 +48,10 @@ pub struct NodePolicy {
     pub max_lag: u64,
     /// Looks in a row that fail before it counts as unreachable, or that are not in sync before it falls out of it; at least 1.
     pub failures: u32,
-    /// A height stands for this long before the age of its block counts as well: after a start a tip is old.
+    /// Looks in a row that are good before what was found ill counts as well again, or as in sync; at least 1.
+    pub successes: u32,
+    /// After a start, looks that fail do not count for this long. A height stands for as long before the age of its block counts
+    /// as well: after a start a tip is old.
     pub grace: Span,
     /// For how long a look is news: more than the time between two looks, of which one may fail.
     pub valid_for: Span,
@@ -64,6 +68,7 @@ impl NodePolicy {
             stall_critical: limits.stall_critical,
             max_lag: limits.max_lag,
             failures: 3,
+            successes: 1,
             grace: Span::from_secs(60),
             valid_for: Span::from_secs(120),
         }
@@ -73,6 +78,9 @@ impl NodePolicy {
 /// One run of one node, over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeWatch {
+    /// When the run began, if somebody saw that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    started: Option<Time>,
     #[serde(default)]
     best: Track,
     #[serde(default)]
@@ -89,8 +97,17 @@ pub struct NodeWatch {
     /// Looks in a row that were not in sync.
     #[serde(default)]
     misses: u32,
+    /// Looks in a row that were in sync.
+    #[serde(default)]
+    hits: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     in_sync: Option<bool>,
+    /// Something was wrong with it, and has not been right often enough since.
+    #[serde(default)]
+    ill: bool,
+    /// Looks in a row that found nothing wrong with it.
+    #[serde(default)]
+    well: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +117,16 @@ struct Seen {
 }
 
 impl NodeWatch {
+    /// Of a run that begins now.
+    pub fn started(now: Time) -> Self {
+        Self { started: Some(now), ..Self::default() }
+    }
+
+    /// A look could not be made, by a fault of ours: it says nothing, and does not count.
+    pub fn could_not_look(&mut self, why: &str) {
+        self.error = why.chars().take(MAX_ERROR).collect();
+    }
+
     /// Takes in a look: what was seen, or why nothing was.
     ///
     /// `others` are those of before this look. Looks have to be given in their order.
@@ -115,14 +142,32 @@ impl NodeWatch {
                 in_sync
             }
             Err(error) => {
+                self.could_not_look(&error);
+                if self.started.is_some_and(|started| now < started.after(policy.grace)) {
+                    return;
+                }
                 self.failures = self.failures.saturating_add(1);
-                self.error = error.chars().take(MAX_ERROR).collect();
                 None
             }
         };
-        self.misses = if in_sync == Some(true) { 0 } else { self.misses.saturating_add(1) };
+        self.count(in_sync, policy);
+        match self.judge(policy, others, now).has_no_fault() {
+            Some(false) => (self.ill, self.well) = (policy.successes > 1, 0),
+            Some(true) => self.well = self.well.saturating_add(1),
+            None => {}
+        }
+        self.ill &= self.well < policy.successes.max(1);
+    }
+
+    /// Many looks to one belief: whether it is in sync.
+    fn count(&mut self, in_sync: Option<bool>, policy: &NodePolicy) {
+        let next = |count: u32, goes_on: bool| if goes_on { count.saturating_add(1) } else { 0 };
+        self.hits = next(self.hits, in_sync == Some(true));
+        self.misses = next(self.misses, in_sync != Some(true));
         let enough = self.misses >= policy.failures.max(1);
         self.in_sync = match (self.in_sync, in_sync) {
+            // Of what nothing is known, one good look is enough.
+            (Some(false), Some(true)) if self.hits < policy.successes.max(1) => Some(false),
             (_, Some(true)) => Some(true),
             (Some(true), _) if !enough => Some(true),
             (before, None) if !enough => before,

@@ -69,6 +69,8 @@ pub struct NodeVerdict {
     pub in_sync: Option<bool>,
     /// Whether it answers. `None`: it was not asked, or not often enough to say that it does not.
     pub reachable: Option<bool>,
+    /// Something was wrong with it, and has not been right often enough since.
+    pub was_ill: bool,
     /// No new best block for too long.
     pub best: Stall,
     /// No new final block for too long.
@@ -91,6 +93,11 @@ impl NodeVerdict {
 
     /// Whether it answers and nothing is wrong with it; absent while that is not known.
     pub fn is_healthy(&self) -> Option<bool> {
+        self.has_no_fault().map(|is_well| is_well && !self.was_ill)
+    }
+
+    /// The same of this look alone.
+    pub(super) fn has_no_fault(&self) -> Option<bool> {
         self.reachable.map(|reachable| reachable && !self.is_bad())
     }
 
@@ -101,9 +108,17 @@ impl NodeVerdict {
 
     /// What its service's workflow is told: whether it is in sync, and, as the opinion of `rule`, whether it works.
     pub fn verdicts(&self, rule: &str) -> [Verdict; 2] {
-        let sync = Verdict::new(RULE_SYNC, !self.is_awaited(), self.detail.clone());
-        let is_well = self.reachable != Some(false) && !self.is_bad();
-        let progress = Verdict { failed: self.asks_for_restart(), ..Verdict::new(rule, is_well, self.detail.clone()) };
+        let is_silent = self.reachable.is_none();
+        let sync = Verdict {
+            unknown: is_silent && self.in_sync.is_none(),
+            ..Verdict::new(RULE_SYNC, !self.is_awaited(), self.detail.clone())
+        };
+        let is_well = self.reachable != Some(false) && !self.is_bad() && !self.was_ill;
+        let progress = Verdict {
+            failed: self.asks_for_restart(),
+            unknown: is_silent && !self.is_bad(),
+            ..Verdict::new(rule, is_well, self.detail.clone())
+        };
         [sync, progress]
     }
 
@@ -158,6 +173,13 @@ mod tests {
     fn a_node_of_which_nothing_is_known_is_neither_well_nor_ill() {
         let of = |reachable| NodeVerdict { reachable, ..NodeVerdict::default() };
         assert_eq!([None, Some(false), Some(true)].map(|is| of(is).is_healthy()), [None, Some(false), Some(true)]);
-        assert_eq!([None, Some(false)].map(|is| of(is).verdicts("rpc")[1].healthy), [true, false]);
+        let told = |is| of(is).verdicts("rpc").map(|verdict| (verdict.healthy, verdict.unknown));
+        assert_eq!(told(None), [(false, true), (true, true)]);
+        assert_eq!(told(Some(false)), [(false, false), (false, false)]);
+        assert_eq!(
+            told(Some(true)),
+            [(false, false), (true, false)],
+            "it answers, and does not say whether it is in sync"
+        );
     }
 }

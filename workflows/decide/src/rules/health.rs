@@ -7,7 +7,8 @@
 //! Rejected: the phase of the workflow, told back to the host. It would be late, and absent while Temporal is.
 
 use super::Health;
-use crate::service::Reading;
+use crate::service::{Reading, is_unclear};
+use dixmgr_contract::observation::RULE_SYNC;
 use dixmgr_contract::{OnOperatorStop, Policy, Span, UnitState, Verdict};
 
 /// What a host knows of a service's unit.
@@ -39,6 +40,8 @@ impl Sight<'_> {
         match Reading::of(self.unit, self.verdicts) {
             Reading::Absent => (None, None),
             Reading::Up => known(Health::Up),
+            // It ran before anybody looked: whether it works was known to somebody else.
+            Reading::Impaired if self.found && is_unclear(self.verdicts) => (None, None),
             Reading::Impaired => known(Health::Degraded),
             Reading::Coming => known(Health::Coming),
             Reading::Masked => known(Health::Stopped),
@@ -70,25 +73,25 @@ impl Sight<'_> {
     }
 }
 
-/// How many checks say no after as many failures as each is allowed, and what the first of them says. That a node
-/// synchronises is no failure of a check.
-pub fn failed_checks(verdicts: &[Verdict]) -> (u64, Option<String>) {
-    let is_no = |verdict: &&Verdict| {
-        verdict.failed || (!verdict.healthy && verdict.rule != dixmgr_contract::observation::RULE_SYNC)
-    };
-    let mut failed = verdicts.iter().filter(is_no);
+/// How many checks say no after as many failures as each is allowed, and what the first of them says. Absent if none does and
+/// one does not know. That a node synchronises is no failure of a check.
+pub fn failed_checks(verdicts: &[Verdict]) -> (Option<u64>, Option<String>) {
+    let of_health = || verdicts.iter().filter(|verdict| verdict.failed || verdict.rule != RULE_SYNC);
+    let mut failed = of_health().filter(|verdict| !verdict.unknown && (verdict.failed || !verdict.healthy));
     let words = |verdict: &Verdict| match verdict.detail.as_str() {
         "" => verdict.rule.clone(),
         detail => format!("{}: {detail}", verdict.rule),
     };
-    let first = failed.next().map(words);
-    (first.as_ref().map_or(0, |_| 1 + failed.count() as u64), first)
+    match failed.next().map(words) {
+        None if of_health().any(|verdict| verdict.unknown) => (None, None),
+        None => (Some(0), None),
+        first => (Some(1 + failed.count() as u64), first),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dixmgr_contract::observation::RULE_SYNC;
     use dixmgr_contract::{ActiveState, LoadState, RestartPolicy};
 
     fn unit(active: ActiveState) -> UnitState {
@@ -183,7 +186,36 @@ mod tests {
         let no = |rule| Verdict { failed: true, ..Verdict::new(rule, false, "503".into()) };
         let yes = Verdict::new("tcp", true, String::new());
         let syncs = Verdict::new(RULE_SYNC, false, "is syncing".into());
-        assert_eq!(failed_checks(&[yes.clone(), syncs]), (0, None));
-        assert_eq!(failed_checks(&[yes, no("http"), no("grpc")]), (2, Some("http: 503".into())));
+        assert_eq!(failed_checks(&[yes.clone(), syncs]), (Some(0), None));
+        assert_eq!(failed_checks(&[yes, no("http"), no("grpc")]), (Some(2), Some("http: 503".into())));
+    }
+
+    #[test]
+    fn who_ran_before_anybody_looked_is_not_degraded_by_what_is_not_known() {
+        let (unit, policy) = (unit(ActiveState::Active), Policy::default());
+        let blank = |rule, healthy| Verdict { unknown: true, unready: true, ..Verdict::new(rule, healthy, "".into()) };
+        for (found, verdicts, expected) in [
+            (true, vec![blank("http", true)], None),
+            (true, vec![blank(RULE_SYNC, false), blank("rpc", true)], None),
+            (true, vec![blank("http", true), Verdict::new("tcp", true, String::new())], None),
+            (true, vec![blank("http", true), Verdict::new("tcp", false, String::new())], Some(Health::Degraded)),
+            (true, vec![blank("http", false)], Some(Health::Degraded)), // as it was known last
+            (false, vec![blank("http", true)], Some(Health::Degraded)), // it has begun just now, and is not ready
+        ] {
+            let sight = Sight { verdicts: &verdicts, found, ..sight(&unit, &policy) };
+            assert_eq!(sight.health().0, expected, "{found} {verdicts:?}");
+        }
+    }
+
+    #[test]
+    fn a_check_that_does_not_know_is_no_success() {
+        let unknown = |rule, healthy| Verdict { unknown: true, ..Verdict::new(rule, healthy, String::new()) };
+        let yes = Verdict::new("tcp", true, String::new());
+        let no = Verdict::new("http", false, "503".into());
+        for healthy in [true, false] {
+            assert_eq!(failed_checks(&[yes.clone(), unknown("dns", healthy)]), (None, None));
+            assert_eq!(failed_checks(&[unknown("dns", healthy), no.clone()]), (Some(1), Some("http: 503".into())));
+        }
+        assert_eq!(failed_checks(&[yes, unknown(RULE_SYNC, false)]), (Some(0), None));
     }
 }

@@ -26,6 +26,7 @@ mod subscribers;
 
 pub use alerts::LONG_PAUSE;
 pub use phase::{Attempt, By, Cause, Pending, Phase, StoppedBy, Why};
+pub(crate) use reading::is_unclear;
 pub use reading::{Reading, Seen};
 pub use standing::{Counts, Standing};
 
@@ -324,9 +325,13 @@ impl Service {
         self.follow(observation.spec.clone());
         self.count_systemds_restarts(&observation, now);
         self.hear_alerts(observation.alerts.clone());
-        let seen = Seen::new(observation, now);
+        let mut seen = Seen::new(observation, now);
+        let before = self.seen.as_ref().filter(|before| before.run() == seen.run());
+        let same_run = before.is_some();
+        if let Some(before) = before {
+            seen.verdicts.iter_mut().for_each(|verdict| verdict.remember(&before.verdicts));
+        }
         if matches!(seen.reading(), Reading::Up | Reading::Impaired) {
-            let same_run = self.seen.as_ref().is_some_and(|before| before.run() == seen.run());
             if self.up_since.is_none() || !same_run {
                 self.up_since = Some(seen.at);
                 self.based_on.clear();

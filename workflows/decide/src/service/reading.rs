@@ -97,6 +97,12 @@ fn complaints(verdicts: &[Verdict]) -> impl Iterator<Item = &Verdict> {
     verdicts.iter().filter(|verdict| !verdict.healthy || verdict.holds_back())
 }
 
+/// True if all that speaks against a service is that nothing was known of it yet.
+pub(crate) fn is_unclear(verdicts: &[Verdict]) -> bool {
+    let mut complaints = complaints(verdicts).peekable();
+    complaints.peek().is_some() && complaints.all(Verdict::is_blank)
+}
+
 impl Reading {
     /// What a unit's state means, and what rules and probes say of it if it runs.
     pub fn of(unit: &UnitState, verdicts: &[Verdict]) -> Self {

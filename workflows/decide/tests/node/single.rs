@@ -2,7 +2,7 @@
 
 use crate::world::{World, at};
 use dixmgr_contract::{NodeProblem, NodeSighting, Protocol, Span};
-use dixmgr_decide::node::{Level, NodeVerdict, Whose};
+use dixmgr_decide::node::{Level, NodeVerdict, NodeWatch, Whose};
 
 fn first(sighting: NodeSighting) -> NodeVerdict {
     World::new(Protocol::Substrate).see(0, sighting)
@@ -79,6 +79,62 @@ fn a_single_failure_is_unknown_and_several_are_unreachable() {
     }
     assert_eq!(world.judge(0).facts, Default::default());
     assert_eq!(world.see(0, at(6)).in_sync, Some(true));
+}
+
+#[test]
+fn a_node_whose_port_opens_late_is_not_unreachable_before_its_grace_is_over() {
+    let mut world = World::new(Protocol::Substrate);
+    world.watches.insert(0, NodeWatch::started(world.now));
+    let refused = |world: &mut World| world.look(0, Err("refused".into()));
+    for _ in 0..59 {
+        world.wait(1);
+        let verdict = refused(&mut world);
+        assert_eq!((verdict.reachable, verdict.detail.as_str()), (None, "refused"));
+        assert!(verdict.verdicts("rpc").iter().all(|verdict| verdict.unknown));
+    }
+    world.wait(1);
+    assert_eq!([(); 3].map(|()| refused(&mut world).reachable), [None, None, Some(false)]);
+    world.watches.insert(0, NodeWatch::started(world.now));
+    world.see(0, at(5));
+    let verdicts = [(); 5].map(|()| refused(&mut world));
+    assert!(verdicts.iter().all(|verdict| verdict.in_sync == Some(true) && verdict.reachable == Some(true)));
+}
+
+#[test]
+fn a_look_that_we_could_not_make_says_nothing_however_many_there_are() {
+    let mut world = World::new(Protocol::Substrate);
+    let cannot = |world: &mut World| world.watches.entry(0).or_default().could_not_look("too many open files");
+    (0..10).for_each(|_| cannot(&mut world));
+    assert_eq!((world.judge(0).reachable, world.judge(0).detail.as_str()), (None, "too many open files"));
+    world.see(0, at(5));
+    (0..10).for_each(|_| cannot(&mut world));
+    let verdict = world.judge(0);
+    assert_eq!((verdict.reachable, verdict.in_sync), (Some(true), Some(true)));
+    assert!(verdict.detail.contains("too many open files, block 5"), "{}", verdict.detail);
+    world.wait(121);
+    let verdict = world.judge(0);
+    assert_eq!((verdict.reachable, verdict.in_sync), (None, Some(true)), "what was seen is no news any more");
+    let told = verdict.verdicts("rpc").map(|verdict| (verdict.healthy, verdict.unknown));
+    assert_eq!(told, [(true, false), (true, true)]);
+    assert_eq!(world.look(0, Err("refused".into())).reachable, None, "the first that counts");
+}
+
+#[test]
+fn what_was_ill_is_well_after_as_many_good_looks_as_its_owner_wants() {
+    let mut world = World::new(Protocol::Substrate);
+    world.policy.successes = 2;
+    assert_eq!(world.see(0, at(5)).is_healthy(), Some(true), "of what nothing is known, one is enough");
+    let few = || NodeSighting { peers: Some(1), ..at(5) };
+    for (sighting, healthy) in [(few(), false), (at(5), false), (few(), false), (at(5), false), (at(5), true)] {
+        let verdict = world.see(0, sighting);
+        assert_eq!((verdict.is_healthy(), verdict.verdicts("rpc")[1].healthy), (Some(healthy), healthy));
+    }
+    (0..3).for_each(|_| drop(world.look(0, Err("refused".into()))));
+    assert_eq!(world.judge(0).is_healthy(), Some(false));
+    assert_eq!([5, 6].map(|best| world.see(0, at(best)).is_healthy()), [Some(false), Some(true)]);
+    let syncing = || NodeSighting { is_syncing: Some(true), ..at(5) };
+    (0..3).for_each(|_| drop(world.see(0, syncing())));
+    assert_eq!([5, 6].map(|best| world.see(0, at(best)).in_sync), [Some(false), Some(true)]);
 }
 
 #[test]
@@ -222,9 +278,9 @@ fn a_watch_survives_a_restart_of_dixmgr() {
     world.rounds(9, |_| at(5));
     let watch = &world.watches[&0];
     let text = serde_json::to_string(watch).unwrap();
-    assert_eq!(&serde_json::from_str::<dixmgr_decide::node::NodeWatch>(&text).unwrap(), watch);
+    assert_eq!(&serde_json::from_str::<NodeWatch>(&text).unwrap(), watch);
     let chain = serde_json::to_string(&world.chain).unwrap();
     assert_eq!(serde_json::from_str::<dixmgr_decide::node::Chain>(&chain).unwrap(), world.chain);
-    let empty: dixmgr_decide::node::NodeWatch = serde_json::from_str("{}").unwrap();
+    let empty: NodeWatch = serde_json::from_str("{}").unwrap();
     assert_eq!(empty, Default::default());
 }
