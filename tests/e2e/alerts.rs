@@ -280,3 +280,35 @@ fn a_lost_host_is_told_by_another_one_and_its_return_too() {
         assert_eq!(kinds(&receiver, "service_down.api"), [""; 0], "what nobody sees is not down");
     });
 }
+
+/// A dependency on a lost host is not down, and yet it is why something else cannot be started.
+#[test]
+fn what_falls_because_of_a_lost_host_is_told_with_it() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        runs(host, &["api", "web"]);
+        let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
+        let services = format!(
+            "[hosts]\nlease_timeout = \"3s\"\n[alerts]\ngroup_wait = \"2s\"\n{}\
+             [services.api]\nunit = \"api.service\"\nhost = \"alpha\"\n\
+             [services.web]\nunit = \"web.service\"\nhost = \"beta\"\nafter = [\"api\"]\n",
+            Receiver::channel()
+        );
+        let launch = |name| Launch::exec(host, &services).on_host(name);
+        let alpha = launch("alpha");
+        let (dies, _beta) = (alpha.start(), launch("beta").start());
+        let temporal = server.connect();
+        for service in ["api", "web"] {
+            temporal.wait_phase(&format!("wf.svc.{service}"), dixmgr_contract::PhaseName::Healthy);
+        }
+        dies.kill();
+        receiver.wait("host_lost.host.alpha", "firing");
+        host.kill("web");
+        wait_until("what is behind the loss is known", || {
+            temporal.query("wf.incident.host_lost.host.alpha", "status")["affected"] == 1
+        });
+        let _back = alpha.start();
+        receiver.wait("host_lost.host.alpha", "resolved");
+        temporal.wait_phase("wf.svc.web", dixmgr_contract::PhaseName::Healthy);
+        assert_eq!(kinds(&receiver, "service_down.web"), [""; 0], "{:?}", receiver.inbox());
+    });
+}

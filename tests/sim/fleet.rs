@@ -3,7 +3,7 @@
 use crate::line::Line;
 use crate::world::name;
 use dixmgr_contract::host::LossMark;
-use dixmgr_contract::{Dependency, HostName, PhaseName, Policy, Readiness, Span, Time, WaitResult};
+use dixmgr_contract::{Cause, Dependency, HostName, PhaseName, Policy, Readiness, Span, Time, WaitResult};
 use dixmgr_decide::Event;
 use std::str::FromStr;
 
@@ -18,7 +18,7 @@ pub(crate) fn after(line: &mut Line) -> Result<Vec<Dependency>, String> {
     Ok(list)
 }
 
-/// `heard NAME ready|missing rev=N run=X`, `subscribed ID`, `gone ID`, `unasked NAME`, `waited`, `lost HOST`,
+/// `heard NAME ready|missing [lost=HOST|down] rev=N run=X`, `subscribed ID`, `gone ID`, `unasked NAME`, `waited`, `lost HOST`,
 /// `retired HOST`.
 pub(crate) fn event(what: &str, line: &mut Line, revision: u64, now: Time) -> Result<Event, String> {
     Ok(match what {
@@ -27,7 +27,9 @@ pub(crate) fn event(what: &str, line: &mut Line, revision: u64, now: Time) -> Re
             let ready = line.flag("ready") || !line.flag("missing");
             let revision = line.pair("rev")?.unwrap_or(revision);
             let phase = if ready { PhaseName::Healthy } else { PhaseName::Down };
-            Event::Heard(Readiness { service, ready, revision, phase, run: line.pair("run")? })
+            let lost = line.pair::<HostName>("lost")?.map(Cause::lost);
+            let trouble = lost.or(line.flag("down").then(|| Cause::down(service.clone())));
+            Event::Heard(Readiness { service, ready, revision, phase, run: line.pair("run")?, trouble })
         }
         "lost" => {
             let age = line.pair::<Span>("age")?.unwrap_or(Span::ZERO);

@@ -50,7 +50,15 @@ fn action(action: &Action) -> String {
             let rules: Vec<_> =
                 raise.report.alerts.iter().map(|alert| format!("{} {}", alert.rule, alert.severity)).collect();
             let rules = if rules.is_empty() { "nothing".to_owned() } else { rules.join(", ") };
-            let cause = raise.cause.as_ref().map(|cause| format!(", because of {cause}")).unwrap_or_default();
+            let cause = raise.cause.as_ref().map(|cause| match (&cause.service, &cause.host) {
+                (Some(service), _) => format!(", because of {service}"),
+                (None, host) => format!(
+                    ", because of {} {}",
+                    cause.alert,
+                    host.as_ref().map(ToString::to_string).unwrap_or_default()
+                ),
+            });
+            let cause = cause.unwrap_or_default();
             let paused = raise.report.paused_by.as_ref().map(|by| format!(", paused by {by}")).unwrap_or_default();
             format!("RAISE {}: {rules}{cause}{paused}", raise.alert)
         }

@@ -6,8 +6,8 @@
 use crate::line::Line;
 use crate::{fleet, transcript, unit};
 use dixmgr_contract::{
-    ActiveState, Command, CommandKind, Exit, FailureKind, HostName, LoadState, Observation, ServiceName, ServiceSpec,
-    Span, Time, UnitName, UnitState, Verb, Verdict,
+    ActiveState, Cause, Command, CommandKind, Exit, FailureKind, HostName, LoadState, Observation, ServiceName,
+    ServiceSpec, Span, Time, UnitName, UnitState, Verb, Verdict,
 };
 use dixmgr_decide::{Action, Event, Order, Outcome, Service};
 use std::collections::BTreeMap;
@@ -198,7 +198,7 @@ impl World {
         let verdicts = unit::verdicts(&mut line)?;
         let alerts = unit::alerts(&mut line)?;
         let causes: Vec<String> = line.list("causes")?.unwrap_or_default();
-        let causes = causes.iter().map(|text| name(text)).collect::<Result<_, _>>()?;
+        let causes = causes.iter().map(|text| Ok(Cause::down(name(text)?))).collect::<Result<_, String>>()?;
         line.end()?;
         let mut observation = self.observation(state, revision, verdicts);
         if let Some(from) = from {

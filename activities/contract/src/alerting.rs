@@ -5,7 +5,7 @@
 
 use crate::{
     ServiceName, Severity, Span,
-    alert::{GroupBy, SERVICE_DOWN},
+    alert::{Cause, GroupBy},
     glob::{Matcher, glob},
 };
 use serde::{Deserialize, Serialize};
@@ -64,9 +64,10 @@ impl AlertPolicy {
         self.channels.iter().find(|route| route.name == channel)
     }
 
-    /// The incident that a service's being down is a part of, as far as its name tells.
-    pub fn cause(&self, service: &ServiceName) -> String {
-        self.grouping(SERVICE_DOWN).fingerprint(SERVICE_DOWN, Some(service), None, "")
+    /// The incident that a cause is a part of.
+    pub fn cause(&self, cause: &Cause) -> String {
+        let Cause { alert, service, host, chain } = cause;
+        self.grouping(alert).fingerprint(alert, service.as_ref(), host.as_ref(), chain)
     }
 
     /// What alerts of this type are one incident.

@@ -34,7 +34,7 @@ pub mod unit;
 pub mod wait;
 
 pub use activity::{Guard, Verb};
-pub use alert::{Alert, GroupBy, MemberReport, Silence};
+pub use alert::{Alert, Cause, GroupBy, MemberReport, Silence};
 pub use alerting::{AlertPolicy, EscalationStep, MaintenanceWindow, RateLimit, Route, Weekday};
 pub use check::{CheckResult, CheckState};
 pub use cluster::{ClusterMode, ClusterSpec, ClusterStatus};

@@ -3,7 +3,7 @@
 //! Because each observation is complete, losing one, sending it twice or out of order harms nothing: a higher revision
 //! replaces what was known, a lower one is ignored.
 
-use crate::{Alert, ServiceName, ServiceSpec, UnitState};
+use crate::{Alert, Cause, ServiceName, ServiceSpec, UnitState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -85,10 +85,10 @@ pub struct Observation {
     /// The rules that fire. Absent: nobody evaluates rules there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<Vec<Alert>>,
-    /// The dependencies on the same host that are in trouble themselves, where a rule fires: what is wrong here is told as
-    /// their consequence.
+    /// What fires for the dependencies on the same host that are in trouble themselves, where a rule fires here: what is wrong
+    /// here is told as their consequence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub causes: Vec<ServiceName>,
+    pub causes: Vec<Cause>,
     /// The highest generation that the host has acted on for this service.
     #[serde(default)]
     pub generation: u64,

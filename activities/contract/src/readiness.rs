@@ -4,6 +4,7 @@
 //! swapping two harms nothing. Rejected: a wait for one particular signal, which is lost for ever when it is sent before
 //! anybody listens.
 
+use crate::alert::Cause;
 use crate::{PhaseName, ServiceName};
 use serde::{Deserialize, Serialize};
 
@@ -29,4 +30,7 @@ pub struct Readiness {
     /// Its run (`InvocationID`), if it has one: another run is another service to those that depend on its memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// What people are told of it while it is not ready: what goes wrong elsewhere because of that is a consequence of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Cause>,
 }

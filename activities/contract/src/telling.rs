@@ -3,9 +3,9 @@
 //! Inputs name a channel, never its URL; any dixmgr that has the channel delivers. `[alerts]` is therefore the same on all
 //! hosts of a fleet.
 
-use crate::alert::{MemberReport, Silence};
+use crate::alert::{Cause, MemberReport, Silence};
 use crate::incident::{Affected, IncidentRecord, IncidentSpec, IncidentStatus};
-use crate::{AlertPolicy, Note, ServiceName};
+use crate::{AlertPolicy, Note};
 use serde::{Deserialize, Serialize};
 
 /// `RaiseIncidentActivity(raise)` → null: tells an incident how one of its members stands, and begins it if need be.
@@ -27,9 +27,9 @@ pub struct Raise {
     pub alert: String,
     /// How the member stands.
     pub report: MemberReport,
-    /// The service whose being down is the cause, if there is one.
+    /// What is behind it, if something is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cause: Option<ServiceName>,
+    pub cause: Option<Cause>,
 }
 
 /// The argument of [`TELL_CAUSE`].

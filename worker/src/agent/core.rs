@@ -9,7 +9,7 @@ use super::tracked::Tracked;
 use super::{Alerting, Message, Options};
 use crate::history::{Ledger, Sight};
 use dixmgr_contract::OnDependencyLoss;
-use dixmgr_contract::{ServiceName, UnitName, UnitState, Verdict};
+use dixmgr_contract::{Cause, ServiceName, UnitName, UnitState, Verdict};
 use dixmgr_decide::rules::{grown, roots};
 use dixmgr_systemd::{FeedEvent, UnitChange, UnitFeed};
 use dixmgr_telemetry::events::{
@@ -256,19 +256,27 @@ impl Agent {
     fn judge(&mut self, index: usize) {
         let is_seen = self.synced && !self.stopping;
         if let Some(alerts) = &mut self.alerts {
+            let before = self.tracked[index].firing.clone();
             alerts.judge(index, &mut self.tracked[index], is_seen, &self.memory, &self.metrics);
             self.tracked[index].causes = self.causes(index);
+            if self.tracked[index].firing != before {
+                for dependant in self.dependants[index].clone() {
+                    self.tracked[dependant].causes = self.causes(dependant);
+                    self.schedule(dependant);
+                }
+            }
         }
         self.schedule(index);
     }
 
-    /// The services of this host that are behind what fires.
-    fn causes(&self, index: usize) -> Vec<ServiceName> {
+    /// What fires for the services of this host that are behind what fires here.
+    fn causes(&self, index: usize) -> Vec<Cause> {
         let is_troubled = |at: usize| !self.tracked[at].is_ready() && !self.tracked[at].is_unasked();
         match &self.tracked[index].firing {
             Some(firing) if !firing.is_empty() => {
                 let found = roots(index, |at| &self.dependencies[at], is_troubled);
-                found.into_iter().map(|at| self.tracked[at].name().clone()).collect()
+                let firing = |at| self.alerts.as_ref().map(|alerts| alerts.firing(at)).unwrap_or_default();
+                found.into_iter().filter_map(|at| Cause::of(&firing(at), &self.tracked[at].spec)).collect()
             }
             _ => Vec::new(),
         }

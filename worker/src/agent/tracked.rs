@@ -4,7 +4,7 @@ use super::memory::Accepted;
 use super::sketch::{self, Digest};
 use super::{Options, ServiceView};
 use dixmgr_contract::observation::RULE_SYNC;
-use dixmgr_contract::{Observation, RestartOn, ServiceName, ServiceSpec, Severity, Time, UnitState, Verdict};
+use dixmgr_contract::{Cause, Observation, RestartOn, ServiceName, ServiceSpec, Severity, Time, UnitState, Verdict};
 use dixmgr_model::{Check, Service};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -37,8 +37,8 @@ pub(super) struct Tracked {
     pub(super) runs: BTreeMap<ServiceName, String>,
     /// The rules that fire, and how bad each is; absent: nobody evaluates rules.
     pub(super) firing: Option<Vec<(String, Severity)>>,
-    /// The services of this host that are behind it.
-    pub(super) causes: Vec<ServiceName>,
+    /// What fires for the services of this host that are behind it.
+    pub(super) causes: Vec<Cause>,
     pub(super) revision: u64,
     pub(super) accepted: Option<Digest>,
     /// On its way to Temporal.

@@ -2,7 +2,7 @@
 //!
 //! Whoever waits asks again from time to time: a workflow that somebody has ended comes back without its subscribers.
 
-use dixmgr_contract::{Readiness, ServiceName, Span, Time};
+use dixmgr_contract::{Cause, Readiness, ServiceName, Span, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,6 +22,8 @@ struct Peer {
     revision: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trouble: Option<Cause>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked: Option<Time>,
 }
@@ -47,6 +49,7 @@ impl Peers {
                 ready: Some(readiness.ready),
                 revision: readiness.revision,
                 run: readiness.run,
+                trouble: readiness.trouble,
                 asked: peer.asked,
             };
         }
@@ -60,6 +63,11 @@ impl Peers {
     /// The run in which it said so.
     pub fn run(&self, name: &ServiceName) -> Option<&String> {
         self.0.get(name)?.run.as_ref()
+    }
+
+    /// What people are told of it, where it has said that it is not ready.
+    pub fn trouble(&self, name: &ServiceName) -> Option<&Cause> {
+        self.0.get(name)?.trouble.as_ref()
     }
 
     /// True if it is time to subscribe to it, which is then taken as done.

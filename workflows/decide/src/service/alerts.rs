@@ -10,7 +10,7 @@ use super::dependencies::LINGER;
 use super::phase::Phase;
 use super::{Action, Service};
 use dixmgr_contract::alert::SERVICE_PAUSED;
-use dixmgr_contract::{Alert, MemberReport, Raise, ServiceName, Severity, Span, Time};
+use dixmgr_contract::{Alert, Cause, MemberReport, Raise, Severity, Span, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,7 +51,7 @@ pub(super) struct Alerts {
 struct Told {
     rules: BTreeSet<(String, Severity)>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<ServiceName>,
+    cause: Option<Cause>,
     #[serde(skip_serializing_if = "Option::is_none")]
     paused_by: Option<String>,
 }
@@ -135,7 +135,7 @@ impl Service {
         self.alerts.held.is_some()
     }
 
-    fn report_alerts(&mut self, alert: String, alerts: Vec<Alert>, cause: Option<ServiceName>, now: Time) -> Action {
+    fn report_alerts(&mut self, alert: String, alerts: Vec<Alert>, cause: Option<Cause>, now: Time) -> Action {
         // After the loss of this workflow, the clock still makes the revision grow.
         let clock = u64::try_from(now.unix_millis()).unwrap_or(0);
         self.alerts.revision = clock.max(self.alerts.revision + 1);
@@ -179,10 +179,19 @@ impl Service {
         firing
     }
 
-    /// The dependency that is in trouble itself: what is wrong here is told as its consequence.
-    fn cause(&self) -> Option<ServiceName> {
+    /// What fires for a dependency, or behind it: what is wrong here is told as its consequence.
+    fn cause(&self) -> Option<Cause> {
         let seen = self.seen.as_ref()?;
-        let away = || self.remote_losses().next();
+        let away = || self.remote_losses().find_map(|name| self.peers.trouble(name));
         seen.causes.first().or_else(away).cloned()
+    }
+
+    /// What whoever depends on this service is told of it while it is not ready: what is behind it, if something is.
+    pub(super) fn trouble(&self) -> Option<Cause> {
+        match &self.spec.host {
+            Some(host) if self.host_lost => Some(Cause::lost(host.clone())),
+            _ if self.alerts.is_over => None,
+            _ => Cause::of(&self.alerts.firing, &self.spec).map(|own| self.cause().unwrap_or(own)),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What an observation means, in the few words that the machine decides by.
 
-use dixmgr_contract::{ActiveState, LoadState, Observation, ServiceName, Time, UnitState, Verdict};
+use dixmgr_contract::{ActiveState, Cause, LoadState, Observation, ServiceName, Time, UnitState, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,9 +24,9 @@ pub struct Seen {
     /// What rules and probes said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verdicts: Vec<Verdict>,
-    /// Dependencies that are in trouble themselves.
+    /// What fires for dependencies that are in trouble themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub causes: Vec<ServiceName>,
+    pub causes: Vec<Cause>,
 }
 
 /// The meaning of an observation.

@@ -3,7 +3,7 @@
 use super::phase::Phase;
 use super::reading::{Reading, Seen};
 use super::{Action, Service};
-use dixmgr_contract::{PhaseName, Readiness, Verdict};
+use dixmgr_contract::{Cause, PhaseName, Readiness, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -26,6 +26,8 @@ struct Told {
     ready: bool,
     run: Option<String>,
     phase: PhaseName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trouble: Option<Cause>,
 }
 
 impl Subscribers {
@@ -68,9 +70,9 @@ impl Service {
     }
 
     fn tell(&self, workflow_id: String) -> Action {
-        let Told { ready, run, phase } = self.subscribers.told.clone().unwrap_or_else(|| self.readiness());
+        let Told { ready, run, phase, trouble } = self.subscribers.told.clone().unwrap_or_else(|| self.readiness());
         let (service, revision) = (self.spec.name.clone(), self.subscribers.revision);
-        Action::Tell { workflow_id, readiness: Readiness { service, ready, revision, phase, run } }
+        Action::Tell { workflow_id, readiness: Readiness { service, ready, revision, phase, run, trouble } }
     }
 
     /// How it stands now. One that is still being stopped is not stopped yet: another one may wait for that.
@@ -80,7 +82,8 @@ impl Service {
             Phase::Stopped { .. } if !self.is_at_rest() => PhaseName::Down,
             phase => phase.name(),
         };
-        Told { ready: ready.is_some(), run: ready.and_then(|seen| seen.run().clone()), phase }
+        let trouble = if ready.is_some() { None } else { self.trouble() };
+        Told { ready: ready.is_some(), run: ready.and_then(|seen| seen.run().clone()), phase, trouble }
     }
 
     fn is_at_rest(&self) -> bool {

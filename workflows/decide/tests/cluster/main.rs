@@ -22,7 +22,7 @@ fn spec(members: &[&str], quorum: u32, mode: ClusterMode) -> ClusterSpec {
 }
 
 fn readiness(member: &str, ready: bool, revision: u64, phase: PhaseName, run: &str) -> Readiness {
-    Readiness { service: name(member), ready, revision, phase, run: Some(run.to_owned()) }
+    Readiness { service: name(member), ready, revision, phase, run: Some(run.to_owned()), trouble: None }
 }
 
 fn roll(id: &str) -> Event {

@@ -3,8 +3,8 @@
 use crate::{dead, name, with_dependencies};
 use dixmgr_contract::host::LossMark;
 use dixmgr_contract::{
-    ActiveState, Alert, Command, CommandKind, Exit, ExitCode, FailureKind, Job, LoadState, Observation, PhaseName,
-    Policy, Raise, Readiness, ServiceName, Severity, Span, Time, UnitState, Verdict, WaitResult,
+    ActiveState, Alert, Cause, Command, CommandKind, Exit, ExitCode, FailureKind, Job, LoadState, Observation,
+    PhaseName, Policy, Raise, Readiness, ServiceName, Severity, Span, Time, UnitState, Verdict, WaitResult,
 };
 use dixmgr_decide::rng::Rng;
 use dixmgr_decide::service::Phase;
@@ -154,7 +154,14 @@ impl Life {
                     self.far = Some((ready, revision));
                 }
                 let run = Some(format!("run-{}", rng.between(0, 1)));
-                Event::Heard(Readiness { service: name("far"), ready, revision, phase: PhaseName::Healthy, run })
+                Event::Heard(Readiness {
+                    service: name("far"),
+                    ready,
+                    revision,
+                    phase: PhaseName::Healthy,
+                    run,
+                    trouble: None,
+                })
             }
             "subscribed" => Event::Subscribed(format!("wf.wait.{}", rng.between(0, 2))),
             "gone" => Event::Gone(format!("wf.wait.{}", rng.between(0, 2))),
@@ -202,7 +209,7 @@ impl Life {
                         ..Verdict::new("http", kind != "impaired", String::new())
                     }],
                     alerts: (rng.between(0, 9) > 0).then(|| alerts(kind, rng)),
-                    causes: if db_missing { vec![name("db")] } else { vec![] },
+                    causes: if db_missing { vec![Cause::down(name("db"))] } else { vec![] },
                     generation: 0,
                 }))
             }

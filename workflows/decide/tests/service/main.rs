@@ -124,7 +124,14 @@ fn a_loss_at_the_end_of_a_quiet_minute_is_heeded_first() {
     let mut life = Life::new(policy, 7);
     let far = |revision, run: &str| {
         let run = Some(run.to_owned());
-        Event::Heard(Readiness { service: name("far"), ready: true, revision, phase: PhaseName::Healthy, run })
+        Event::Heard(Readiness {
+            service: name("far"),
+            ready: true,
+            revision,
+            phase: PhaseName::Healthy,
+            run,
+            trouble: None,
+        })
     };
     life.service.step(far(1, "run-1"), life.now);
     let mut up = dead(&life.service, 1, 1);
