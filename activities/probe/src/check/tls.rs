@@ -7,7 +7,7 @@ use super::{der, failure::Failure};
 use crate::text;
 use rustls::{
     CertificateError, ClientConfig, RootCertStore,
-    client::WantsClientCert,
+    client::{Resumption, WantsClientCert},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use std::{
@@ -62,6 +62,8 @@ impl TlsMaker {
             (Some(cert), Some(key)) => with_own(builder, cert, key)?,
             _ => builder.with_no_client_auth(),
         };
+        // A session that is taken up again shows, and trusts, the certificate of its beginning.
+        config.resumption = Resumption::disabled();
         config.alpn_protocols = protocol.into_iter().map(|name| name.as_bytes().to_vec()).collect();
         Ok(TlsConnector::from(Arc::new(config)))
     }
