@@ -30,7 +30,7 @@ use tokio_rustls::TlsConnector;
 
 /// A body of this length is judged where it keeps nobody waiting.
 const LONG_BODY: usize = 64 << 10;
-/// How long a connection is used.
+/// How long a connection is used, and the files that its certificates are in.
 const MAX_AGE: Duration = Duration::from_mins(10);
 
 /// What a check over HTTP keeps from run to run.
@@ -38,7 +38,8 @@ pub(crate) struct HttpCheck {
     ask: Arc<HttpAsk>,
     secrets: Secrets,
     live: Option<Live>,
-    connector: Option<TlsConnector>,
+    /// And when its files were read.
+    connector: Option<(TlsConnector, Instant)>,
 }
 
 /// What a run has seen.
@@ -108,6 +109,10 @@ impl HttpCheck {
     async fn send(&mut self, live: Live, hop: &Hop) -> Result<(Reply, Option<i64>), Failure> {
         let ends = live.certificate_ends;
         let sent = live.exchange(self.request(hop)?, self.ask.max_body).await;
+        if sent.is_err() && hop.is_home {
+            // With TLS 1.3, only the first answer tells that our certificate is refused.
+            self.connector = None;
+        }
         let (reply, live) = sent.map_err(|broken| broken.failure)?;
         if hop.is_home && self.ask.keep_alive {
             self.live = live.filter(|live| self.may_keep(live));
@@ -170,11 +175,11 @@ impl HttpCheck {
         if !hop.is_home {
             return shared.connector(self.ask.tls.anonymous(), None).await;
         }
-        if let Some(connector) = &self.connector {
+        if let Some((connector, _)) = self.connector.as_ref().filter(|(_, read)| read.elapsed() < MAX_AGE) {
             return Ok(connector.clone());
         }
         let connector = shared.connector(self.ask.tls.clone(), None).await?;
-        self.connector = Some(connector.clone());
+        self.connector = Some((connector.clone(), Instant::now()));
         Ok(connector)
     }
 

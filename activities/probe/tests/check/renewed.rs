@@ -1,8 +1,8 @@
 //! Certificates that are renewed while a check runs.
 
-use crate::{LONG, assert_healthy, server::Server, spec, tls::*};
+use crate::{LONG, assert_healthy, assert_unhealthy, server::Server, spec, tls::*};
 use dixmgr_contract::{CheckResult, CheckState, Span};
-use dixmgr_probe::Prober;
+use dixmgr_probe::{Prober, check::HttpAsk};
 use rcgen::date_time_ymd;
 use rustls::{
     server::{ClientHello, ResolvesServerCert},
@@ -100,4 +100,39 @@ async fn a_connection_whose_certificate_ends_too_soon_is_not_kept() {
         assert_healthy(&check.run().await);
     }
     assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn our_own_certificate_is_read_anew_after_it_was_refused() {
+    let (authority, clients) = (authority(), authority());
+    // Its refusal comes when the handshake is over.
+    let config = config(&[&rustls::version::TLS13], Some(those_of(&clients)));
+    let shown = Shown::first(&leaf(params("127.0.0.1"), &authority));
+    let server = start(TlsAcceptor::from(Arc::new(config.with_cert_resolver(shown)))).await;
+    let mut ask = trusting(&server, &authority);
+    let refused = leaf(params("me"), &authority);
+    let (cert, key) = (file(&refused.certificate.pem()), file(&refused.key.serialize_pem()));
+    (ask.tls.cert, ask.tls.key) = (Some(cert.clone()), Some(key.clone()));
+    let mut check = Prober::new().check(spec(ask, LONG));
+    assert_unhealthy(&check.run().await, "");
+    let renewed = leaf(params("me"), &clients);
+    std::fs::write(cert, renewed.certificate.pem()).unwrap();
+    std::fs::write(key, renewed.key.serialize_pem()).unwrap();
+    assert_healthy(&check.run().await);
+}
+
+#[tokio::test]
+async fn files_that_nobody_complains_of_are_read_anew_in_ten_minutes() {
+    let (old, new) = (authority(), authority());
+    let shown = Shown::first(&leaf(params("127.0.0.1"), &old));
+    let server = server(&shown).await;
+    let ask = HttpAsk { keep_alive: false, ..trusting(&server, &old) };
+    let ca = ask.tls.ca.clone().unwrap();
+    let mut check = Prober::new().check(spec(ask, LONG));
+    assert_healthy(&check.run().await);
+    // The old authority is trusted no more.
+    std::fs::write(ca, new.pem()).unwrap();
+    assert_healthy(&check.run().await);
+    pass(Duration::from_mins(10)).await;
+    assert_unhealthy(&check.run().await, "signed by nobody whom this host trusts");
 }
