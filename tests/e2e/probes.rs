@@ -98,3 +98,22 @@ fn an_endpoint_that_does_not_answer_is_left_alone_for_a_while() {
         wait_until("it is asked again", || breaker("dead", "port") == Some(0.0));
     });
 }
+
+#[test]
+fn what_the_environment_says_of_proxies_is_not_heard() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        install(host, "");
+        let config = services("") + &super::nodes::install(host, &[("node", 9944)]);
+        let server = TemporalServer::start();
+        let mut launch = Launch::exec(host, &config);
+        for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+            // Nobody listens there.
+            launch = launch.env(name, "http://127.0.0.1:9");
+        }
+        let dixmgr = launch.start();
+        let temporal = server.connect();
+        temporal.wait_phase("wf.svc.web", PhaseName::Healthy);
+        temporal.wait_phase("wf.svc.node", PhaseName::Healthy);
+        assert_eq!(dixmgr.logged(&["probe has failed"]), 0);
+    });
+}
