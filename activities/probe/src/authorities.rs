@@ -66,7 +66,10 @@ fn is_shortage(kind: &ErrorKind) -> bool {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+pub(crate) use tests::found;
+
+#[cfg(test)]
+mod tests {
     use super::*;
     use std::{
         io,

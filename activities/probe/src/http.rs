@@ -173,7 +173,7 @@ fn root_cause(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authorities::tests::found;
+    use crate::authorities::found;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[tokio::test]

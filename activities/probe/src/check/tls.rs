@@ -161,7 +161,7 @@ fn told(error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authorities::tests::found;
+    use crate::authorities::found;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
