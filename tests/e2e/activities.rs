@@ -71,7 +71,7 @@ impl Somebodys {
 }
 
 /// Calls activities on the host, one after the other, and gives their answers.
-fn call(temporal: &Temporal, calls: &[(&str, Value)]) -> Vec<Value> {
+pub(super) fn call(temporal: &Temporal, calls: &[(&str, Value)]) -> Vec<Value> {
     let client = temporal.client().clone();
     let calls: Vec<_> = calls.iter().map(|(activity, argument)| ((*activity).to_owned(), argument.clone())).collect();
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -18,7 +18,7 @@ fn two_nodes(host: &Host, server: &TemporalServer) -> (Dixmgr, Temporal) {
 }
 
 /// Stand-ins for nodes of one chain, each behind a switch of its name.
-fn install(host: &Host, nodes: &[(&str, u16)]) -> String {
+pub(super) fn install(host: &Host, nodes: &[(&str, u16)]) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/node.py");
     let mut config = String::new();
     for (name, port) in nodes {

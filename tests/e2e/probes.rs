@@ -4,6 +4,8 @@ use super::alerts::kinds;
 use super::{SLEEP, file, set};
 use dixmgr_contract::PhaseName;
 use dixmgr_tests::{Host, Launch, Receiver, Sandbox, TemporalServer, in_sandbox, wait_until};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::json;
 
 /// `web` with a health endpoint, and `app`, which comes after it.
 fn install(host: &Host, more: &str) {
@@ -125,6 +127,73 @@ fn a_restart_of_dixmgr_neither_ends_the_alert_of_a_failing_probe_nor_tells_it_ag
         set("sick", false);
         receiver.wait(INCIDENT, "resolved");
         assert_eq!(kinds(&receiver, INCIDENT), ["firing", "resolved"]);
+        temporal.wait_phase("wf.svc.web", PhaseName::Healthy);
+    });
+}
+
+#[test]
+fn what_the_environment_says_of_proxies_is_not_heard() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        install(host, "");
+        let config = services("") + &super::nodes::install(host, &[("node", 9944)]);
+        let server = TemporalServer::start();
+        let mut launch = Launch::exec(host, &config);
+        for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+            // Nobody listens there.
+            launch = launch.env(name, "http://127.0.0.1:9");
+        }
+        let dixmgr = launch.start();
+        let temporal = server.connect();
+        temporal.wait_phase("wf.svc.web", PhaseName::Healthy);
+        temporal.wait_phase("wf.svc.node", PhaseName::Healthy);
+        assert_eq!(dixmgr.logged(&["probe has failed"]), 0);
+    });
+}
+
+/// The folder's `ca.pem`, and `server.pem`: a certificate of that authority for a name that is not the host's, with its key.
+fn make_certificates() {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["health.example".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &authority).unwrap();
+    std::fs::write(file("ca.pem"), authority.pem()).unwrap();
+    std::fs::write(file("server.pem"), certificate.pem() + &key.serialize_pem()).unwrap();
+}
+
+#[test]
+fn an_endpoint_with_an_authority_of_its_own_is_asked_by_its_probe_and_by_name() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        make_certificates();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/health.py");
+        let (sick, pem) = (file("sick"), file("server.pem"));
+        let unit = format!("ExecStart=python3 {script} 8443 {} {}", sick.display(), pem.display());
+        host.install([("web.service", unit.as_str())]);
+        let server = TemporalServer::start();
+        let url = "https://127.0.0.1:8443/health";
+        let often = "interval = \"1s\", failures = 2, start_grace = \"0s\"";
+        let condition = "status < 600 && body.status == \"ok\" && certificate_expires_in > 1d";
+        let config = format!(
+            "[services.web]\nunit = \"web.service\"\n\
+             probes.tls = {{ url = \"{url}\", tls_ca = \"{}\", tls_server_name = \"health.example\", \
+             condition = '{condition}', {often} }}\n\
+             probes.name = {{ dns = \"localhost\", dns_expect = [\"127.0.0.1\"], {often} }}\n",
+            file("ca.pem").display()
+        );
+        let dixmgr = Launch::exec(host, &config).start();
+        let temporal = server.connect();
+        temporal.wait_phase("wf.svc.web", PhaseName::Healthy);
+        let metric = |name, probe| dixmgr.metric(name, &[("service", "web"), ("probe", probe)]);
+        assert_eq!(metric("dixmgr_probe_healthy", "name"), Some(1.0));
+        let left = metric("dixmgr_probe_certificate_expiry_seconds", "tls");
+        assert!(left.is_some_and(|seconds| seconds > 86_400.0), "{left:?}");
+        let by_name = [("CheckHTTPEndpointSimpleActivity", url.into())];
+        assert_eq!(super::activities::call(&temporal, &by_name), [json!({ "ok": true })]);
+        set("sick", true);
+        dixmgr.wait_logged(&["probe has failed", "service=web", "the condition is false"]);
+        temporal.wait_phase("wf.svc.web", PhaseName::Degraded);
+        set("sick", false);
         temporal.wait_phase("wf.svc.web", PhaseName::Healthy);
     });
 }

@@ -1,12 +1,13 @@
 //! The endpoints that this host may check on demand: those that its own configuration names, and no others.
 //!
 //! Whoever can write to the Temporal namespace could else have this host fetch any URL of its network. What may be asked is
-//! what a probe asks: its whole URL, with its method or one that only reads.
+//! what a probe asks: its whole URL, with its method or one that only reads. It is asked the way that the probe asks it,
+//! through its socket or proxy and trusting whom it trusts; what is sent along and expected is the caller's.
 
 use dixmgr_contract::check::{HttpCheckAnswer, HttpCheckInput};
 use dixmgr_contract::{FailureKind, Time};
 use dixmgr_probe::check::{Ask, HttpAsk};
-use dixmgr_probe::{CheckSpec, Endpoint, Prober};
+use dixmgr_probe::{CheckSpec, Prober};
 use dixmgr_systemd::ActError;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -15,13 +16,13 @@ use std::time::SystemTime;
 #[derive(Clone)]
 pub struct Endpoints {
     prober: Prober,
-    /// With the method of the probe that names it.
-    known: Arc<Vec<(Endpoint, String)>>,
+    known: Arc<Vec<HttpAsk>>,
 }
 
 impl Endpoints {
-    /// Those of the configuration, with the methods that it asks them with.
-    pub fn new(known: impl IntoIterator<Item = (Endpoint, String)>) -> Self {
+    /// What the probes of the configuration ask. Where two ask the same URL, a probe of the caller's method goes before one
+    /// that the method is harmless for, and then the first.
+    pub fn new(known: impl IntoIterator<Item = HttpAsk>) -> Self {
         Self { prober: Prober::new(), known: Arc::new(known.into_iter().collect()) }
     }
 
@@ -33,49 +34,64 @@ impl Endpoints {
         let mut spec =
             CheckSpec::try_from(input).map_err(|error| ActError::new(FailureKind::BadInput, error.to_string()))?;
         if let Ask::Http(ask) = &mut spec.ask {
-            // The configuration may know a password that the caller does not.
-            ask.endpoint = self.admit(ask)?.clone();
+            go_as(self.admit(ask)?, ask);
         }
         let result = self.prober.once(spec).await;
         Ok(result.answer(Time::from(SystemTime::now())))
     }
 
-    fn admit(&self, ask: &HttpAsk) -> Result<&Endpoint, ActError> {
+    /// The probe that `ask` is one of.
+    fn admit(&self, ask: &HttpAsk) -> Result<&HttpAsk, ActError> {
         let refused = |text| ActError::new(FailureKind::NotAllowed, text);
-        let same = || self.known.iter().filter(|(known, _)| known.is_same(&ask.endpoint));
-        if same().next().is_none() {
+        let mut same = self.known.iter().filter(|known| known.endpoint.is_same(&ask.endpoint)).peekable();
+        let Some(first) = same.peek().copied() else {
             let place = &ask.endpoint;
             let text =
                 format!("no such URL at {place} is in this host's configuration; give a service a probe with `url`");
             return Err(refused(text));
-        }
-        let reads = ask.method.is_safe();
-        let known = same().find(|(_, method)| reads || method.eq_ignore_ascii_case(ask.method.as_str()));
-        known
-            .map(|(endpoint, _)| endpoint)
-            .ok_or_else(|| refused(format!("no probe of this host's configuration asks that URL with {}", ask.method)))
+        };
+        let known = same.find(|known| known.method == ask.method).or(ask.method.is_safe().then_some(first));
+        known.ok_or_else(|| refused(format!("no probe of this host's configuration asks that URL with {}", ask.method)))
     }
+}
+
+/// The way of a probe. Its URL may hold a password that the caller does not know.
+fn go_as(known: &HttpAsk, ask: &mut HttpAsk) {
+    let HttpAsk { endpoint, max_body, redirects, proxy, unix, tls, .. } = known.clone();
+    *ask = HttpAsk { endpoint, max_body, redirects, proxy, unix, tls, ..ask.clone() };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dixmgr_probe::Endpoint;
+    use dixmgr_probe::check::TlsOptions;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixListener;
 
-    fn admitted(url: &str, method: &str) -> Result<String, FailureKind> {
-        let known = |url: &str, method: &str| (Endpoint::parse(url).unwrap(), method.to_owned());
-        let endpoints =
-            Endpoints::new([known("http://u:p@a:8080/health?x=1", "GET"), known("http://a:8080/test", "POST")]);
-        let input = HttpCheckInput { url: url.to_owned(), method: method.to_owned(), ..HttpCheckInput::default() };
-        let spec = CheckSpec::try_from(&input).unwrap();
-        let Ask::Http(ask) = spec.ask else { panic!("not HTTP") };
-        endpoints.admit(&ask).map(ToString::to_string).map_err(|error| error.kind)
+    fn known(url: &str, method: &str) -> HttpAsk {
+        HttpAsk { method: method.parse().unwrap(), ..HttpAsk::new(Endpoint::parse(url).unwrap()) }
+    }
+
+    fn input(url: &str, method: &str) -> HttpCheckInput {
+        HttpCheckInput { url: url.to_owned(), method: method.to_owned(), ..HttpCheckInput::default() }
+    }
+
+    /// What is asked in the end.
+    fn admitted(endpoints: &Endpoints, url: &str, method: &str) -> Result<HttpAsk, FailureKind> {
+        let Ask::Http(mut ask) = CheckSpec::try_from(&input(url, method)).unwrap().ask else { panic!("not HTTP") };
+        go_as(endpoints.admit(&ask).map_err(|error| error.kind)?, &mut ask);
+        Ok(*ask)
     }
 
     #[test]
     fn only_what_a_probe_asks() {
-        assert_eq!(admitted("http://a:8080/health?x=1", "").as_deref(), Ok("http://a:8080"));
-        assert_eq!(admitted("a:8080/test", "POST").as_deref(), Ok("http://a:8080"));
-        assert_eq!(admitted("http://a:8080/test", "HEAD").as_deref(), Ok("http://a:8080"));
+        let endpoints =
+            Endpoints::new([known("http://u:p@a:8080/health?x=1", "GET"), known("http://a:8080/test", "POST")]);
+        for (url, method) in [("http://a:8080/health?x=1", ""), ("a:8080/test", "POST"), ("http://a:8080/test", "HEAD")]
+        {
+            assert!(admitted(&endpoints, url, method).is_ok(), "{method} {url}");
+        }
         for (url, method) in [
             ("http://a:8080/health", ""),
             ("http://a:8080/health?x=2", ""),
@@ -84,7 +100,46 @@ mod tests {
             ("http://a:8080/health?x=1", "DELETE"),
             ("http://169.254.169.254/", ""),
         ] {
-            assert_eq!(admitted(url, method), Err(FailureKind::NotAllowed), "{method} {url}");
+            assert_eq!(admitted(&endpoints, url, method).err(), Some(FailureKind::NotAllowed), "{method} {url}");
         }
+    }
+
+    #[test]
+    fn it_is_asked_as_its_probe_asks_and_sends_what_the_caller_says() {
+        let tls = TlsOptions { ca: Some("/ca.pem".into()), ..TlsOptions::default() };
+        let proxy = Some(Endpoint::parse("http://proxy:3128").unwrap());
+        let mut probe = HttpAsk { max_body: 7, redirects: 3, proxy, tls, ..known("https://u:p@a/health", "POST") };
+        probe.header("X-Key", "hush").unwrap();
+        let other = HttpAsk { unix: Some("/a.sock".into()), ..known("https://a/health", "GET") };
+        let endpoints = Endpoints::new([probe.clone(), other.clone()]);
+        let way = |ask: &HttpAsk| {
+            (ask.endpoint.clone(), ask.max_body, ask.redirects, ask.proxy.clone(), ask.unix.clone(), ask.tls.clone())
+        };
+        for (method, like) in [("POST", &probe), ("GET", &other), ("", &other), ("HEAD", &probe)] {
+            let ask = admitted(&endpoints, "https://a/health", method).unwrap();
+            assert_eq!(way(&ask), way(like), "{method}");
+            assert!(ask.headers.is_empty() && !ask.keep_alive);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_asked_where_the_probe_asks_one() {
+        let path = std::env::temp_dir().join(format!("endpoints-{}.sock", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                assert!(stream.read_buf(&mut asked).await.unwrap() > 0);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine").await.unwrap();
+        });
+        let url = "http://nowhere.invalid/health";
+        let endpoints = Endpoints::new([HttpAsk { unix: Some(path.clone()), ..known(url, "GET") }]);
+        let answer = endpoints.check(&input(url, "GET")).await.unwrap();
+        assert!(answer.healthy, "{answer:?}");
+        server.await.unwrap();
+        std::fs::remove_file(path).unwrap();
     }
 }

@@ -48,6 +48,10 @@ impl Endpoint {
         self.place == other.place && parts(self) == parts(other)
     }
 
+    pub(crate) fn is_tls(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
     pub(crate) fn url(&self) -> Url {
         self.url.clone()
     }

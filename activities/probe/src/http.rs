@@ -10,10 +10,11 @@
 //! Rejected: `reqwest::Error` in our errors. It holds the URL.
 
 use crate::check::{failure, resolve::Resolver};
-use crate::{Endpoint, text, way::Way};
+use crate::{Endpoint, authorities::Authorities, text, way::Way};
 use reqwest::{Client, RequestBuilder, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore};
 use std::{error::Error, sync::Arc, time::Duration};
+use tokio::sync::OnceCell;
 
 /// The longest body that is read, in bytes.
 pub const MAX_BODY: usize = 64 << 10;
@@ -75,11 +76,47 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// The client of every look that this process makes, which has its names resolved so.
-pub(crate) fn client(resolver: Resolver) -> Result<Client, HttpError> {
+/// The clients of every look that this process makes.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    plain: Client,
+    /// Made when it is first needed. A host without authorities can still ask `http://`.
+    secure: OnceCell<Client>,
+    authorities: Arc<Authorities>,
+    resolver: Resolver,
+}
+
+impl Clients {
+    /// Names are resolved so.
+    pub(crate) fn new(authorities: Authorities, resolver: Resolver) -> Result<Self, HttpError> {
+        let plain = client(RootCertStore::empty(), resolver.clone())?;
+        Ok(Self { plain, secure: OnceCell::new(), authorities: Arc::new(authorities), resolver })
+    }
+
+    /// The one to ask `endpoint` with.
+    ///
+    /// # Errors
+    /// [`HttpError::Setup`]. The next call tries again.
+    pub(crate) async fn of(&self, endpoint: &Endpoint) -> Result<&Client, HttpError> {
+        if !endpoint.is_tls() {
+            return Ok(&self.plain);
+        }
+        let make = || async {
+            let authorities = self.authorities.clone();
+            // Reading them blocks.
+            let read = tokio::task::spawn_blocking(move || authorities.get()).await;
+            let authorities = read.unwrap_or_else(|error| Err(error.to_string())).map_err(HttpError::Setup)?;
+            client(authorities, self.resolver.clone())
+        };
+        self.secure.get_or_try_init(make).await
+    }
+}
+
+/// One that trusts these authorities and has its names resolved so.
+pub(crate) fn client(authorities: impl Into<Arc<RootCertStore>>, resolver: Resolver) -> Result<Client, HttpError> {
     Client::builder()
         .dns_resolver(Arc::new(Way(resolver)))
-        .tls_backend_preconfigured(tls()?)
+        .tls_backend_preconfigured(tls(authorities.into())?)
         .user_agent(concat!("dixmgr/", env!("CARGO_PKG_VERSION")))
         .http1_only()
         .no_gzip()
@@ -95,10 +132,8 @@ pub(crate) fn client(resolver: Resolver) -> Result<Client, HttpError> {
         .map_err(|error| HttpError::Setup(root_cause(&error)))
 }
 
-/// ring, and the host's own authorities. A host without any can still ask `http://`.
-fn tls() -> Result<ClientConfig, HttpError> {
-    let mut authorities = RootCertStore::empty();
-    authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+/// With ring.
+fn tls(authorities: Arc<RootCertStore>) -> Result<ClientConfig, HttpError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = versions.map_err(|error| HttpError::Setup(error.to_string()))?;
@@ -151,4 +186,24 @@ pub(crate) fn told(place: String, error: &reqwest::Error) -> HttpError {
 fn root_cause(error: &reqwest::Error) -> String {
     let sources = std::iter::successors(error.source(), |inner| (*inner).source());
     sources.last().map_or_else(|| "no reason was given".to_owned(), |cause| text::short(&cause.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authorities::found;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test]
+    async fn a_shortage_at_the_first_look_is_told_and_over_when_it_is_over() {
+        static READS: AtomicUsize = AtomicUsize::new(0);
+        let authorities = Authorities::read_by(|| found(READS.fetch_add(1, Ordering::SeqCst) > 0, None));
+        let clients = Clients::new(authorities, Resolver::of_host()).unwrap();
+        let (plain, secure) = (Endpoint::parse("http://a").unwrap(), Endpoint::parse("https://a").unwrap());
+        assert!(clients.of(&plain).await.is_ok());
+        let Err(HttpError::Setup(why)) = clients.of(&secure).await else { panic!("none is missing") };
+        assert!(why.starts_with("this host's authorities cannot be read: "), "{why}");
+        assert!(clients.of(&secure).await.is_ok() && clients.of(&secure).await.is_ok());
+        assert_eq!(READS.load(Ordering::SeqCst), 2);
+    }
 }

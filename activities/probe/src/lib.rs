@@ -10,6 +10,7 @@
 //! Rejected: a JSON-RPC client crate. One method needs no subscriptions and no batches, and its errors would have to be
 //! searched for the URL all the same.
 
+mod authorities;
 pub mod check;
 mod endpoint;
 mod http;

@@ -22,10 +22,10 @@ mod wire;
 
 pub use wire::MAX_NODE_ANSWER;
 
-use crate::{Endpoint, HttpError, check::resolve::Resolver, http, rpc};
+use crate::{Endpoint, HttpError, authorities::Authorities, check::resolve::Resolver, http, http::Clients, rpc};
 use dixmgr_contract::{NodeSighting, Protocol, Time};
 use language::{Answer, Answers, Ask, Fault};
-use reqwest::{Client, header};
+use reqwest::header;
 use rpc::{Refusal, Reply};
 use serde_json::{Value, json};
 use std::{
@@ -39,21 +39,22 @@ use std::{
 /// How long a node may take for its answer where nobody says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Asks nodes how they are. A clone shares the client of the original.
+/// Asks nodes how they are. A clone shares the clients of the original.
 #[derive(Clone, Debug)]
 pub struct NodeChecker {
-    client: Client,
+    clients: Arc<Clients>,
     /// Of the next call: an answer that a proxy kept from an earlier one has another id.
     next_id: Arc<AtomicU64>,
 }
 
 impl NodeChecker {
-    /// A checker. It reads the host's TLS authorities, once; a host without any can still ask `http://`.
+    /// A checker. It reads the host's TLS authorities when it first needs them; a host without any can still ask `http://`.
     ///
     /// # Errors
     /// [`HttpError::Setup`].
     pub fn new() -> Result<Self, HttpError> {
-        Ok(Self { client: http::client(Resolver::of_host())?, next_id: Arc::new(AtomicU64::new(1)) })
+        let clients = Arc::new(Clients::new(Authorities::default(), Resolver::of_host())?);
+        Ok(Self { clients, next_id: Arc::new(AtomicU64::new(1)) })
     }
 
     /// Asks the Substrate node at `endpoint` for its `system_health`, all of it within `timeout`.
@@ -62,7 +63,8 @@ impl NodeChecker {
     /// [`NodeError`], with no word of the URL but `scheme://host:port`.
     pub async fn substrate_health(&self, endpoint: &Endpoint, timeout: Duration) -> Result<NodeHealth, NodeError> {
         let id = self.next_id();
-        let request = self.client.post(endpoint.url()).header(header::CONTENT_TYPE, "application/json");
+        let request =
+            self.clients.of(endpoint).await?.post(endpoint.url()).header(header::CONTENT_TYPE, "application/json");
         let body = rpc::call(id, "system_health", &json!([]));
         let answer = http::exchange(endpoint, request.body(body), timeout).await?;
         if answer.status != 200 {
@@ -110,7 +112,8 @@ impl NodeChecker {
 
     /// `None` if there is nothing to ask.
     async fn ask(&self, ask: Ask, endpoint: &Endpoint, answers: &Answers) -> Result<Option<Answer>, NodeError> {
-        let rpc = |method, params| wire::rpc(&self.client, endpoint, self.next_id(), method, params);
+        let client = self.clients.of(endpoint).await?;
+        let rpc = |method, params| wire::rpc(client, endpoint, self.next_id(), method, params);
         Ok(Some(match ask {
             Ask::Rpc(method, params) => {
                 // The text is one of ours; were it no JSON, the node would refuse null.
@@ -124,8 +127,8 @@ impl NodeChecker {
                     .ok_or_else(|| NodeError::Unexpected { place: place(), what: "its hash of a block is none" })?;
                 Answer::Reply(rpc(method, json!([hash])).await?)
             }
-            Ask::Get(path) => wire::get(&self.client, endpoint, path).await?,
-            Ask::Status(path) => Answer::Status(wire::status(&self.client, endpoint, path).await?),
+            Ask::Get(path) => wire::get(client, endpoint, path).await?,
+            Ask::Status(path) => Answer::Status(wire::status(client, endpoint, path).await?),
         }))
     }
 

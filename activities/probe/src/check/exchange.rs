@@ -28,7 +28,10 @@ use std::{
     },
     task::{Context, Poll},
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
+};
 
 /// The longest head of an answer, in bytes.
 const MAX_HEAD: usize = 64 << 10;
@@ -57,6 +60,8 @@ pub(crate) struct Live {
     heard: Arc<AtomicBool>,
     /// The end of the server's certificate in Unix seconds, if there is one.
     pub(crate) certificate_ends: Option<i64>,
+    /// When it was made.
+    pub(crate) born: Instant,
 }
 
 impl Live {
@@ -65,7 +70,7 @@ impl Live {
         let io = TokioIo::new(Watched { stream, heard: heard.clone() });
         let shaken = Builder::new().max_buf_size(MAX_HEAD).handshake(io).await;
         let (sender, driver) = shaken.map_err(|error| Failure::of("HTTP", &error))?;
-        Ok(Self { sender, driver: Box::pin(driver), heard, certificate_ends })
+        Ok(Self { sender, driver: Box::pin(driver), heard, certificate_ends, born: Instant::now() })
     }
 
     /// Sends `request` and reads the answer, up to `max_body` bytes of its body. With it comes the connection back, if it can

@@ -2,6 +2,9 @@
 //!
 //! A request that fails on a kept connection before a byte of an answer has come is sent once more on a fresh one: a server
 //! that closes an idle connection just then is not down. That holds for `POST` too: what asks for health may be asked twice.
+//!
+//! A server may keep a connection open for months. Its certificate, address and backend are those of the beginning, so it is
+//! kept for a while only, and not at all once its certificate is nothing to be content with: the next one may be renewed.
 
 use super::{
     Shared,
@@ -14,7 +17,7 @@ use super::{
     spec::HttpAsk,
     tls,
 };
-use dixmgr_contract::CheckState;
+use dixmgr_contract::{CheckState, Span};
 use dixmgr_decide::check::Answer;
 use http::HeaderMap;
 use std::{
@@ -27,13 +30,16 @@ use tokio_rustls::TlsConnector;
 
 /// A body of this length is judged where it keeps nobody waiting.
 const LONG_BODY: usize = 64 << 10;
+/// How long a connection is used, and the files that its certificates are in.
+const MAX_AGE: Duration = Duration::from_mins(10);
 
 /// What a check over HTTP keeps from run to run.
 pub(crate) struct HttpCheck {
     ask: Arc<HttpAsk>,
     secrets: Secrets,
     live: Option<Live>,
-    connector: Option<TlsConnector>,
+    /// And when its files were read.
+    connector: Option<(TlsConnector, Instant)>,
 }
 
 /// What a run has seen.
@@ -84,7 +90,8 @@ impl HttpCheck {
 
     /// An exchange with the host of the configuration, over the kept connection if there is one.
     async fn at_home(&mut self, hop: &Hop, shared: &Shared, until: Instant) -> Result<(Reply, Option<i64>), Failure> {
-        if let Some(live) = self.live.take() {
+        let kept = self.live.take();
+        if let Some(live) = kept.filter(|live| self.may_keep(live)) {
             let ends = live.certificate_ends;
             match live.exchange(self.request(hop)?, self.ask.max_body).await {
                 Ok((reply, live)) => {
@@ -102,11 +109,22 @@ impl HttpCheck {
     async fn send(&mut self, live: Live, hop: &Hop) -> Result<(Reply, Option<i64>), Failure> {
         let ends = live.certificate_ends;
         let sent = live.exchange(self.request(hop)?, self.ask.max_body).await;
+        if sent.is_err() && hop.is_home {
+            // With TLS 1.3, only the first answer tells that our certificate is refused.
+            self.connector = None;
+        }
         let (reply, live) = sent.map_err(|broken| broken.failure)?;
         if hop.is_home && self.ask.keep_alive {
-            self.live = live;
+            self.live = live.filter(|live| self.may_keep(live));
         }
         Ok((reply, ends))
+    }
+
+    /// It is young, and nobody minds when its certificate ends.
+    fn may_keep(&self, live: &Live) -> bool {
+        let certificate_min = self.ask.expectation.budget.certificate_min.map(Span::duration);
+        let is_content = |left: Duration| !left.is_zero() && certificate_min.is_none_or(|min| left >= min);
+        live.born.elapsed() < MAX_AGE && live.certificate_ends.is_none_or(|ends| is_content(left(ends)))
     }
 
     fn is_fetched_by_proxy(&self, hop: &Hop) -> bool {
@@ -157,11 +175,11 @@ impl HttpCheck {
         if !hop.is_home {
             return shared.connector(self.ask.tls.anonymous(), None).await;
         }
-        if let Some(connector) = &self.connector {
+        if let Some((connector, _)) = self.connector.as_ref().filter(|(_, read)| read.elapsed() < MAX_AGE) {
             return Ok(connector.clone());
         }
         let connector = shared.connector(self.ask.tls.clone(), None).await?;
-        self.connector = Some(connector.clone());
+        self.connector = Some((connector.clone(), Instant::now()));
         Ok(connector)
     }
 

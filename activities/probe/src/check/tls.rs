@@ -4,17 +4,17 @@
 //! or the name that the certificate is for (`tls_server_name`), and then knows whom they speak to.
 
 use super::{der, failure::Failure};
-use crate::text;
+use crate::{authorities::Authorities, text};
 use rustls::{
     CertificateError, ClientConfig, RootCertStore,
-    client::WantsClientCert,
+    client::{Resumption, WantsClientCert},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -41,10 +41,10 @@ impl TlsOptions {
     }
 }
 
-/// Makes connectors. Those of the host's authorities are read once.
+/// Makes connectors.
 #[derive(Debug, Default)]
 pub(crate) struct TlsMaker {
-    of_host: Mutex<Option<Arc<RootCertStore>>>,
+    of_host: Authorities,
 }
 
 impl TlsMaker {
@@ -53,7 +53,11 @@ impl TlsMaker {
         let ours = |error: rustls::Error| Failure::Ours(format!("cannot set up TLS: {error}"));
         let roots = match &options.ca {
             Some(path) => Arc::new(authorities(path)?),
-            None => self.roots_of_host(),
+            // A host without any can still be asked for what its own files vouch for.
+            None => self
+                .of_host
+                .get()
+                .map_err(|why| Failure::Ours(format!("cannot set up TLS: {why}; `tls_ca` may name the authority")))?,
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider);
@@ -62,19 +66,10 @@ impl TlsMaker {
             (Some(cert), Some(key)) => with_own(builder, cert, key)?,
             _ => builder.with_no_client_auth(),
         };
+        // A session that is taken up again shows, and trusts, the certificate of its beginning.
+        config.resumption = Resumption::disabled();
         config.alpn_protocols = protocol.into_iter().map(|name| name.as_bytes().to_vec()).collect();
         Ok(TlsConnector::from(Arc::new(config)))
-    }
-
-    /// A host without any can still be asked for what its own files vouch for.
-    fn roots_of_host(&self) -> Arc<RootCertStore> {
-        let mut kept = self.of_host.lock().unwrap_or_else(PoisonError::into_inner);
-        let roots = kept.get_or_insert_with(|| {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            Arc::new(roots)
-        });
-        roots.clone()
     }
 }
 
@@ -160,5 +155,23 @@ fn told(error: &io::Error) -> Failure {
             theirs("its certificate is signed by nobody whom this host trusts; tls_ca may name the authority")
         }
         other => theirs(&text::short(&format!("its certificate is not valid: {other}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authorities::found;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn a_shortage_at_the_first_look_is_ours_and_over_when_it_is_over() {
+        static READS: AtomicUsize = AtomicUsize::new(0);
+        let of_host = Authorities::read_by(|| found(READS.fetch_add(1, Ordering::SeqCst) > 0, None));
+        let maker = TlsMaker { of_host };
+        let connector = || maker.connector(&TlsOptions::default(), None);
+        let Err(Failure::Ours(why)) = connector() else { panic!("not ours") };
+        assert!(why.starts_with("cannot set up TLS: this host's authorities cannot be read: "), "{why}");
+        assert!(connector().is_ok());
     }
 }

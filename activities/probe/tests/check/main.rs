@@ -6,6 +6,7 @@ mod grpc;
 mod hostile;
 mod http;
 mod kept;
+mod renewed;
 mod server;
 mod tls;
 mod way;

@@ -12,9 +12,9 @@ use dixmgr_probe::{
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::{
-    RootCertStore, ServerConfig,
+    ConfigBuilder, RootCertStore, ServerConfig, SupportedProtocolVersion,
     pki_types::PrivateKeyDer,
-    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::{WantsServerCert, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use std::{
     path::PathBuf,
@@ -26,30 +26,36 @@ use std::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Authority {
+pub(crate) fn authority() -> Authority {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-fn params(name: &str) -> CertificateParams {
+pub(crate) fn params(name: &str) -> CertificateParams {
     CertificateParams::new(vec![name.to_owned()]).unwrap()
 }
 
-struct Leaf {
-    certificate: rcgen::Certificate,
-    key: KeyPair,
+pub(crate) struct Leaf {
+    pub(crate) certificate: rcgen::Certificate,
+    pub(crate) key: KeyPair,
 }
 
-fn leaf(params: CertificateParams, authority: &Authority) -> Leaf {
+impl Leaf {
+    pub(crate) fn secret(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
+    }
+}
+
+pub(crate) fn leaf(params: CertificateParams, authority: &Authority) -> Leaf {
     let key = KeyPair::generate().unwrap();
     Leaf { certificate: params.signed_by(&key, authority).unwrap(), key }
 }
 
 /// A file of its own in the folder for tests.
-fn file(content: &str) -> PathBuf {
+pub(crate) fn file(content: &str) -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let name = format!("tls-{}-{}.pem", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -58,18 +64,32 @@ fn file(content: &str) -> PathBuf {
 }
 
 fn acceptor(leaf: &Leaf, clients: Option<Arc<dyn ClientCertVerifier>>) -> TlsAcceptor {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let builder = match clients {
-        Some(clients) => builder.with_client_cert_verifier(clients),
-        None => builder.with_no_client_auth(),
-    };
-    let key = PrivateKeyDer::try_from(leaf.key.serialize_der()).unwrap();
-    let config = builder.with_single_cert(vec![leaf.certificate.der().clone()], key).unwrap();
+    let config = config(rustls::DEFAULT_VERSIONS, clients);
+    let config = config.with_single_cert(vec![leaf.certificate.der().clone()], leaf.secret()).unwrap();
     TlsAcceptor::from(Arc::new(config))
 }
 
-async fn start(acceptor: TlsAcceptor) -> Server {
+pub(crate) fn config(
+    versions: &[&'static SupportedProtocolVersion],
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> ConfigBuilder<ServerConfig, WantsServerCert> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+    match clients {
+        Some(clients) => builder.with_client_cert_verifier(clients),
+        None => builder.with_no_client_auth(),
+    }
+}
+
+/// Lets those in whom the authority vouches for.
+pub(crate) fn those_of(clients: &Authority) -> Arc<dyn ClientCertVerifier> {
+    let mut roots = RootCertStore::empty();
+    roots.add(clients.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap()
+}
+
+pub(crate) async fn start(acceptor: TlsAcceptor) -> Server {
     let wrap = move |stream: TcpStream| {
         let acceptor = acceptor.clone();
         async move { acceptor.accept(stream).await.ok() as Option<TlsStream<TcpStream>> }
@@ -77,7 +97,7 @@ async fn start(acceptor: TlsAcceptor) -> Server {
     Server::over(|_, _| ok("fine"), wrap).await
 }
 
-fn trusting(server: &Server, authority: &Authority) -> HttpAsk {
+pub(crate) fn trusting(server: &Server, authority: &Authority) -> HttpAsk {
     let tls = TlsOptions { ca: Some(file(&authority.pem())), ..TlsOptions::default() };
     HttpAsk { tls, ..ask(&format!("https://127.0.0.1:{}/", server.port)) }
 }
@@ -151,11 +171,7 @@ async fn the_name_that_a_certificate_is_for_can_be_given() {
 #[tokio::test]
 async fn our_own_certificate_is_shown_where_it_is_asked_for_and_nowhere_else() {
     let (authority, clients) = (authority(), authority());
-    let mut roots = RootCertStore::empty();
-    roots.add(clients.der().clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
-    let server = start(acceptor(&leaf(params("127.0.0.1"), &authority), Some(verifier))).await;
+    let server = start(acceptor(&leaf(params("127.0.0.1"), &authority), Some(those_of(&clients)))).await;
     let own = leaf(params("me"), &clients);
     let mut ask = trusting(&server, &authority);
     assert_unhealthy(&run(ask.clone()).await, "");
@@ -175,7 +191,7 @@ async fn files_that_cannot_be_read_are_our_own_fault() {
     let authority = authority();
     let server = start(acceptor(&leaf(params("127.0.0.1"), &authority), None)).await;
     let with = |tls: TlsOptions| run(HttpAsk { tls, ..ask(&format!("https://127.0.0.1:{}/", server.port)) });
-    let none = TlsOptions::default();
+    let none = TlsOptions { ca: Some(file(&authority.pem())), ..TlsOptions::default() };
     let missing = PathBuf::from("/nowhere/ca.pem");
     assert_unknown(&with(TlsOptions { ca: Some(missing.clone()), ..none.clone() }).await, "No such file");
     assert_unknown(&with(TlsOptions { ca: Some(file("")), ..none.clone() }).await, "there is no certificate in it");
@@ -191,11 +207,10 @@ async fn files_that_cannot_be_read_are_our_own_fault() {
 #[tokio::test]
 async fn what_speaks_no_tls_is_told() {
     let server = Server::start(|_, _| ok("fine")).await;
-    let hushed = ask(&format!("https://127.0.0.1:{}/", server.port));
-    // It waits for the end of a line, as we wait for its handshake.
-    let result = Prober::new().once(spec(hushed, crate::SHORT)).await;
-    assert_eq!(result.state, CheckState::Unhealthy, "{}", result.reason);
     let authority = authority();
+    // It waits for the end of a line, as we wait for its handshake.
+    let result = Prober::new().once(spec(trusting(&server, &authority), crate::SHORT)).await;
+    assert_eq!(result.state, CheckState::Unhealthy, "{}", result.reason);
     let server = start(acceptor(&leaf(params("127.0.0.1"), &authority), None)).await;
     assert_unhealthy(&run(ask(&server.url("/"))).await, "");
 }

@@ -151,7 +151,8 @@ const PROBE: Section = Section::new(
             .or(Literal::Integer(0)),
         key("proxy", Kind::Text(Form::Proxy), "HTTP: the proxy to ask through; omitted: none."),
         key("unix", Kind::Text(Form::Path), "HTTP: the unix socket to connect to, whatever the URL's host."),
-        key("keep_alive", Kind::Bool, "HTTP: keep the connection for the next time.").or(Literal::Bool(true)),
+        key("keep_alive", Kind::Bool, "HTTP: keep the connection for the next time, for 10 minutes at most.")
+            .or(Literal::Bool(true)),
         key("tcp", Kind::Text(Form::Peer), "TCP: whom to connect to."),
         key("dns", Kind::Text(Form::Domain), "DNS: the name to resolve, as this host does."),
         key("dns_expect", Kind::ListOf(&Kind::Text(Form::Address)), "DNS: addresses that must be among the answers.")
