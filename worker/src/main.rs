@@ -7,6 +7,7 @@ mod admin;
 mod agent;
 mod bus_watch;
 mod cli;
+mod control_groups;
 mod exit;
 mod file_systems;
 mod history;
