@@ -134,7 +134,12 @@ fn measure(settings: &Settings, services: &[Service], observer: &Observer, commo
     let resources = &settings.config.resources;
     let paths = services.iter().flat_map(|service| &service.paths).chain(&resources.paths).cloned().collect();
     let interval = resources.sample_interval.duration();
-    tokio::spawn(host_watch::measure(interval, common.metrics.clone()));
+    let (bus, metrics) = (observer.clone(), common.metrics.clone());
+    let ask_clock = move || {
+        let bus = bus.clone();
+        async move { bus.clock_synchronized().await }
+    };
+    tokio::spawn(host_watch::measure(interval, ask_clock, metrics));
     tokio::spawn(file_systems::measure(interval, paths, common.metrics.clone()));
 }
 

@@ -18,8 +18,8 @@ pub struct Host {
     /// Tasks that ran or waited for a disk, on average over 1, 5 and 15 minutes.
     pub load: Option<[f64; 3]>,
     /// Whether `systemd-timesyncd` has set the clock; absent where it does not run. That the kernel's own word is not here
-    /// has a reason: adjtimex(2) has no safe wrapper that is widely used. systemd passes it on as the property
-    /// `NTPSynchronized` of `org.freedesktop.timedate1`, for any time daemon.
+    /// has a reason: adjtimex(2) has no safe wrapper that is widely used. systemd passes it on, for any time daemon, as the
+    /// property `NTPSynchronized` of `org.freedesktop.timedate1`: whoever has a bus can ask there.
     pub clock_synchronised: Option<bool>,
     /// How long work stood still for want of CPU, memory or disk.
     pub pressure: Pressure,
