@@ -1,62 +1,92 @@
-//! Measuring the host itself: how busy it is, and how full the file systems are on which services keep their data.
-//!
-//! Apart from the sampler of services: a network file system that is gone holds up whoever asks it, for as long as it likes.
+//! Measuring the host itself: how busy it is, and its clock. How full its file systems are is `file_systems`.
 
 use crate::resources;
 use dixmgr_procfs::{CpuTime, Roots, host};
-use dixmgr_telemetry::{FileSystemFigures, HostFigures, Metrics};
-use std::path::PathBuf;
+use dixmgr_telemetry::{HostFigures, Metrics};
 use std::time::Duration;
-use tokio::time::MissedTickBehavior;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
 
-/// It is never looked at more often.
-const LEAST_INTERVAL: Duration = Duration::from_secs(5);
-/// What takes longer has no figures meanwhile.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The host is never looked at more often.
+pub(crate) const LEAST_INTERVAL: Duration = Duration::from_secs(5);
+/// The bus is never asked for the clock more often: who answers is started for it.
+const CLOCK_EVERY: Duration = Duration::from_secs(600);
 
-/// Looks for as long as the program runs, at the file system of `/` and those of `paths`.
-pub(crate) async fn measure(interval: Duration, mut paths: Vec<PathBuf>, metrics: Metrics) {
-    paths.insert(0, PathBuf::from("/"));
-    paths.sort();
-    paths.dedup();
+/// Looks for as long as the program runs. `ask_clock` asks the bus whether the clock is synchronised.
+pub(crate) async fn measure<A, F>(interval: Duration, ask_clock: A, metrics: Metrics)
+where
+    A: Fn() -> F,
+    F: Future<Output = Option<bool>> + Send + 'static,
+{
     let mut before = None;
+    let mut clock = Clock::default();
     let mut ticker = tokio::time::interval(interval.max(LEAST_INTERVAL));
     ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticker.tick().await;
-        let asked = paths.clone();
-        let mut look = tokio::task::spawn_blocking(move || host::read(&Roots::default(), &asked));
-        let seen = match tokio::time::timeout(PATIENCE, &mut look).await {
-            Ok(seen) => seen,
-            Err(_) => {
-                tracing::warn!("a file system does not answer; the host has no figures until it does");
-                metrics.host().set(HostFigures::default());
-                look.await
-            }
-        };
-        let Ok(seen) = seen else {
+        let Ok(seen) = tokio::task::spawn_blocking(|| host::read(&Roots::default())).await else {
             tracing::error!("measuring the host has failed; it is not measured any more");
+            metrics.host().set(HostFigures::default());
             return;
         };
-        metrics.host().set(figures(&seen, before));
+        let clock_synchronized = seen.clock_synchronised.or_else(|| clock.says(&ask_clock));
+        metrics.host().set(HostFigures { clock_synchronized, ..figures(&seen, before) });
         before = seen.cpu;
     }
 }
 
+/// The clock as the bus knows it. It is asked beside the rest, and what it says is there at the next look.
+#[derive(Default)]
+struct Clock {
+    asked: Option<Instant>,
+    said: watch::Sender<Option<bool>>,
+}
+
+impl Clock {
+    /// What it said last. Nothing if it did not answer.
+    fn says<F: Future<Output = Option<bool>> + Send + 'static>(&mut self, ask: impl Fn() -> F) -> Option<bool> {
+        if self.asked.is_none_or(|asked| asked.elapsed() >= CLOCK_EVERY) {
+            self.asked = Some(Instant::now());
+            let (answer, said) = (ask(), self.said.clone());
+            tokio::spawn(async move { said.send_replace(answer.await) });
+        }
+        *self.said.borrow()
+    }
+}
+
 fn figures(seen: &host::Host, before: Option<CpuTime>) -> HostFigures {
-    let file_systems = seen.file_systems.iter().map(|one| FileSystemFigures {
-        path: one.path.to_string_lossy().into_owned(),
-        total: one.total,
-        available: one.available,
-        inodes: one.inodes,
-        inodes_available: one.inodes_available,
-    });
     HostFigures {
         cpu_percent: seen.cpu.zip(before).and_then(|(now, before)| now.percent_since(before)),
         memory: seen.memory.map(|memory| (memory.total, memory.available)),
         load: seen.load,
         clock_synchronized: seen.clock_synchronised,
-        file_systems: file_systems.collect(),
         pressure: resources::pressure(&seen.pressure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_bus_is_asked_for_the_clock_every_ten_minutes_and_not_waited_for() {
+        let (asked, answer) = (Cell::new(0), Cell::new(Some(true)));
+        let ask = || {
+            asked.set(asked.get() + 1);
+            std::future::ready(answer.get())
+        };
+        let mut clock = Clock::default();
+        assert_eq!(clock.says(ask), None, "it has not answered yet");
+        tokio::time::sleep(LEAST_INTERVAL).await;
+        answer.set(None);
+        for _ in 0..100 {
+            assert_eq!((clock.says(ask), asked.get()), (Some(true), 1));
+            tokio::time::sleep(LEAST_INTERVAL).await;
+        }
+        tokio::time::sleep(CLOCK_EVERY).await;
+        clock.says(ask);
+        tokio::time::sleep(LEAST_INTERVAL).await;
+        assert_eq!((clock.says(ask), asked.get()), (None, 2), "it does not know any more");
     }
 }

@@ -4,6 +4,7 @@
 //! of a failure. Where a unit's processes are is asked of systemd once it is up, and again whenever nothing was found there.
 
 use crate::agent::{Handle, Round};
+use crate::control_groups::Search;
 use crate::history::History;
 use dixmgr_contract::{Span, Time, UnitName};
 use dixmgr_procfs::{Pressure, Roots, Sampler, Stalled, Usage};
@@ -13,6 +14,9 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::time::MissedTickBehavior;
+
+/// systemd answers for a thousand units in less. A sample that is later than this is a worse one.
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// What is measured, and how often.
 pub(crate) struct Measuring {
@@ -35,30 +39,46 @@ struct Place {
 
 /// Samples for as long as the program runs.
 pub(crate) async fn measure(measuring: Measuring) {
-    let Measuring { services, interval, reader, metrics, agent, history } = measuring;
     raise_file_limit();
+    let mut sampler = Sampler::new(Roots::default());
+    let sample = move |places: &[Place]| {
+        let named = places.iter().enumerate().map(|(index, place)| (index, place.control_group.as_str()));
+        sampler.sample(named, Instant::now)
+    };
+    measure_by(measuring, sample).await;
+}
+
+/// The same by a sampler, which blocks, and says what each of the places uses.
+async fn measure_by<S>(measuring: Measuring, mut sample: S)
+where
+    S: FnMut(&[Place]) -> Vec<(usize, Usage)> + Send + 'static,
+{
+    let Measuring { services, interval, reader, metrics, agent, history } = measuring;
+    let names: Vec<_> = services.iter().map(|(_, service, _)| service.clone()).collect();
     let place = |(index, service, unit)| Place { index, service, unit, control_group: String::new() };
     let mut places: Vec<_> = services.into_iter().map(place).collect();
+    let mut search = Search::new(reader);
     // No number comes again after a restart.
     let mut number = u64::try_from(Time::from(SystemTime::now()).unix_millis()).unwrap_or(0);
-    let mut sampler = Sampler::new(Roots::default());
     let mut ticker = tokio::time::interval(interval);
     // The time between two samples is measured, so one that came late is as good, and two at once are not.
     ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticker.tick().await;
-        find(&mut places, &*reader, &metrics).await;
+        find(&mut places, &mut search, &metrics).await;
         let sampled = tokio::task::spawn_blocking(move || {
-            let named = places.iter().enumerate().map(|(index, place)| (index, place.control_group.as_str()));
-            let usages = sampler.sample(named, Instant::now);
-            (sampler, places, usages)
+            let usages = sample(&places);
+            (sample, places, usages)
         });
         let Ok(done) = sampled.await else {
             tracing::error!("measuring has failed; the services' resources are not measured any more");
+            for service in &names {
+                metrics.services().set_figures(service, Figures::default());
+            }
             return;
         };
         let usages;
-        (sampler, places, usages) = done;
+        (sample, places, usages) = done;
         let mut round = Vec::with_capacity(usages.len());
         for (index, usage) in usages {
             let Some(place) = places.get_mut(index) else { continue };
@@ -75,16 +95,15 @@ pub(crate) async fn measure(measuring: Measuring) {
     }
 }
 
-/// Asks systemd where the processes of those are that are up and were not found.
-async fn find(places: &mut [Place], reader: &dyn UnitReader, metrics: &Metrics) {
-    for place in places.iter_mut().filter(|place| place.control_group.is_empty()) {
-        if !metrics.services().is_up(&place.service) {
-            continue;
-        }
-        match reader.control_group(&place.unit).await {
-            Ok(control_group) => place.control_group = control_group,
-            // Without systemd nobody can be found; the next sample asks again.
-            Err(_) => return,
+/// Asks systemd where the processes of those are that are up and were not found. What it does not say at once is in a later
+/// sample.
+async fn find(places: &mut [Place], search: &mut Search, metrics: &Metrics) {
+    let is_lost = |place: &Place| place.control_group.is_empty() && metrics.services().is_up(&place.service);
+    let lost = places.iter().enumerate().filter(|(_, place)| is_lost(place));
+    search.begin(lost.map(|(index, place)| (index, place.unit.clone())).collect());
+    for (index, control_group) in search.found(AT_ONCE).await {
+        if let Some(place) = places.get_mut(index) {
+            place.control_group = control_group;
         }
     }
 }
@@ -118,4 +137,38 @@ fn figures(usage: &Usage) -> Figures {
 pub(crate) fn pressure(of: &Pressure) -> PressureFigures {
     let share = |stalled: Option<Stalled>| stalled.map(|stalled| stalled.some.avg10);
     PressureFigures { cpu: share(of.cpu), memory: share(of.memory), io: share(of.io) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dixmgr_systemd::FakeSystemd;
+    use dixmgr_telemetry::{Room, ServiceLabels};
+
+    #[tokio::test]
+    async fn what_is_not_measured_any_more_is_not_shown() {
+        let unit: UnitName = "api.service".parse().unwrap();
+        let metrics = Metrics::new("dixmgr", Room::of(1)).unwrap();
+        metrics.services().put(ServiceLabels { service: "api".into(), kind: "app".into(), chain: String::new() });
+        let folder = std::env::temp_dir().join(format!("dixmgr-resources-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let measuring = Measuring {
+            services: vec![(0, "api".into(), unit.clone())],
+            interval: Duration::from_millis(1),
+            reader: Arc::new(FakeSystemd::new(&[unit]).0),
+            metrics: metrics.clone(),
+            agent: Handle::new().0,
+            history: History::in_folder(&folder).0,
+        };
+        let shown = |metrics: &Metrics| metrics.render().unwrap().contains("dixmgr_service_processes{");
+        let (mut rounds, seen) = (0, metrics.clone());
+        let sample = move |_: &[Place]| {
+            rounds += 1;
+            assert!(rounds == 1 || !shown(&seen), "on purpose, once its figures are shown");
+            vec![(0, Usage { processes: Some(3), ..Usage::default() })]
+        };
+        tokio::time::timeout(Duration::from_secs(30), measure_by(measuring, sample)).await.unwrap();
+        assert!(!shown(&metrics));
+        let _ = std::fs::remove_dir_all(folder);
+    }
 }

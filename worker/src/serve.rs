@@ -8,7 +8,7 @@ use crate::senses::{self, Runs};
 use crate::settings::{Settings, is_public};
 use crate::state_dir::StateDir;
 use crate::temporal::{Session, Verdict};
-use crate::{bus_watch, history, host_watch, notify, parts, resources};
+use crate::{bus_watch, file_systems, history, host_watch, notify, parts, resources};
 use dixmgr_contract::plan::INFRASTRUCTURE_ID;
 use dixmgr_history::Writer;
 use dixmgr_model::Service;
@@ -133,7 +133,14 @@ fn measure(settings: &Settings, services: &[Service], observer: &Observer, commo
     tokio::spawn(resources::measure(parts::measuring(settings, services, observer, common)));
     let resources = &settings.config.resources;
     let paths = services.iter().flat_map(|service| &service.paths).chain(&resources.paths).cloned().collect();
-    tokio::spawn(host_watch::measure(resources.sample_interval.duration(), paths, common.metrics.clone()));
+    let interval = resources.sample_interval.duration();
+    let (bus, metrics) = (observer.clone(), common.metrics.clone());
+    let ask_clock = move || {
+        let bus = bus.clone();
+        async move { bus.clock_synchronized().await }
+    };
+    tokio::spawn(host_watch::measure(interval, ask_clock, metrics));
+    tokio::spawn(file_systems::measure(interval, paths, common.metrics.clone()));
 }
 
 async fn start_admin(

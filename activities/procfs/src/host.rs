@@ -4,7 +4,7 @@ use crate::file::{Reader, Slot};
 use crate::pressure::{Gauge, Pressure};
 use crate::roots::Roots;
 use procfs::{ExplicitSystemInfo, FromRead, FromReadSI, KernelStats, LoadAverage, Meminfo};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What the host has and uses.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,11 +17,9 @@ pub struct Host {
     pub memory: Option<Memory>,
     /// Tasks that ran or waited for a disk, on average over 1, 5 and 15 minutes.
     pub load: Option<[f64; 3]>,
-    /// The file systems that were asked for, without those that cannot be read.
-    pub file_systems: Vec<FileSystem>,
     /// Whether `systemd-timesyncd` has set the clock; absent where it does not run. That the kernel's own word is not here
-    /// has a reason: adjtimex(2) has no safe wrapper that is widely used. systemd passes it on as the property
-    /// `NTPSynchronized` of `org.freedesktop.timedate1`, for any time daemon.
+    /// has a reason: adjtimex(2) has no safe wrapper that is widely used. systemd passes it on, for any time daemon, as the
+    /// property `NTPSynchronized` of `org.freedesktop.timedate1`: whoever has a bus can ask there.
     pub clock_synchronised: Option<bool>,
     /// How long work stood still for want of CPU, memory or disk.
     pub pressure: Pressure,
@@ -62,8 +60,6 @@ pub struct Memory {
 /// One file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSystem {
-    /// As it was asked for.
-    pub path: PathBuf,
     /// Bytes.
     pub total: u64,
     /// Bytes that may still be written without privileges.
@@ -74,10 +70,8 @@ pub struct FileSystem {
     pub inodes_available: Option<u64>,
 }
 
-/// Looks at the host and at the file systems that hold `paths`.
-///
-/// Blocks: at once for most, but as long as a dead network file system among `paths` does not answer.
-pub fn read(roots: &Roots, paths: &[PathBuf]) -> Host {
+/// Looks at the host: all but its file systems, which are looked at one by one ([`file_system`]).
+pub fn read(roots: &Roots) -> Host {
     let mut reader = Reader::new(0);
     let (cpu, cores) = file(&mut reader, roots, "stat").and_then(cpu).unzip();
     Host {
@@ -85,7 +79,6 @@ pub fn read(roots: &Roots, paths: &[PathBuf]) -> Host {
         cores,
         memory: file(&mut reader, roots, "meminfo").and_then(memory),
         load: file(&mut reader, roots, "loadavg").and_then(load),
-        file_systems: paths.iter().filter_map(|path| file_system(roots, path)).collect(),
         clock_synchronised: clock_synchronised(roots),
         pressure: Gauge::default().read(&mut reader, &roots.proc().join("pressure"), ""),
     }
@@ -134,11 +127,13 @@ pub(crate) fn load(text: &[u8]) -> Option<[f64; 3]> {
     load.iter().all(|load| load.is_finite() && *load >= 0.0).then_some(load)
 }
 
-fn file_system(roots: &Roots, path: &Path) -> Option<FileSystem> {
+/// Looks at the file system that holds `path`; nothing if it cannot be read.
+///
+/// Blocks for as long as it does not answer: a network file system that is gone may never do so.
+pub fn file_system(roots: &Roots, path: &Path) -> Option<FileSystem> {
     let fs = rustix::fs::statvfs(roots.at(path)).ok()?;
     let has_inodes = fs.f_files > 0;
     Some(FileSystem {
-        path: path.to_owned(),
         total: fs.f_blocks.checked_mul(fs.f_frsize)?,
         available: fs.f_bavail.checked_mul(fs.f_frsize)?,
         inodes: has_inodes.then_some(fs.f_files),

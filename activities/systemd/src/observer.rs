@@ -147,6 +147,13 @@ impl Observer {
         self.shared.connection.subscribe()
     }
 
+    /// Whether the kernel takes the host's clock for synchronised, whoever does that; nothing where nobody on the bus says it, as on
+    /// a user's. It may take 25 s: systemd-timedated has to be started for it, and ends by itself soon after.
+    pub async fn clock_synchronized(&self) -> Option<bool> {
+        let answer = self.shared.link().ok()?.call(wire::clock_synchronized(), ACT_TIMEOUT).await.ok()?;
+        value_of(&answer, |value| bool::try_from(value).ok()).flatten()
+    }
+
     /// What a decision to act needs, in one round trip: without the run's result, with the manager's state.
     pub(crate) async fn fresh_and_manager(&self, unit: &UnitName) -> Result<Fresh, ActError> {
         let link = self.shared.link()?;

@@ -1,6 +1,7 @@
 //! The D-Bus messages that we send, and the few facts of the bus that go with them.
 //!
-//! Sources: org.freedesktop.systemd1(5), the D-Bus specification (message bus messages), org.freedesktop.login1(5).
+//! Sources: org.freedesktop.systemd1(5), the D-Bus specification (message bus messages), org.freedesktop.login1(5),
+//! org.freedesktop.timedate1(5).
 
 use dixmgr_contract::{UnitName, Verb};
 use serde::Serialize;
@@ -17,6 +18,7 @@ pub(crate) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 pub(crate) const BUS: &str = "org.freedesktop.DBus";
 pub(crate) const LOGIND: &str = "org.freedesktop.login1";
 pub(crate) const LOGIND_MANAGER: &str = "org.freedesktop.login1.Manager";
+const TIMEDATED: &str = "org.freedesktop.timedate1";
 /// Its start job *is* the shutdown, in every manager (systemd.special(7)).
 pub(crate) const SHUTDOWN_TARGET: &str = "shutdown.target";
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
@@ -104,6 +106,13 @@ pub(crate) fn system_state() -> Built {
 /// True between `PrepareForShutdown(true)` and the end.
 pub(crate) fn preparing_for_shutdown() -> Built {
     call(LOGIND, LOGIND_PATH, PROPERTIES, "Get", &(LOGIND_MANAGER, "PreparingForShutdown"))
+}
+
+/// `Get(NTPSynchronized)`: whether the kernel takes its clock for synchronised. timedated runs only while it is asked, so unlike
+/// all the others it may be started for this.
+pub(crate) fn clock_synchronized() -> Built {
+    let builder: Builder<'_> = Message::method_call("/org/freedesktop/timedate1", "Get")?;
+    builder.destination(TIMEDATED)?.interface(PROPERTIES)?.build(&(TIMEDATED, "NTPSynchronized"))
 }
 
 /// `ResetFailedUnit(name)`: a unit that hit its start limit starts again only after it.

@@ -39,6 +39,26 @@ fn a_service_of_the_host_is_killed_and_started_again() {
     });
 }
 
+#[test]
+fn whether_the_clock_is_synchronized_is_what_timedated_says() {
+    in_sandbox(Sandbox::SystemManager, "whether_the_clock_is_synchronized_is_what_timedated_says", |host| async move {
+        let (observer, _told) = host.watch(&["a.service"]).await;
+        let said = observer.clock_synchronized().await;
+        let shown =
+            Command::new("timedatectl").args(["show", "--property=NTPSynchronized", "--value"]).output().unwrap();
+        let shown = String::from_utf8_lossy(&shown.stdout).trim().to_owned();
+        assert_eq!(said, Some(shown == "yes"), "timedatectl says {shown}");
+    });
+}
+
+#[test]
+fn nobody_on_a_users_bus_knows_of_the_clock() {
+    in_sandbox(Sandbox::UserManager, "nobody_on_a_users_bus_knows_of_the_clock", |host| async move {
+        let (observer, _told) = host.watch(&["a.service"]).await;
+        assert_eq!(observer.clock_synchronized().await, None);
+    });
+}
+
 const AS_NOBODY: &str = "DIXMGR_TEST_AS_NOBODY";
 
 #[test]

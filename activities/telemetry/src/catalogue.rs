@@ -162,7 +162,8 @@ pub const CATALOGUE: &[Metric] = &[
     gauge(
         "host_clock_synchronized",
         &[],
-        "1 if systemd-timesyncd has set the clock, else 0; absent where it does not run.",
+        "1 if the clock is synchronised, else 0: as systemd-timesyncd says, else systemd-timedated (asked every ten minutes, for \
+         whatever else sets the clock); absent where neither is there, and on a user's bus without the former.",
     ),
     gauge(
         "host_pressure_percent",

@@ -4,6 +4,7 @@ use crate::catalogue::{Metric, find};
 use crate::figures::PressureFigures;
 use crate::label::bounded;
 use opentelemetry::KeyValue;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How the host is. Absent is what cannot be told, and then it has no series.
@@ -17,17 +18,13 @@ pub struct HostFigures {
     pub load: Option<[f64; 3]>,
     /// Whether the clock is synchronised.
     pub clock_synchronized: Option<bool>,
-    /// The file systems.
-    pub file_systems: Vec<FileSystemFigures>,
     /// How long work stood still for want of something.
     pub pressure: PressureFigures,
 }
 
 /// How full a file system is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileSystemFigures {
-    /// A path in it, as the configuration names it.
-    pub path: String,
     /// Bytes.
     pub total: u64,
     /// Bytes that may still be written without privileges.
@@ -40,7 +37,14 @@ pub struct FileSystemFigures {
 
 /// A cheap handle on how the host is.
 #[derive(Clone, Debug, Default)]
-pub struct HostBoard(Arc<Mutex<HostFigures>>);
+pub struct HostBoard(Arc<Mutex<Shown>>);
+
+#[derive(Debug, Default)]
+struct Shown {
+    host: HostFigures,
+    /// Each by a path in it.
+    file_systems: BTreeMap<String, FileSystemFigures>,
+}
 
 /// A figure of the host, as a gauge shows it.
 pub(crate) type ReadHost = fn(&HostFigures) -> Option<f64>;
@@ -69,30 +73,39 @@ pub(crate) const FILE_SYSTEM_GAUGES: [(&Metric, ReadFileSystem); 4] = [
 impl HostBoard {
     /// How the host is now.
     pub fn set(&self, figures: HostFigures) {
-        *self.figures() = figures;
+        self.shown().host = figures;
+    }
+
+    /// How full the file system of a path is now, by the path as the configuration names it; nothing if that is not known.
+    pub fn set_file_system(&self, path: &str, figures: Option<FileSystemFigures>) {
+        let mut shown = self.shown();
+        match figures {
+            Some(figures) => _ = shown.file_systems.insert(path.to_owned(), figures),
+            None => _ = shown.file_systems.remove(path),
+        }
     }
 
     pub(crate) fn see(&self, read: ReadHost, mut see: impl FnMut(f64, &[KeyValue])) {
-        if let Some(figure) = read(&self.figures()) {
+        if let Some(figure) = read(&self.shown().host) {
             see(figure, &[]);
         }
     }
 
     pub(crate) fn each_pressure(&self, mut see: impl FnMut(f64, &[KeyValue])) {
-        for (resource, share) in self.figures().pressure.each() {
+        for (resource, share) in self.shown().host.pressure.each() {
             see(share, &[KeyValue::new("resource", resource)]);
         }
     }
 
     pub(crate) fn each_file_system(&self, read: ReadFileSystem, mut see: impl FnMut(f64, &[KeyValue])) {
-        for one in &self.figures().file_systems {
+        for (path, one) in &self.shown().file_systems {
             if let Some(figure) = read(one) {
-                see(figure, &[KeyValue::new("path", bounded(&one.path))]);
+                see(figure, &[KeyValue::new("path", bounded(path))]);
             }
         }
     }
 
-    fn figures(&self) -> MutexGuard<'_, HostFigures> {
+    fn shown(&self) -> MutexGuard<'_, Shown> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

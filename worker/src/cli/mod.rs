@@ -12,6 +12,7 @@ mod table;
 mod targets;
 
 use crate::exit::Failure;
+use crate::runtime::runtime;
 use crate::settings::{Mode, Settings};
 use crate::state_dir::StateDir;
 use crate::{serve, up};
@@ -252,7 +253,7 @@ fn run_host(flags: &RunFlags, mode: Mode) -> Result<(), Failure> {
     start_log()?;
     let settings = Settings::new(flags, mode)?;
     let state = StateDir::open(settings.state_dir.clone())?;
-    runtime()?.block_on(serve::run(settings, state, None))
+    runtime()?.complete(serve::run(settings, state, None))
 }
 
 fn run_command(command: Command) -> Result<(), Failure> {
@@ -264,32 +265,32 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Check { file, output } => report::check(&file, output.is_json()),
         Command::Plan { file, output } => report::plan(&file, output.is_json()),
         Command::Status { services, at, output } => {
-            runtime()?.block_on(services::status(&at, &services, output.is_json()))
+            runtime()?.complete(services::status(&at, &services, output.is_json()))
         }
-        Command::Restart(order) => runtime()?.block_on(services::command(CommandKind::Restart, &order)),
-        Command::Stop(order) => runtime()?.block_on(services::command(CommandKind::Stop, &order)),
-        Command::Start(order) => runtime()?.block_on(services::command(CommandKind::Start, &order)),
-        Command::Pause(order) => runtime()?.block_on(services::command(CommandKind::Pause, &order)),
-        Command::Resume(order) => runtime()?.block_on(services::command(CommandKind::Resume, &order)),
-        Command::Hosts(ask) => runtime()?.block_on(fleet::hosts(&ask)),
-        Command::ForgetHost { name, ask } => runtime()?.block_on(fleet::forget(&name, &ask)),
-        Command::Clusters(ask) => runtime()?.block_on(fleet::clusters(&ask)),
-        Command::RollingRestart { cluster, order } => runtime()?.block_on(fleet::rolling_restart(&cluster, &order)),
-        Command::Promote { cluster, member, order } => runtime()?.block_on(fleet::promote(&cluster, &member, &order)),
-        Command::PauseAll(order) => runtime()?.block_on(fleet::all(CommandKind::Pause, &order)),
-        Command::ResumeAll(order) => runtime()?.block_on(fleet::all(CommandKind::Resume, &order)),
-        Command::Alerts(ask) => runtime()?.block_on(alerts::list(&ask)),
-        Command::Ack(about) => runtime()?.block_on(alerts::ack(&about)),
-        Command::Silence(quiet) => runtime()?.block_on(alerts::silence(&quiet)),
-        Command::Unsilence { name, ask } => runtime()?.block_on(alerts::unsilence(&name, &ask)),
-        Command::Silences(ask) => runtime()?.block_on(alerts::list_silences(&ask)),
-        Command::Resolve { name, ask } => runtime()?.block_on(alerts::resolve(&name, &ask)),
-        Command::TestAlert(trial) => runtime()?.block_on(alerts::test(&trial)),
-        Command::Rules(ask) => runtime()?.block_on(rules::run(&ask)),
-        Command::History(asked) => runtime()?.block_on(past::history(&asked)),
-        Command::Uptime(asked) => runtime()?.block_on(past::uptime(&asked)),
-        Command::Incidents(asked) => runtime()?.block_on(past::incidents(&asked)),
-        Command::Export(asked) => runtime()?.block_on(past::export(&asked)),
+        Command::Restart(order) => runtime()?.complete(services::command(CommandKind::Restart, &order)),
+        Command::Stop(order) => runtime()?.complete(services::command(CommandKind::Stop, &order)),
+        Command::Start(order) => runtime()?.complete(services::command(CommandKind::Start, &order)),
+        Command::Pause(order) => runtime()?.complete(services::command(CommandKind::Pause, &order)),
+        Command::Resume(order) => runtime()?.complete(services::command(CommandKind::Resume, &order)),
+        Command::Hosts(ask) => runtime()?.complete(fleet::hosts(&ask)),
+        Command::ForgetHost { name, ask } => runtime()?.complete(fleet::forget(&name, &ask)),
+        Command::Clusters(ask) => runtime()?.complete(fleet::clusters(&ask)),
+        Command::RollingRestart { cluster, order } => runtime()?.complete(fleet::rolling_restart(&cluster, &order)),
+        Command::Promote { cluster, member, order } => runtime()?.complete(fleet::promote(&cluster, &member, &order)),
+        Command::PauseAll(order) => runtime()?.complete(fleet::all(CommandKind::Pause, &order)),
+        Command::ResumeAll(order) => runtime()?.complete(fleet::all(CommandKind::Resume, &order)),
+        Command::Alerts(ask) => runtime()?.complete(alerts::list(&ask)),
+        Command::Ack(about) => runtime()?.complete(alerts::ack(&about)),
+        Command::Silence(quiet) => runtime()?.complete(alerts::silence(&quiet)),
+        Command::Unsilence { name, ask } => runtime()?.complete(alerts::unsilence(&name, &ask)),
+        Command::Silences(ask) => runtime()?.complete(alerts::list_silences(&ask)),
+        Command::Resolve { name, ask } => runtime()?.complete(alerts::resolve(&name, &ask)),
+        Command::TestAlert(trial) => runtime()?.complete(alerts::test(&trial)),
+        Command::Rules(ask) => runtime()?.complete(rules::run(&ask)),
+        Command::History(asked) => runtime()?.complete(past::history(&asked)),
+        Command::Uptime(asked) => runtime()?.complete(past::uptime(&asked)),
+        Command::Incidents(asked) => runtime()?.complete(past::incidents(&asked)),
+        Command::Export(asked) => runtime()?.complete(past::export(&asked)),
         Command::Schema => report::schema(),
         Command::Reference => report::reference(),
     }
@@ -303,8 +304,4 @@ impl Output {
 
 fn start_log() -> Result<(), Failure> {
     dixmgr_telemetry::log::init().map_err(|error| Failure::Failed(error.into()))
-}
-
-pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }

@@ -2,8 +2,8 @@
 //!
 //! On a thread of its own: a thousand checks, and their hostile answers, must not hold up the news of a failure. It is told which
 //! services run, in which run, and tells the state of all probes of a service whenever it means something else. Both ways carry
-//! whole states, so losing or repeating one harms nothing. Whether, when and what to believe is decided in `decide`
-//! (`check`, `node`, `breaker`); here is who waits for whom.
+//! whole states, so losing or repeating one harms nothing. Whether, when, in whose turn and what to believe is decided in `decide`
+//! (`check`, `node`, `breaker`).
 //!
 //! The files: `slot` (one probe), `subject` (what it asks, and who hears the answer), `chains` (the nodes compared), `spec`
 //! (from the configuration), `runs` (what the agent says).
@@ -23,7 +23,7 @@ use crate::history::History;
 use crate::parts::Common;
 use chains::Chains;
 use dixmgr_contract::{Span, Time};
-use dixmgr_decide::check::mean_the_same;
+use dixmgr_decide::check::{Line, Places, Turns, mean_the_same};
 use dixmgr_decide::rng::Rng;
 use dixmgr_decide::rules::NodeStands;
 use dixmgr_model::Service;
@@ -37,14 +37,13 @@ use std::time::{Duration, Instant, SystemTime};
 use subject::{Seen, Subject};
 use tokio::task::JoinSet;
 
-/// Looks at a time; those beyond wait for their turn.
-const AT_A_TIME: usize = 256;
 /// Services that are seen to run at the same moment are looked at one after the other, this far apart.
 const APART: Span = Span::from_millis(2);
 
 /// A look that has ended.
 struct Ended {
     index: usize,
+    line: Line,
     seen: Seen,
     took: Duration,
 }
@@ -59,7 +58,7 @@ struct Senses {
     owners: Vec<usize>,
     runs: Runs,
     known: Vec<Run>,
-    due: BTreeSet<(Time, usize)>,
+    turns: Turns,
     looks: JoinSet<Ended>,
     chains: Chains,
     agent: Handle,
@@ -72,39 +71,7 @@ struct Senses {
 /// `here` are the services of this host in the order in which `runs` counts them; `elsewhere` are those of the other hosts:
 /// nodes among them are asked for comparison, where they can be reached from here.
 pub(crate) fn start<'a>(here: &[Service], elsewhere: impl Iterator<Item = &'a Service>, runs: Runs, common: Common) {
-    let Common { agent, metrics, history, checker: nodes } = common;
-    let began = now();
-    let mut maker = spec::Maker { prober: Prober::new(), nodes, rng: Rng::new(seed()), now: began };
-    let mut slots = Vec::new();
-    let (mut of, mut owners) = (Vec::new(), Vec::new());
-    for (owner, service) in here.iter().enumerate() {
-        let first = slots.len();
-        slots.extend(service.probes.iter().filter_map(|(name, probe)| maker.slot(service, name, probe)));
-        of.push((first..slots.len()).collect());
-        owners.resize(slots.len(), owner);
-    }
-    let compared: BTreeSet<_> = slots.iter().filter_map(Slot::chain).collect();
-    for service in elsewhere {
-        let probes = service.probes.iter().filter(|(_, probe)| spec::is_comparable(service, probe, &compared));
-        slots.extend(probes.filter_map(|(name, probe)| maker.slot(service, name, probe)));
-    }
-    if slots.is_empty() {
-        return;
-    }
-    let mut senses = Senses {
-        known: vec![None; of.len()],
-        slots,
-        of,
-        owners,
-        runs,
-        due: BTreeSet::new(),
-        looks: JoinSet::new(),
-        chains: Chains::new(metrics.clone()),
-        agent,
-        metrics,
-        history,
-    };
-    senses.begin_elsewhere(began);
+    let Some(senses) = Senses::new(here, elsewhere, runs, common, Places::default()) else { return };
     let started = std::thread::Builder::new().name("senses".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(tokio) => tokio.block_on(senses.run()),
@@ -117,11 +84,51 @@ pub(crate) fn start<'a>(here: &[Service], elsewhere: impl Iterator<Item = &'a Se
 }
 
 impl Senses {
+    /// None if there is nothing to ask.
+    fn new<'a>(
+        here: &[Service],
+        elsewhere: impl Iterator<Item = &'a Service>,
+        runs: Runs,
+        common: Common,
+        places: Places,
+    ) -> Option<Self> {
+        let Common { agent, metrics, history, checker: nodes } = common;
+        let began = now();
+        let mut maker = spec::Maker { prober: Prober::new(), nodes, rng: Rng::new(seed()), now: began };
+        let mut slots = Vec::new();
+        let (mut of, mut owners) = (Vec::new(), Vec::new());
+        for (owner, service) in here.iter().enumerate() {
+            let first = slots.len();
+            slots.extend(service.probes.iter().filter_map(|(name, probe)| maker.slot(service, name, probe)));
+            of.push((first..slots.len()).collect());
+            owners.resize(slots.len(), owner);
+        }
+        let compared: BTreeSet<_> = slots.iter().filter_map(Slot::chain).collect();
+        for service in elsewhere {
+            let probes = service.probes.iter().filter(|(_, probe)| spec::is_comparable(service, probe, &compared));
+            slots.extend(probes.filter_map(|(name, probe)| maker.slot(service, name, probe)));
+        }
+        let mut senses = Self {
+            known: vec![None; of.len()],
+            slots,
+            of,
+            owners,
+            runs,
+            turns: Turns::new(places),
+            looks: JoinSet::new(),
+            chains: Chains::new(metrics.clone()),
+            agent,
+            metrics,
+            history,
+        };
+        senses.begin_elsewhere(began);
+        (!senses.slots.is_empty()).then_some(senses)
+    }
+
     async fn run(mut self) {
         loop {
             self.begin_due(now());
-            let wake = self.due.first().map(|(at, _)| at.since(now()).duration());
-            let wake = wake.filter(|_| self.looks.len() < AT_A_TIME);
+            let wake = self.turns.wake_at().map(|at| at.since(now()).duration());
             tokio::select! {
                 changed = self.runs.changed() => self.follow(changed),
                 Some(ended) = self.looks.join_next() => if let Ok(ended) = ended { self.ended(ended).await },
@@ -163,28 +170,33 @@ impl Senses {
     }
 
     fn plan(&mut self, index: usize) {
-        self.due.extend(self.slots[index].wake_at().map(|at| (at, index)));
+        let slot = &self.slots[index];
+        if let Some(at) = slot.wake_at() {
+            self.turns.plan(index, slot.line(), at);
+        }
     }
 
     fn begin_due(&mut self, now: Time) {
-        while self.looks.len() < AT_A_TIME {
-            let Some((at, index)) = self.due.first().copied().filter(|(at, _)| *at <= now) else { return };
-            self.due.remove(&(at, index));
+        while let Some((index, line)) = self.turns.begin(now) {
             match self.slots[index].begin(now) {
                 Some(look) => {
                     self.looks.spawn(async move {
                         let began = Instant::now();
                         let seen = look.run(now).await;
-                        Ended { index, seen, took: began.elapsed() }
+                        Ended { index, line, seen, took: began.elapsed() }
                     });
                 }
-                None => self.plan(index),
+                None => {
+                    self.turns.end(line);
+                    self.plan(index);
+                }
             }
         }
     }
 
     async fn ended(&mut self, ended: Ended) {
-        let Ended { index, seen, took } = ended;
+        let Ended { index, line, seen, took } = ended;
+        self.turns.end(line);
         let (slot, now) = (&mut self.slots[index], now());
         if seen.broke_off() {
             ProbeBroken { service: slot.service(), probe: slot.probe() }.emit(&self.metrics);
@@ -236,3 +248,7 @@ fn seed() -> u64 {
     let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map(|since| since.subsec_nanos());
     u64::from(nanos.unwrap_or_default()) ^ (u64::from(std::process::id()) << 32)
 }
+
+#[cfg(test)]
+#[path = "senses_tests.rs"]
+mod tests;

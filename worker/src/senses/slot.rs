@@ -4,7 +4,7 @@ use super::chains::{ChainKey, Chains};
 use super::subject::{Look, Seen, Subject};
 use dixmgr_contract::{Span, Time, Verdict};
 use dixmgr_decide::breaker::BreakerState;
-use dixmgr_decide::check::Asking;
+use dixmgr_decide::check::{Asking, Line};
 use dixmgr_decide::rng::Rng;
 use dixmgr_telemetry::{BreakerPosition, ProbeFigures};
 use std::time::Duration;
@@ -54,6 +54,11 @@ impl Slot {
     /// When it is due, while its service runs.
     pub(super) fn wake_at(&self) -> Option<Time> {
         self.asking.wake_at()
+    }
+
+    /// Where it waits for its turn.
+    pub(super) const fn line(&self) -> Line {
+        self.asking.line()
     }
 
     /// The look that is to be made now; nothing if it is not due after all, or its endpoint is left alone.

@@ -6,8 +6,9 @@
 mod find;
 mod server;
 
-use crate::cli::{RunFlags, runtime};
+use crate::cli::RunFlags;
 use crate::exit::Failure;
+use crate::runtime::runtime;
 use crate::serve;
 use crate::settings::{Mode, Settings};
 use crate::state_dir::StateDir;
@@ -29,12 +30,12 @@ pub(crate) fn run(flags: &RunFlags, mode: Mode) -> Result<(), Failure> {
     settings.endpoint.create_namespace = true;
     tracing::info!("Temporal UI on {}", server.ui());
     let ui = server.ui();
-    let result = runtime.block_on(async {
-        tokio::select! {
+    runtime.complete(async {
+        let result = tokio::select! {
             result = serve::run(settings, state, Some(ui)) => result,
             failure = server.watch() => Err(failure),
-        }
-    });
-    runtime.block_on(server.stop());
-    result
+        };
+        server.stop().await;
+        result
+    })
 }

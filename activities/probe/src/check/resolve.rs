@@ -69,6 +69,12 @@ struct State {
     known: HashMap<String, Vec<IpAddr>>,
 }
 
+impl std::fmt::Debug for Resolver {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Resolver")
+    }
+}
+
 impl Resolver {
     /// Over the host's own.
     pub(crate) fn of_host() -> Self {

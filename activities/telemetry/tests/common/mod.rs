@@ -94,15 +94,15 @@ fn feed_senses(metrics: &Metrics) {
         breaker: BreakerPosition::HalfOpen,
     });
     metrics.chain_stalled("polkadot", Protocol::Substrate, "best", false);
-    let disk = FileSystemFigures { path: "/".into(), total: 9, available: 5, inodes: some, inodes_available: some };
+    let disk = FileSystemFigures { total: 9, available: 5, inodes: some, inodes_available: some };
     metrics.host().set(HostFigures {
         cpu_percent: Some(3.0),
         memory: Some((9, 5)),
         load: Some([0.1, 0.2, 0.3]),
         clock_synchronized: Some(true),
-        file_systems: vec![disk],
         pressure,
     });
+    metrics.host().set_file_system("/", Some(disk));
 }
 
 /// A series' labels and value.

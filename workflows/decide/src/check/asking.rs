@@ -5,6 +5,7 @@
 //! its first good answer on.
 
 use super::schedule::{Schedule, patience};
+use super::turns::Line;
 use crate::breaker::{Breaker, BreakerPolicy, BreakerState, Event};
 use crate::rng::Rng;
 use dixmgr_contract::{CheckResult, CheckState, Span, Time};
@@ -12,6 +13,8 @@ use dixmgr_contract::{CheckResult, CheckState, Span, Time};
 /// A breaker stays open for at most this many intervals of its probe: one that is asked each second is not to be found
 /// well a minute late.
 const INTERVALS_OPEN: u64 = 6;
+/// Whoever has not answered after this long has held up others.
+const LONG: Span = Span::from_secs(1);
 
 /// The looks of one probe.
 #[derive(Clone, Debug)]
@@ -28,6 +31,9 @@ pub struct Asking {
     outdated: bool,
     /// Something came back in this run.
     heard: bool,
+    /// When the look that is under way began, or else the last one.
+    began: Time,
+    line: Line,
 }
 
 impl Asking {
@@ -44,6 +50,8 @@ impl Asking {
             since: now,
             outdated: false,
             heard: false,
+            began: now,
+            line: Line::default(),
         }
     }
 
@@ -53,6 +61,7 @@ impl Asking {
         self.since = now;
         self.outdated = self.schedule.wake_at().is_none();
         self.heard = false;
+        self.line = Line::default();
         self.breaker = Breaker::default();
         if runs {
             self.schedule.hurry(first);
@@ -75,7 +84,9 @@ impl Asking {
             return false;
         }
         let passes = self.breaker.step(Event::Ask, &self.policy, now);
-        if !passes {
+        if passes {
+            self.began = now;
+        } else {
             self.schedule.end(now);
         }
         passes
@@ -94,6 +105,8 @@ impl Asking {
     /// What a look of this run means for the breaker, and whether the probe is still awaited, now that it was heard. True
     /// for the first one of a run.
     pub fn heard(&mut self, means: Event, is_awaited: bool, now: Time) -> bool {
+        let hung = means != Event::Succeeded && now.since(self.began) >= LONG;
+        self.line = if hung { Line::Hung } else { Line::Prompt };
         let wait = patience(now.since(self.since));
         if is_awaited {
             self.schedule.hurry(now.after(wait));
@@ -102,6 +115,11 @@ impl Asking {
             self.breaker.step(means, &self.policy, now);
         }
         !std::mem::replace(&mut self.heard, true)
+    }
+
+    /// Where it waits for its next turn.
+    pub const fn line(&self) -> Line {
+        self.line
     }
 
     /// Whether its endpoint is left alone.

@@ -104,6 +104,27 @@ fn what_does_not_run_is_not_asked() {
 }
 
 #[test]
+fn whoever_hung_waits_in_the_line_of_those_that_hung_until_it_answers() {
+    use Event::{Abandoned, Failed, Succeeded};
+    let mut asking = asking();
+    let mut line_after = |means, took: u64| {
+        let began = asking.wake_at().unwrap();
+        let ended = began.after(Span::from_millis(took));
+        assert!(asking.begin(began) && asking.returned(ended));
+        asking.heard(means, false, ended);
+        asking.line()
+    };
+    assert_eq!(line_after(Failed, 999), Line::Prompt, "refused");
+    assert_eq!(line_after(Failed, 1_000), Line::Hung);
+    assert_eq!(line_after(Succeeded, 5_000), Line::Prompt, "slow is not silent");
+    assert_eq!(line_after(Abandoned, 5_000), Line::Hung, "whose fault it is, it held a place");
+    assert_eq!(line_after(Succeeded, 3), Line::Prompt);
+    assert_eq!(line_after(Failed, 300_000), Line::Hung);
+    asking.follow(true, at(4_000_000), at(4_000_000));
+    assert_eq!(asking.line(), Line::Prompt, "a new run is asked at once");
+}
+
+#[test]
 fn whoever_answers_is_not_dead() {
     let means = |state, status| sign_of_life(&CheckResult { state, status, ..CheckResult::default() });
     assert_eq!(means(CheckState::Healthy, None), Event::Succeeded);

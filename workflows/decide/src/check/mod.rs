@@ -3,7 +3,8 @@
 //! The files: [`judge`] (one answer to one verdict), [`json_path`] (where the value is), [`machine`] (many verdicts to one
 //! state, with thresholds and grace), [`belief`] (what others are told of it), [`schedule`] (when, and never twice at a time),
 //! [`asking`] (whether it is asked at all: its service runs, and [`crate::breaker`] does not keep it from asking what never
-//! answers). Who looks is `activities/probe`; who waits for whom, the senses in `worker`.
+//! answers), [`turns`] (who comes first where many are due: what hangs keeps nobody waiting). Who looks is `activities/probe`; who
+//! asks for it, the senses in `worker`.
 
 pub mod asking;
 pub mod belief;
@@ -11,6 +12,7 @@ pub mod json_path;
 pub mod judge;
 pub mod machine;
 pub mod schedule;
+pub mod turns;
 
 pub use asking::{Asking, sign_of_life};
 pub use belief::{Belief, mean_the_same};
@@ -18,3 +20,4 @@ pub use json_path::{JsonPath, JsonPathError};
 pub use judge::{Answer, Budget, Expectation};
 pub use machine::{Change, CheckMachine, Thresholds};
 pub use schedule::Schedule;
+pub use turns::{Line, Places, Turns};

@@ -1,0 +1,98 @@
+//! Who waits for whom: endpoints of the loopback that hang, and one that answers.
+
+use super::*;
+use dixmgr_probe::NodeChecker;
+use dixmgr_telemetry::Room;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const HANGING: usize = 6;
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A server that counts who connects, and what it does with them; its port.
+async fn serve<F>(count: &Arc<AtomicUsize>, answer: impl Fn(TcpStream) -> F + Send + 'static) -> u16
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let count = Arc::clone(count);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(answer(stream));
+        }
+    });
+    port
+}
+
+async fn says_ok(mut stream: TcpStream) {
+    let mut head = [0; 1024];
+    let _ = stream.read(&mut head).await;
+    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+}
+
+/// Reads until the other side gives up.
+async fn says_nothing(mut stream: TcpStream) {
+    let mut head = [0; 1024];
+    while stream.read(&mut head).await.is_ok_and(|bytes| bytes > 0) {}
+}
+
+async fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let is_so = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, is_so).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+}
+
+#[tokio::test]
+async fn endpoints_that_hang_do_not_keep_others_from_being_asked_in_their_interval() {
+    let (hung, well) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (hangs, answers) = (serve(&hung, says_nothing).await, serve(&well, says_ok).await);
+    let probe = |name: &str, port, more| {
+        format!(
+            "probes.{name} = {{ url = \"http://127.0.0.1:{port}/\", interval = \"1s\", timeout = \"1200ms\"{more} }}\n"
+        )
+    };
+    let mut config = format!("[services.well]\nunit = \"well.service\"\n{}", probe("http", answers, ""));
+    config.push_str("[services.hangs]\nunit = \"hangs.service\"\n");
+    for n in 0..HANGING {
+        config.push_str(&probe(&format!("p{n}"), hangs, ", failures = 1, start_grace = \"0s\""));
+    }
+    let config = dixmgr_model::parse(&config, "test.toml", &|_| None).unwrap();
+    let folder = std::env::temp_dir().join(format!("dixmgr-senses-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let metrics = Metrics::new("dixmgr", Room { services: 2, measured: 0, probes: HANGING + 1 }).unwrap();
+    let (agent, mut mailbox) = Handle::new();
+    tokio::spawn(async move { while mailbox.recv().await.is_some() {} });
+    let (history, checker) = (History::in_folder(&folder).0, NodeChecker::new().unwrap());
+    let common = Common { agent, metrics: metrics.clone(), history, checker };
+    let runs = Runs::default();
+    for service in 0..config.services.len() {
+        runs.set(service, Some(Some("a".to_owned())));
+    }
+    let places = Places { prompt: 2, hung: 1 };
+    let senses = Senses::new(&config.services, std::iter::empty(), runs, common, places).unwrap();
+    let asked = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+    let scenario = async {
+        let ill = |text: &str| {
+            let is_ill = |line: &&str| line.starts_with("dixmgr_probe_healthy{") && line.ends_with("} 0");
+            text.lines().filter(is_ill).count()
+        };
+        wait_until("each has hung once", || ill(&metrics.render().unwrap()) == HANGING).await;
+        let (hung_before, well_before) = (asked(&hung), asked(&well));
+        wait_until("the other is asked", || asked(&well) >= well_before + 5).await;
+        let meanwhile = asked(&hung) - hung_before;
+        // One after the other, each for longer than the interval. In one line, all of them would come before each look at the other.
+        assert!(meanwhile < 2 * HANGING, "{meanwhile} looks at those that hang");
+    };
+    tokio::select! {
+        () = senses.run() => {}
+        () = scenario => {}
+    }
+    let _ = std::fs::remove_dir_all(folder);
+}
