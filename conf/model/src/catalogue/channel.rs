@@ -1,7 +1,7 @@
 //! The keys of a channel, and which type each belongs to.
 
 use super::{
-    DAY, HOUR, Key, Kind, Literal, MINUTE, SECOND, Section,
+    DAY, HOUR, Key, Kind, Literal, SECOND, Section,
     alerts::{SEVERITY, TEXTS},
     integer, key, seconds,
 };
@@ -105,7 +105,7 @@ const KEYS: [Key; 35] = [
         .secret(),
     key(
         "timeout",
-        Kind::Duration { min: Span::from_millis(10), max: Span::from_secs(10 * MINUTE) },
+        Kind::Duration { min: Span::from_millis(10), max: Span::from_secs(40) },
         "exec: how long it may take; omitted: `\"30s\"`.",
     ),
 ];
