@@ -40,14 +40,42 @@ pub(crate) struct Quiet {
     /// rule's own
     #[arg(long = "match", value_name = "MATCHER", conflicts_with = "name")]
     matchers: Vec<Matcher>,
-    /// For how long, such as 2h; without it until it is over, or until `unsilence`
+    /// For how long, such as 2h; --match needs this or --until, an incident is silenced until it is over without them
     #[arg(long = "for", value_name = "TIME")]
     span: Option<Span>,
+    /// Until when, such as 2026-11-24T06:00:00Z
+    #[arg(long, value_name = "TIMESTAMP", value_parser = moment, conflicts_with = "span")]
+    until: Option<Time>,
     /// Why
     #[arg(long, default_value = "")]
     comment: String,
     #[command(flatten)]
     ask: fleet::Ask,
+}
+
+fn moment(text: &str) -> Result<Time, String> {
+    let way_out = "write it as in 2026-11-24T06:00:00Z, or with an offset as in 2026-11-24T07:00:00+01:00";
+    Time::try_from(text.to_owned()).map_err(|_| way_out.to_owned())
+}
+
+impl Quiet {
+    /// For how long; none: until the incident is over. What is silenced by its labels is never over.
+    fn lasts(&self, now: Time) -> Result<Option<Span>, Failure> {
+        let wrong = |what: String| Err(Failure::Usage(what));
+        match (self.until, self.span) {
+            (Some(until), _) if until <= now => wrong(format!("--until {until} has passed; it is {now}")),
+            (Some(until), _) => Ok(Some(until.since(now))),
+            (None, None) if self.name.is_none() && self.matchers.is_empty() => {
+                wrong("what is not to be told? name an incident or a service, or give --match".to_owned())
+            }
+            (None, None) if self.name.is_none() => wrong(
+                "a silence by --match would last for ever; say how long (--for 2h) or until when \
+                 (--until 2026-11-24T06:00:00Z). What comes back each week belongs into [[alerts.maintenance]]"
+                    .to_owned(),
+            ),
+            (None, span) => Ok(span),
+        }
+    }
 }
 
 /// Prints the open incidents.
@@ -93,9 +121,9 @@ pub(super) async fn ack(about: &About) -> Result<(), Failure> {
 
 /// Nobody is to be told.
 pub(super) async fn silence(quiet: &Quiet) -> Result<(), Failure> {
+    let span = quiet.lasts(Time::from(SystemTime::now()))?;
     let client = client(&quiet.ask.at).await?;
-    let args =
-        SilenceArgs { matchers: quiet.matchers.clone(), by: who(), comment: quiet.comment.clone(), span: quiet.span };
+    let args = SilenceArgs { matchers: quiet.matchers.clone(), by: who(), comment: quiet.comment.clone(), span };
     let Some(name) = &quiet.name else {
         let registry = client.get_workflow_handle::<InfrastructureWorkflow>(INFRASTRUCTURE_ID);
         let options = WorkflowExecuteUpdateOptions::default();
@@ -184,4 +212,46 @@ pub(super) async fn test(trial: &Trial) -> Result<(), Failure> {
         return print::json(&serde_json::to_value(&delivery).context("cannot be written as JSON")?);
     }
     crate::telling::said(&trial.channel, &delivery).and_then(|text| print::text(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct One {
+        #[command(flatten)]
+        quiet: Quiet,
+    }
+
+    fn lasts(arguments: &[&str]) -> Result<Option<Span>, String> {
+        let now = Time::try_from("2026-11-24T06:00:00Z".to_owned()).unwrap();
+        let one = One::try_parse_from([&["silence"], arguments].concat()).map_err(|error| error.to_string())?;
+        one.quiet.lasts(now).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn a_silence_has_an_end_of_its_own_or_that_of_its_incident() {
+        let hours = |hours: u64| Ok(Some(Span::from_secs(hours * 3_600)));
+        assert_eq!(lasts(&["service_down.api"]), Ok(None));
+        assert_eq!(lasts(&["service_down.api", "--for", "2h"]), hours(2));
+        assert_eq!(lasts(&["--match", "service=api", "--for", "2h"]), hours(2));
+        assert_eq!(lasts(&["--match", "service=api", "--until", "2026-11-24T08:00:00Z"]), hours(2));
+        assert_eq!(lasts(&["api", "--until", "2026-11-24T08:00:00+01:00"]), hours(1));
+    }
+
+    #[test]
+    fn a_silence_that_cannot_be_says_the_way_out() {
+        for (arguments, way_out) in [
+            (&["--match", "service=api"][..], "--for 2h"),
+            (&[], "name an incident or a service, or give --match"),
+            (&["api", "--until", "2026-11-24T05:00:00Z"], "has passed; it is 2026-11-24T06:00:00.000Z"),
+            (&["api", "--until", "tomorrow"], "write it as in 2026-11-24T06:00:00Z"),
+            (&["api", "--until", "2026-11-24T08:00:00Z", "--for", "2h"], "cannot be used with"),
+        ] {
+            let said = lasts(arguments).unwrap_err();
+            assert!(said.contains(way_out), "{arguments:?}: {said}");
+        }
+    }
 }
