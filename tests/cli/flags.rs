@@ -58,6 +58,7 @@ fn a_command_line_that_makes_no_sense_is_a_usage_error() {
     for (arguments, word) in [
         (&[][..], "-conf"),
         (&["-exec"], "--conf"),
+        (&["silence", "--match", "service=api"], "--for 2h"),
         (&["-conf", &file], "-exec"),
         (&["-exec", "-watch", "-conf", &file], "cannot be used with"),
         (&["-exec", "-conf", &file, "-colour"], "unexpected argument"),

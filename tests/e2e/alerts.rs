@@ -1,7 +1,8 @@
 //! Telling people: rules, incidents and notes, to a receiver that checks signatures and may be away.
 
+use super::people::says_here;
 use super::{SLEEP, counts_starts, file, set};
-use dixmgr_tests::{Host, Launch, Receiver, Sandbox, TemporalServer, dixmgr, in_sandbox, wait_until};
+use dixmgr_tests::{Host, Launch, Receiver, Sandbox, TemporalServer, in_sandbox, wait_until};
 use serde_json::Value;
 
 /// Nobody restarts what falls, so that it stays down until the test says so; what is told is told at once.
@@ -27,7 +28,7 @@ pub(super) fn kinds(receiver: &Receiver, incident: &str) -> Vec<String> {
 }
 
 /// Whether each note about an incident said that something is wrong, or that it is over.
-fn statuses(receiver: &Receiver, incident: &str) -> Vec<String> {
+pub(super) fn statuses(receiver: &Receiver, incident: &str) -> Vec<String> {
     let of = |note: &Value| note["incident_id"].as_str().is_some_and(|id| id.starts_with(&format!("{incident}-")));
     let said = |note: &Value| note["status"].as_str().unwrap_or_default().to_owned();
     receiver.inbox().iter().filter(|note| of(note)).map(said).collect()
@@ -149,13 +150,7 @@ fn people_acknowledge_and_silence_from_the_command_line() {
         let temporal = server.connect();
         temporal.wait_phase("wf.svc.api", dixmgr_contract::PhaseName::Healthy);
         temporal.wait_phase("wf.svc.db", dixmgr_contract::PhaseName::Healthy);
-        let state = file("state").display().to_string();
-        let run = |arguments: &[&str]| {
-            let output = dixmgr(&[arguments, &["-host", "alpha", "-state-dir", &state]].concat());
-            let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{arguments:?}: {text}");
-            text
-        };
+        let run = |arguments: &[&str]| says_here(arguments, 0);
         let quiet = run(&["silence", "--match", "service=d*", "--for", "1h", "--comment", "disk swap"]);
         assert!(quiet.contains("silence "), "{quiet}");
         assert!(run(&["silences"]).contains("service=d*"));

@@ -21,6 +21,7 @@ mod operator;
 mod order;
 mod outage;
 mod outside;
+mod people;
 mod probes;
 mod resources;
 mod rest;

@@ -8,7 +8,7 @@ use dixmgr_tests::{Launch, RETRY_AFTER, Receiver, Sandbox, TemporalServer, in_sa
 const INCIDENT: &str = "service_down.api";
 
 /// What the channels were told of the incident: each one's name in the notes' ids, and the kind of note.
-fn told_by(receiver: &Receiver, channel: &str) -> Vec<String> {
+pub(super) fn told_by(receiver: &Receiver, channel: &str) -> Vec<String> {
     let is_by = |id: &str| id.contains(&format!("-{channel}-"));
     let notes = receiver.inbox().into_iter().filter(|note| note["id"].as_str().is_some_and(is_by));
     notes.map(|note| note["kind"].as_str().unwrap_or_default().to_owned()).collect()

@@ -247,6 +247,9 @@ pub enum IncidentRecord {
         severity: Severity,
         /// How long it lasted.
         lasted: Span,
+        /// Who took care of it. Without a dedupe window that is not in the status any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        acked_by: Option<String>,
     },
     /// A note was given up.
     GaveUp {

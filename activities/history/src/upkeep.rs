@@ -23,13 +23,14 @@ const ROLL_PROBES: &str = "INSERT INTO probes (step, at, series, samples, failed
     FROM probes WHERE step = $2 AND at >= $3 AND at < $4 AND series IN (SELECT id FROM series WHERE host = $5) \
     GROUP BY 2, series ON CONFLICT (step, at, series) DO UPDATE SET samples = excluded.samples, \
     failed = excluded.failed, took = excluded.took, took_max = excluded.took_max";
-/// Tables of events and the column by which they age.
+/// Tables of events and the column by which they age. What never ends is forgotten when nothing was heard of it for so long, but an
+/// interval lasts until another one begins.
 const EVENTS: [(&str, &str); 6] = [
     ("transitions", "at"),
     ("restarts", "at"),
     ("actions", "at"),
     ("notes", "at"),
-    ("incidents", "ended"),
+    ("incidents", "COALESCE(ended, updated)"),
     ("intervals", "ended"),
 ];
 const SAMPLES: [&str; 2] = ["usage", "probes"];

@@ -1,20 +1,19 @@
 //! `alerts`, `ack`, `silence`, `unsilence`, `silences`, `resolve`: what people do about incidents.
 
-use super::fleet::{open, say, update, within};
+use super::fleet::{say, update, within};
+use super::incidents::{self, Handle, each};
 use super::print;
 use super::targets::{client, who};
 use super::{Output, fleet};
 use crate::exit::Failure;
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Args;
-use dixmgr_contract::incident::{AckArgs, INCIDENT_WORKFLOW, ResolveArgs, SilenceArgs, UnsilenceArgs, incident_id};
+use dixmgr_contract::incident::{AckArgs, ResolveArgs, SilenceArgs, UnsilenceArgs};
 use dixmgr_contract::plan::INFRASTRUCTURE_ID;
 use dixmgr_contract::{IncidentStatus, Matcher, Silence, Span, Time};
 use dixmgr_flows::{IncidentWorkflow, InfrastructureWorkflow};
 use std::time::{Duration, SystemTime};
-use temporalio_client::{
-    Client, WorkflowExecuteUpdateOptions, WorkflowHandle, WorkflowQueryOptions, WorkflowSignalOptions,
-};
+use temporalio_client::{Client, WorkflowExecuteUpdateOptions, WorkflowQueryOptions, WorkflowSignalOptions};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -41,9 +40,12 @@ pub(crate) struct Quiet {
     /// rule's own
     #[arg(long = "match", value_name = "MATCHER", conflicts_with = "name")]
     matchers: Vec<Matcher>,
-    /// For how long, such as 2h; without it until it is over, or until `unsilence`
+    /// For how long, such as 2h; --match needs this or --until, an incident is silenced until it is over without them
     #[arg(long = "for", value_name = "TIME")]
     span: Option<Span>,
+    /// Until when, such as 2026-11-24T06:00:00Z
+    #[arg(long, value_name = "TIMESTAMP", value_parser = moment, conflicts_with = "span")]
+    until: Option<Time>,
     /// Why
     #[arg(long, default_value = "")]
     comment: String,
@@ -51,15 +53,46 @@ pub(crate) struct Quiet {
     ask: fleet::Ask,
 }
 
+fn moment(text: &str) -> Result<Time, String> {
+    let way_out = "write it as in 2026-11-24T06:00:00Z, or with an offset as in 2026-11-24T07:00:00+01:00";
+    Time::try_from(text.to_owned()).map_err(|_| way_out.to_owned())
+}
+
+impl Quiet {
+    /// For how long; none: until the incident is over. What is silenced by its labels is never over.
+    fn lasts(&self, now: Time) -> Result<Option<Span>, Failure> {
+        let wrong = |what: String| Err(Failure::Usage(what));
+        match (self.until, self.span) {
+            (Some(until), _) if until <= now => wrong(format!("--until {until} has passed; it is {now}")),
+            (Some(until), _) => Ok(Some(until.since(now))),
+            (None, None) if self.name.is_none() && self.matchers.is_empty() => {
+                wrong("what is not to be told? name an incident or a service, or give --match".to_owned())
+            }
+            (None, None) if self.name.is_none() => wrong(
+                "a silence by --match would last for ever; say how long (--for 2h) or until when \
+                 (--until 2026-11-24T06:00:00Z). What comes back each week belongs into [[alerts.maintenance]]"
+                    .to_owned(),
+            ),
+            (None, span) => Ok(span),
+        }
+    }
+}
+
 /// Prints the open incidents.
 pub(super) async fn list(ask: &fleet::Ask) -> Result<(), Failure> {
     let client = client(&ask.at).await?;
-    let mut all: Vec<IncidentStatus> = statuses(&client).await?.into_iter().map(|(_, status)| status).collect();
+    let (mut all, mut silent) = (Vec::new(), Vec::new());
+    for found in incidents::all(&client).await? {
+        match found.status {
+            Ok(status) => all.push(status),
+            Err(unsaid) => silent.push(format!("{:<32} {unsaid}\n", found.fingerprint)),
+        }
+    }
     all.sort_by(|a, b| (b.severity, a.began, &a.fingerprint).cmp(&(a.severity, b.began, &b.fingerprint)));
     if ask.output.is_json() {
         return print::json(&serde_json::to_value(&all).context("cannot be written as JSON")?);
     }
-    print::text(&all.iter().map(line).collect::<String>())
+    print::text(&all.iter().map(line).chain(silent).collect::<String>())
 }
 
 fn line(status: &IncidentStatus) -> String {
@@ -79,19 +112,18 @@ fn line(status: &IncidentStatus) -> String {
 pub(super) async fn ack(about: &About) -> Result<(), Failure> {
     let client = client(&about.ask.at).await?;
     let args = AckArgs { by: who(), comment: about.comment.clone() };
-    for handle in named(&client, &about.name).await? {
-        let answer =
-            handle.execute_update(IncidentWorkflow::ack, args.clone().into(), WorkflowExecuteUpdateOptions::default());
-        say(&update(DEADLINE, answer).await?, &about.ask)?;
-    }
-    Ok(())
+    let ack = async |handle: &Handle| {
+        let options = WorkflowExecuteUpdateOptions::default();
+        update(DEADLINE, handle.execute_update(IncidentWorkflow::ack, args.clone().into(), options)).await
+    };
+    each(&client, &about.name, &about.ask, ack).await
 }
 
 /// Nobody is to be told.
 pub(super) async fn silence(quiet: &Quiet) -> Result<(), Failure> {
+    let span = quiet.lasts(Time::from(SystemTime::now()))?;
     let client = client(&quiet.ask.at).await?;
-    let args =
-        SilenceArgs { matchers: quiet.matchers.clone(), by: who(), comment: quiet.comment.clone(), span: quiet.span };
+    let args = SilenceArgs { matchers: quiet.matchers.clone(), by: who(), comment: quiet.comment.clone(), span };
     let Some(name) = &quiet.name else {
         let registry = client.get_workflow_handle::<InfrastructureWorkflow>(INFRASTRUCTURE_ID);
         let options = WorkflowExecuteUpdateOptions::default();
@@ -101,12 +133,11 @@ pub(super) async fn silence(quiet: &Quiet) -> Result<(), Failure> {
         quiet.ask.record("silence", &whom.join(" "), &quiet.comment, &answer).await;
         return say(&answer?, &quiet.ask);
     };
-    for handle in named(&client, name).await? {
+    let silence = async |handle: &Handle| {
         let options = WorkflowExecuteUpdateOptions::default();
-        let answer = handle.execute_update(IncidentWorkflow::silence, args.clone().into(), options);
-        say(&update(DEADLINE, answer).await?, &quiet.ask)?;
-    }
-    Ok(())
+        update(DEADLINE, handle.execute_update(IncidentWorkflow::silence, args.clone().into(), options)).await
+    };
+    each(&client, name, &quiet.ask, silence).await
 }
 
 /// People are to be told again: a silence of the fleet by its id, or those of an incident.
@@ -121,13 +152,12 @@ pub(super) async fn unsilence(name: &str, ask: &fleet::Ask) -> Result<(), Failur
         ask.record("unsilence", name, "", &answer).await;
         return say(&answer?, ask);
     }
-    for handle in named(&client, name).await? {
+    let unsilence = async |handle: &Handle| {
         let args = UnsilenceArgs { silence: String::new(), by: who() };
         let options = WorkflowExecuteUpdateOptions::default();
-        let answer = handle.execute_update(IncidentWorkflow::unsilence, args.into(), options);
-        say(&update(DEADLINE, answer).await?, ask)?;
-    }
-    Ok(())
+        update(DEADLINE, handle.execute_update(IncidentWorkflow::unsilence, args.into(), options)).await
+    };
+    each(&client, name, ask, unsilence).await
 }
 
 /// Prints what is silenced in the fleet.
@@ -149,56 +179,17 @@ pub(super) async fn list_silences(ask: &fleet::Ask) -> Result<(), Failure> {
 /// Says that it is over. What is still wrong is told anew within an hour, or when it changes.
 pub(super) async fn resolve(name: &str, ask: &fleet::Ask) -> Result<(), Failure> {
     let client = client(&ask.at).await?;
-    for handle in named(&client, name).await? {
+    let resolve = async |handle: &Handle| {
         let args = ResolveArgs { member: None, by: who() };
         within(handle.signal(IncidentWorkflow::resolve, args.into(), WorkflowSignalOptions::default())).await?;
-        say("it is over; what is still wrong is told anew within an hour, or when it changes", ask)?;
-    }
-    Ok(())
+        Ok("it is over; what is still wrong is told anew within an hour, or when it changes".to_owned())
+    };
+    each(&client, name, ask, resolve).await
 }
 
 async fn silences(client: &Client) -> Result<Vec<Silence>, Failure> {
     let registry = client.get_workflow_handle::<InfrastructureWorkflow>(INFRASTRUCTURE_ID);
     within(registry.query(InfrastructureWorkflow::silences, (), WorkflowQueryOptions::default())).await
-}
-
-type Handle = WorkflowHandle<Client, IncidentWorkflow>;
-
-async fn statuses(client: &Client) -> Result<Vec<(Handle, IncidentStatus)>, Failure> {
-    let mut all = Vec::new();
-    for id in open(client, INCIDENT_WORKFLOW).await? {
-        let handle = client.get_workflow_handle::<IncidentWorkflow>(id);
-        let status = within(handle.query(IncidentWorkflow::status, (), WorkflowQueryOptions::default())).await?;
-        all.push((handle, status));
-    }
-    Ok(all)
-}
-
-/// The incident of that fingerprint, or those of which that service is a member.
-async fn named(client: &Client, name: &str) -> Result<Vec<Handle>, Failure> {
-    let exact = client.get_workflow_handle::<IncidentWorkflow>(incident_id("", name));
-    if tokio::time::timeout(DEADLINE, exact.query(IncidentWorkflow::status, (), WorkflowQueryOptions::default()))
-        .await
-        .is_ok_and(|status| status.is_ok())
-    {
-        return Ok(vec![exact]);
-    }
-    let all = statuses(client).await?;
-    let is_member = |status: &IncidentStatus| {
-        let of = |service: &dixmgr_contract::ServiceName| service.as_str() == name;
-        status.members.iter().any(|member| !member.over && member.service.as_ref().is_some_and(of))
-    };
-    let known: Vec<String> = all.iter().map(|(_, status)| status.fingerprint.clone()).collect();
-    let found: Vec<Handle> =
-        all.into_iter().filter(|(_, status)| is_member(status)).map(|(handle, _)| handle).collect();
-    match (found.is_empty(), known.is_empty()) {
-        (false, _) => Ok(found),
-        (true, true) => Err(Failure::Failed(anyhow!("there is no incident at present"))),
-        (true, false) => {
-            let known = known.join(", ");
-            Err(Failure::Failed(anyhow!("{name:?} is no incident and no service of one; there are {known}")))
-        }
-    }
 }
 
 /// Tells one channel of a configuration something, to see whether it arrives.
@@ -221,4 +212,46 @@ pub(super) async fn test(trial: &Trial) -> Result<(), Failure> {
         return print::json(&serde_json::to_value(&delivery).context("cannot be written as JSON")?);
     }
     crate::telling::said(&trial.channel, &delivery).and_then(|text| print::text(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct One {
+        #[command(flatten)]
+        quiet: Quiet,
+    }
+
+    fn lasts(arguments: &[&str]) -> Result<Option<Span>, String> {
+        let now = Time::try_from("2026-11-24T06:00:00Z".to_owned()).unwrap();
+        let one = One::try_parse_from([&["silence"], arguments].concat()).map_err(|error| error.to_string())?;
+        one.quiet.lasts(now).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn a_silence_has_an_end_of_its_own_or_that_of_its_incident() {
+        let hours = |hours: u64| Ok(Some(Span::from_secs(hours * 3_600)));
+        assert_eq!(lasts(&["service_down.api"]), Ok(None));
+        assert_eq!(lasts(&["service_down.api", "--for", "2h"]), hours(2));
+        assert_eq!(lasts(&["--match", "service=api", "--for", "2h"]), hours(2));
+        assert_eq!(lasts(&["--match", "service=api", "--until", "2026-11-24T08:00:00Z"]), hours(2));
+        assert_eq!(lasts(&["api", "--until", "2026-11-24T08:00:00+01:00"]), hours(1));
+    }
+
+    #[test]
+    fn a_silence_that_cannot_be_says_the_way_out() {
+        for (arguments, way_out) in [
+            (&["--match", "service=api"][..], "--for 2h"),
+            (&[], "name an incident or a service, or give --match"),
+            (&["api", "--until", "2026-11-24T05:00:00Z"], "has passed; it is 2026-11-24T06:00:00.000Z"),
+            (&["api", "--until", "tomorrow"], "write it as in 2026-11-24T06:00:00Z"),
+            (&["api", "--until", "2026-11-24T08:00:00Z", "--for", "2h"], "cannot be used with"),
+        ] {
+            let said = lasts(arguments).unwrap_err();
+            assert!(said.contains(way_out), "{arguments:?}: {said}");
+        }
+    }
 }

@@ -24,7 +24,7 @@ use temporalio_client::{
 };
 
 /// Longer than any query; a rolling restart may take its time.
-const QUERY_DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const QUERY_DEADLINE: Duration = Duration::from_secs(10);
 const COMMAND_DEADLINE: Duration = Duration::from_secs(300);
 const ROLLOUT_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 

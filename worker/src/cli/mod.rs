@@ -3,6 +3,7 @@
 mod alerts;
 mod flags;
 mod fleet;
+mod incidents;
 mod past;
 mod print;
 mod report;

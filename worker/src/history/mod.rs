@@ -140,4 +140,6 @@ pub(crate) fn now() -> Time {
 }
 
 #[cfg(test)]
+mod telling_tests;
+#[cfg(test)]
 mod tests;

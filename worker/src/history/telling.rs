@@ -7,7 +7,9 @@ use dixmgr_history::{Action, Incident, Record, Told};
 impl History {
     /// Something happened to an incident.
     pub(crate) fn incident(&self, news: &IncidentNews) {
-        self.record(Record::Incident(incident(news)));
+        if let Some(incident) = incident(news) {
+            self.record(Record::Incident(incident));
+        }
         if let IncidentRecord::Operator { by, text } = &news.record {
             self.record(Record::Action(Action {
                 service: service(&news.status),
@@ -27,20 +29,28 @@ impl History {
     }
 }
 
-fn incident(news: &IncidentNews) -> Incident {
+/// The incident as a row, which is known by its beginning; nothing if it has not begun, or what happens belongs to one that is
+/// closed: a note that is given up late, a silence of what is only a consequence.
+fn incident(news: &IncidentNews) -> Option<Incident> {
     let status = &news.status;
-    Incident {
+    let (began, ended, acked_by) = match (&news.record, status.began) {
+        (_, Some(began)) => (began, status.ended, &status.acked_by),
+        // Without a dedupe window it is forgotten with its end.
+        (IncidentRecord::Ended { lasted, acked_by, .. }, None) => (news.at.earlier(*lasted), Some(news.at), acked_by),
+        (_, None) => return None,
+    };
+    Some(Incident {
         id: status.id.clone(),
-        began: status.began.unwrap_or(news.at),
+        began,
         updated: news.at,
-        ended: status.ended,
+        ended,
         alert: status.alert.clone(),
         severity: status.severity,
         service: service(status),
         title: title(status),
         members: status.firing.max(u64::try_from(status.members.len()).unwrap_or(u64::MAX)),
-        acknowledged_by: status.acked_by.clone().unwrap_or_default(),
-    }
+        acknowledged_by: acked_by.clone().unwrap_or_default(),
+    })
 }
 
 /// The service that stands for it: its first member.

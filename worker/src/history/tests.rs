@@ -21,9 +21,9 @@ impl History {
     }
 }
 
-struct Bench {
+pub(super) struct Bench {
     folder: PathBuf,
-    history: History,
+    pub(super) history: History,
     writer: Writer,
     ledger: Ledger,
     api: ServiceName,
@@ -31,7 +31,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("dixmgr-history-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let (history, writer) = History::in_folder(&folder);
@@ -46,7 +46,7 @@ impl Bench {
     }
 
     /// What is kept, the oldest first.
-    async fn entries(&self) -> Vec<Entry> {
+    pub(super) async fn entries(&self) -> Vec<Entry> {
         assert!(self.writer.flush().await);
         let store = Store::new(Target::file(self.folder.join(FILE_NAME)));
         let to = now().after(Span::from_secs(60));

@@ -146,6 +146,13 @@ impl IncidentWorkflow {
         Ok(IncidentStatus { input_error: self.desk.input_error.clone(), ..incident.status(&start.policy) })
     }
 
+    /// Whether a service is in trouble here. The status does not name all of them.
+    #[query]
+    pub fn has_member(&self, _ctx: &WorkflowContextView, service: Wire<String>) -> Result<bool, Boxed> {
+        let service = service.0?;
+        Ok(self.incident.as_ref().is_some_and(|incident| incident.has_member(&service)))
+    }
+
     /// Somebody takes care of it.
     #[update]
     pub async fn ack(ctx: &mut WorkflowContext<Self>, args: Wire<AckArgs>) -> Result<String, Boxed> {

@@ -2,7 +2,7 @@
 
 use crate::scene::{LONG, Scene, action, at, change, ever, incident, probe, restart, told, usage};
 use dixmgr_contract::{Span, Time};
-use dixmgr_history::{Entry, Question, Record, State};
+use dixmgr_history::{Entry, Incident, Question, Record, State};
 
 /// Runs one of these to its end, on a runtime of its own.
 pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
@@ -175,7 +175,9 @@ pub(crate) async fn what_is_older_than_the_retention_goes_and_what_lasts_stays(s
     let (recorder, writer) = scene.start();
     let all = |seconds| [change("api", seconds, State::Up, ""), restart("api", seconds), action("api", seconds)];
     all(0).into_iter().chain(all(20 * 86_400)).for_each(|record| recorder.record(record));
-    recorder.record(Record::Incident(incident(0, None)));
+    // Of one incident there was a word lately; of the end of the other one nobody has heard, and nobody will.
+    recorder.record(Record::Incident(incident(20 * 86_400, None)));
+    recorder.record(Record::Incident(Incident { id: "service_down:gone".into(), ..incident(0, None) }));
     scene.turn_clock(40 * 86_400);
     assert!(writer.upkeep().await);
     let lines = scene.export().await;
@@ -183,6 +185,7 @@ pub(crate) async fn what_is_older_than_the_retention_goes_and_what_lasts_stays(s
     assert_eq!(kinds, ["transition", "interval", "restart", "incident", "action"], "{lines:?}");
     // The interval lasts since long ago, and so does the incident.
     assert_eq!(lines[1]["began"], Time::to_string(&at(0)));
+    assert_eq!(lines[3]["id"], incident(0, None).id);
     assert!(writer.stop(LONG).await);
 }
 

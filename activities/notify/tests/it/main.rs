@@ -7,6 +7,7 @@ mod hostile;
 mod http;
 mod log;
 mod mail;
+mod real_mail;
 mod server;
 mod signature;
 mod slack;

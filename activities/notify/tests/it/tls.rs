@@ -14,6 +14,13 @@ pub(crate) struct Leaf {
     key: KeyPair,
 }
 
+impl Leaf {
+    /// The certificate and its key, for a server that reads files.
+    pub(crate) fn pem(&self) -> (String, String) {
+        (self.certificate.pem(), self.key.serialize_pem())
+    }
+}
+
 pub(crate) fn authority() -> Authority {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -64,7 +64,8 @@ const RULE: Section = Section::new(
             Kind::ListOf(&integer(1, 64)),
             "`[k, n]`: `when` must be true of k of the last n samples; omitted: of the last one.",
         ),
-        key("window", seconds(SECOND, 7 * DAY), "The window in which `restarts` counts.").or(Literal::Text("5m")),
+        key("window", seconds(SECOND, 7 * DAY), "The window in which `restarts` counts; `{window}` in a message.")
+            .or(Literal::Text("5m")),
         key("services", TEXTS, "The services it applies to, as globs; empty: all.").or(Literal::EmptyList),
         key(
             "labels",

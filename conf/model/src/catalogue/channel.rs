@@ -1,7 +1,7 @@
 //! The keys of a channel, and which type each belongs to.
 
 use super::{
-    DAY, HOUR, Key, Kind, Literal, MINUTE, SECOND, Section,
+    DAY, HOUR, Key, Kind, Literal, SECOND, Section,
     alerts::{SEVERITY, TEXTS},
     integer, key, seconds,
 };
@@ -61,7 +61,7 @@ const KEYS: [Key; 35] = [
     key("rate_limit", Kind::Section(&RATE_LIMIT), "How much one incident may send here."),
     key("fallback", Kind::Text(Form::Word), "The channel that is told as well when this one fails."),
     key("fallback_after", seconds(0, DAY), "How long it may fail before.").or(Literal::Text("5m")),
-    key("rate", Kind::Section(&RATE), "How much all incidents may send here; omitted: what its type bears."),
+    key("rate", Kind::Section(&RATE), "How much all incidents may send here, from each host; omitted: what its type bears."),
     key("tls_ca", Kind::Text(Form::Path), "All but log and exec: PEM file of the authorities; omitted: the host's."),
     key("url", Kind::Text(Form::Url), "webhook: where to post. alertmanager: where it is, such as `http://host:9093`.")
         .secret(),
@@ -105,7 +105,7 @@ const KEYS: [Key; 35] = [
         .secret(),
     key(
         "timeout",
-        Kind::Duration { min: Span::from_millis(10), max: Span::from_secs(10 * MINUTE) },
+        Kind::Duration { min: Span::from_millis(10), max: Span::from_secs(40) },
         "exec: how long it may take; omitted: `\"30s\"`.",
     ),
 ];
@@ -119,7 +119,7 @@ const RATE_LIMIT: Section = Section::new(
 );
 
 const RATE: Section = Section::new(
-    "How much all incidents together may send to the channel; the rest waits.",
+    "How much all incidents together may send to the channel from each host, which counts by itself; the rest waits.",
     &[
         key(
             "every",

@@ -55,7 +55,8 @@ impl Incident {
     fn finish(&mut self, now: Time, actions: &mut Vec<Action>) {
         if std::mem::take(&mut self.counted) {
             let lasted = now.since(self.began.unwrap_or(now));
-            actions.push(Action::Record(IncidentRecord::Ended { severity: self.worst, lasted }));
+            let acked_by = self.ack.as_ref().map(|ack| ack.by.clone());
+            actions.push(Action::Record(IncidentRecord::Ended { severity: self.worst, lasted, acked_by }));
         }
     }
 

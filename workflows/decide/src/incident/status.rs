@@ -32,6 +32,11 @@ impl Incident {
         }
     }
 
+    /// Whether something is wrong with a service here; [`IncidentStatus::members`] may be too short to say.
+    pub fn has_member(&self, service: &str) -> bool {
+        self.services().any(|one| one.as_str() == service)
+    }
+
     /// Where it stands, in one word.
     pub fn phase(&self) -> IncidentPhase {
         let firing = || self.members.values().filter(|member| member.firing);

@@ -221,7 +221,8 @@ impl ServiceRules {
         }
         match turn? {
             Turn::Fires => {
-                let ours = Ours { rule: rule.name(), alert: &rule.spec.alert, severity: rule.spec.severity };
+                let spec = &rule.spec;
+                let ours = Ours { rule: rule.name(), alert: &spec.alert, severity: spec.severity, window: spec.window };
                 let text = rule.message.fill(ours, values);
                 let Some(RuleState { phase: Phase::Firing { since, detail, .. }, .. }) =
                     self.rules.get_mut(rule.name())
@@ -293,8 +294,8 @@ impl ServiceRules {
         self.rules.iter().filter_map(of_rule).min().map(|at| at.min(latest))
     }
 
-    /// Whether what was kept on the disk is out of date in a way that matters after a restart. That a sample was counted
-    /// does not.
+    /// Whether what was kept on the disk is out of date in a way that matters after a restart. That somebody has looked does not; of
+    /// samples only those of rules that want several of the last ones, and nothing of one that has been so for all of them.
     pub fn differs_from(&self, kept: &Self) -> bool {
         let is_old = self
             .looked
@@ -303,11 +304,11 @@ impl ServiceRules {
         let is_pending = self.rules.values().any(|state| matches!(state.phase, Phase::Pending { .. }));
         (self.restarts_seen, &self.restarts) != (kept.restarts_seen, &kept.restarts)
             || (is_pending && is_old)
-            || !self.phases().eq(kept.phases())
+            || !self.remembered().eq(kept.remembered())
     }
 
-    fn phases(&self) -> impl Iterator<Item = (&String, &Phase)> {
-        self.rules.iter().map(|(name, state)| (name, &state.phase))
+    fn remembered(&self) -> impl Iterator<Item = (&String, &Phase, u64)> {
+        self.rules.iter().map(|(name, state)| (name, &state.phase, state.samples))
     }
 
     fn count_restarts(&mut self, counter: Option<u64>, now: Time) {

@@ -264,7 +264,7 @@ const DEFAULTS: [Line; 13] = {
             "restarts >= 3",
             "restarts == 0",
             0,
-            "{service} was restarted {restarts} times within 5m",
+            "{service} was restarted {restarts} times within {window}",
         ),
         (
             "SyncStalled",

@@ -152,6 +152,17 @@ fn each_default_fires_and_clears_as_it_says() {
 }
 
 #[test]
+fn a_restart_loop_says_the_window_of_its_rule() {
+    let own = super::defaults().into_iter().find(|spec| spec.name == "RestartLoop").unwrap();
+    let rules = Rules::new(vec![RuleSpec { window: Span::from_secs(600), ..own }]).unwrap();
+    let mut state = ServiceRules::default();
+    for (second, count) in [(0, 0), (400, 3)] {
+        state.step(&rules, &Facts { restarts: Some(count), ..facts() }, at(second));
+    }
+    assert_eq!(state.firing(&rules, at(400))[0].detail, "api was restarted 3 times within 10m");
+}
+
+#[test]
 fn a_restart_loop_counts_restarts_within_its_window() {
     let rules = Rules::new(vec![]).unwrap();
     let restarts = |count: u64| Facts { restarts: Some(count), ..facts() };
@@ -307,6 +318,25 @@ fn what_matters_after_a_restart_is_kept_and_a_look_alone_is_not() {
     assert!(differs_after(65, cpu(91.0)), "it fires");
     assert!(!differs_after(5_000, cpu(91.0)));
     assert!(differs_after(5_005, Facts { restarts: Some(1), ..cpu(91.0) }), "the counter of restarts");
+}
+
+#[test]
+fn samples_are_kept_over_a_restart_but_not_over_a_long_time() {
+    let rules = only(RuleSpec { of: (2, 3), ..own("Busy", "cpu_percent > 90") });
+    let mut state = ServiceRules::default();
+    let mut sample = 0;
+    let mut differs_after = |seconds, percent: f64| {
+        let kept = state.clone();
+        sample += 1;
+        let changes = state.step(&rules, &Facts { sample, ..cpu(percent) }, at(seconds));
+        (state.differs_from(&kept), changes.len())
+    };
+    assert_eq!(differs_after(0, 10.0), (false, 0), "nothing of it counts");
+    assert_eq!(differs_after(5, 95.0), (true, 0), "the first of two");
+    assert_eq!(differs_after(10_000, 95.0), (false, 0), "nobody has looked for long: again the first of two");
+    assert_eq!(differs_after(10_005, 95.0), (true, 1), "it fires");
+    assert_eq!(differs_after(10_010, 95.0), (true, 0));
+    assert_eq!(differs_after(10_015, 95.0), (false, 0), "all of the last ones are so");
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub struct RuleState {
     pub(super) phase: Phase,
     /// The last samples, the newest in the lowest bit: whether each fulfilled the condition.
     #[serde(default, skip_serializing_if = "is_zero")]
-    samples: u64,
+    pub(super) samples: u64,
     /// Since when nothing can be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     blind: Option<Time>,
@@ -77,7 +77,7 @@ impl RuleState {
 
     /// Time that nobody saw does not count: what was about to fire begins anew.
     pub(super) fn forget_pending(&mut self, now: Time) {
-        self.blind = None;
+        (self.blind, self.samples) = (None, 0);
         match &mut self.phase {
             Phase::Pending { since } => *since = now,
             Phase::Firing { clear: Some(clear), .. } => *clear = now,

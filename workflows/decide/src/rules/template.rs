@@ -7,6 +7,7 @@
 //! can be wrong on the night when it is needed.
 
 use super::facts::{Facts, NAMES};
+use super::rule::WINDOW;
 use crate::condition::Val;
 use dixmgr_contract::{Severity, Span};
 use std::fmt;
@@ -16,7 +17,7 @@ pub const MAX_TEMPLATE: usize = 500;
 /// The most characters of a text that is put in.
 const MAX_PIECE: usize = 120;
 /// Names beside those of the facts.
-const OURS: [&str; 3] = ["rule", "type", "severity"];
+const OURS: [&str; 4] = ["rule", "type", "severity", "window"];
 
 /// A message, compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub(super) struct Ours<'a> {
     pub(super) rule: &'a str,
     pub(super) alert: &'a str,
     pub(super) severity: Severity,
+    /// In which restarts count.
+    pub(super) window: Span,
 }
 
 impl Template {
@@ -106,6 +109,7 @@ impl Template {
                     "rule" => text.push_str(ours.rule),
                     "type" => text.push_str(ours.alert),
                     "severity" => text.push_str(ours.severity.as_str()),
+                    "window" => text.push_str(&ours.window.to_string()),
                     name => {
                         let value = values.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
                         text.push_str(&shown(name, value));
@@ -118,7 +122,8 @@ impl Template {
 
     /// The message about these facts, for trying it out.
     pub fn preview(&self, facts: &Facts) -> String {
-        self.fill(Ours { rule: "", alert: "", severity: Severity::Warning }, &facts.values())
+        let ours = Ours { rule: "", alert: "", severity: Severity::Warning, window: WINDOW };
+        self.fill(ours, &facts.values())
     }
 }
 

@@ -241,7 +241,7 @@ fn recorded(record: &IncidentRecord) -> String {
     match record {
         IncidentRecord::Began { severity } => format!("began, {severity}"),
         IncidentRecord::Worse { from, to } => format!("worse, {from} -> {to}"),
-        IncidentRecord::Ended { severity, lasted } => format!("ended after {lasted}, {severity}"),
+        IncidentRecord::Ended { severity, lasted, .. } => format!("ended after {lasted}, {severity}"),
         IncidentRecord::GaveUp { channel, reason, .. } => format!("gave up on {channel}: {reason}"),
         IncidentRecord::FellBack { channel, to } => format!("{to} is told in the place of {channel}"),
         IncidentRecord::Operator { by, text } => format!("{by}: {text}"),

@@ -1,0 +1,87 @@
+//! What becomes a row of the incidents, from what the machine says.
+
+use super::now;
+use super::tests::Bench;
+use dixmgr_contract::incident::{AckArgs, SilenceArgs};
+use dixmgr_contract::{AlertPolicy, Delivery, IncidentNews, IncidentSpec, Route, Span, Time};
+use dixmgr_decide::incident::{Action, Event, Incident};
+use dixmgr_history::Entry;
+use serde_json::json;
+use std::collections::VecDeque;
+
+/// Through the machine, as its workflow would: what is written down is what the machine says, with how it stands by then. The channel
+/// answers at once, with these in their order.
+async fn recorded(
+    name: &str,
+    dedupe: u64,
+    mut answers: VecDeque<Delivery>,
+    events: Vec<(u64, Event)>,
+) -> Vec<(i64, Option<i64>, String)> {
+    let (bench, begin) = (Bench::new(name), now().earlier(Span::from_secs(1_000)));
+    let policy = AlertPolicy {
+        dedupe_window: Span::from_secs(dedupe),
+        group_wait: Span::ZERO,
+        channels: vec![Route::new("ops")],
+        ..AlertPolicy::default()
+    };
+    let mut incident = Incident::new(IncidentSpec::from_fingerprint("service_down.api".into()), 1, begin);
+    let mut events: VecDeque<_> = events.into();
+    while let Some((seconds, event)) = events.pop_front() {
+        let at = begin.after(Span::from_secs(seconds));
+        for action in incident.step(event, &policy, at) {
+            match action {
+                Action::Record(record) => {
+                    bench.history.incident(&IncidentNews { record, status: incident.status(&policy), at });
+                }
+                Action::Deliver { channel, note, .. } => {
+                    let outcome = answers.pop_front().unwrap();
+                    events.push_front((seconds, Event::Delivered { channel, note: note.id, outcome }));
+                }
+                _ => {}
+            }
+        }
+    }
+    let seconds = |at: Time| at.unix_millis().saturating_sub(begin.unix_millis()) / 1_000;
+    let row = |entry| match entry {
+        Entry::Incident(it) => Some((seconds(it.began), it.ended.map(seconds), it.acknowledged_by)),
+        _ => None,
+    };
+    bench.entries().await.into_iter().filter_map(row).collect()
+}
+
+fn stands(revision: u64, firing: bool, cause: Option<&str>) -> Event {
+    let alert = json!({"rule": "ServiceDown", "type": "service_down", "severity": "critical", "detail": "api is down"});
+    let alerts = if firing { json!([alert]) } else { json!([]) };
+    let report = json!({"service": "api", "host": "alpha", "revision": revision, "alerts": alerts, "cause": cause});
+    Event::Member(Box::new(serde_json::from_value(report).unwrap()))
+}
+
+fn taken(times: usize) -> VecDeque<Delivery> {
+    std::iter::repeat_n(Delivery::Sent { thread: String::new() }, times).collect()
+}
+
+#[tokio::test]
+async fn an_incident_without_a_dedupe_window_is_one_row_with_its_end() {
+    let ack = Event::Ack { id: "r1".into(), args: AckArgs { by: "ada".into(), comment: String::new() } };
+    let events = vec![(1, stands(1, true, None)), (2, ack), (5, stands(2, false, None))];
+    let rows = recorded("no-window", 0, taken(3), events).await;
+    assert_eq!(rows, [(1, Some(5), "ada".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_silence_of_what_is_only_a_consequence_begins_no_incident() {
+    let silence = Event::Silence { id: "r1".into(), args: SilenceArgs::default() };
+    let events = vec![(1, stands(1, true, Some("service_down.db"))), (2, silence)];
+    let rows = recorded("held", 300, taken(0), events).await;
+    assert!(rows.is_empty(), "{rows:?}");
+}
+
+#[tokio::test]
+async fn a_note_that_is_given_up_long_after_the_end_begins_no_incident() {
+    let mut answers = taken(1);
+    answers.push_back(Delivery::Retry { reason: "HTTP 503".into(), after: None });
+    answers.push_back(Delivery::Refused { reason: "gone".into() });
+    let events = vec![(1, stands(1, true, None)), (3, stands(2, false, None)), (400, Event::Tick)];
+    let rows = recorded("late", 5, answers, events).await;
+    assert_eq!(rows, [(1, Some(3), String::new())]);
+}
