@@ -40,6 +40,7 @@ fn note(by: &str, now: Time) -> Note {
         affected: Vec::new(),
         more_affected: 0,
         labels: BTreeMap::new(),
+        identity: None,
         began: now,
         ended: None,
         at: now,

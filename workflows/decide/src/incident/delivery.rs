@@ -58,6 +58,7 @@ impl Incident {
         if let Some(limit) = limit {
             line.count(limit, clock.now);
         }
+        line.may_know();
         if let Some(current) = &mut line.current {
             current.flying = true;
             current.attempts = current.attempts.saturating_add(1);
@@ -150,6 +151,7 @@ impl Incident {
         note.kind = NoteKind::Late;
         note.text = format!("{} {} could not be told.", note.text, route.name).trim().to_owned();
         (note.sequence, note.at) = (self.sequence, at.now);
+        note.identity.iter_mut().for_each(|identity| identity.former.clear());
         note.id = self.note_id(name);
         if let Some(other) = self.lines.get_mut(name) {
             other.put(note, false, Told::default(), at.now);
@@ -168,6 +170,7 @@ impl Line {
     fn accepted(&mut self, thread: String, route: Option<&Route>, now: Time) {
         let Some(current) = self.current.take() else { return };
         self.repeat_from_now(route, current.note.clone(), current.closes(), now);
+        self.knows_only(current.note.identity.as_ref());
         if !thread.is_empty() && thread.len() <= MAX_THREAD {
             self.thread = thread;
         }
@@ -188,6 +191,7 @@ impl Line {
 
     fn close(&mut self, now: Time) {
         (self.open, self.began, self.closed, self.told) = (None, None, Some(now), Told::default());
+        self.known = None;
         self.stands_in_for.clear();
         self.heard.clear();
     }

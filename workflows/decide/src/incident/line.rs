@@ -1,6 +1,6 @@
 //! A channel's ledger: what it was told, what it is owed, and the one note that is on its way to it.
 
-use super::{hash, repeat::Repeat};
+use super::{hash, identity::Known, repeat::Repeat};
 use crate::rng::Rng;
 use dixmgr_contract::{Note, NoteKind, RateLimit, Severity, Span, Time};
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,9 @@ pub(super) struct Line {
     /// What is told again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) repeat: Option<Repeat>,
+    /// By what it may know the incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) known: Option<Known>,
     /// What the channel said of itself when it accepted the last note.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) thread: String,
@@ -135,6 +138,7 @@ impl Line {
             shut_until: None,
             stands_in_for: BTreeSet::new(),
             repeat: None,
+            known: None,
             thread: String::new(),
             wait: None,
             arrival: None,

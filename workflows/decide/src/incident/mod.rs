@@ -10,7 +10,7 @@
 //!
 //! The files: `member` (one of those in trouble), `mute` (why nobody is told of it), `maintenance` (windows), `episode` (beginning
 //! and end), `line` (a channel's ledger), `need` (which note is due on it), `delivery` (tries, waits, fallback), `repeat` (what has
-//! to be told again and again), `compose` (the words),
+//! to be told again and again), `compose` (the words), `identity` (by which labels a channel knows it),
 //! `consequence` (causes and what is behind them), `request` (what people ask), `status` (what people see).
 //!
 //! Rejected: a queue of notes for each channel. When a channel comes back after an hour nobody wants to read the hour; what is
@@ -21,6 +21,7 @@ mod compose;
 mod consequence;
 mod delivery;
 mod episode;
+mod identity;
 mod line;
 pub mod maintenance;
 mod member;

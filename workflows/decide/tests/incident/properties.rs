@@ -97,6 +97,10 @@ impl Life {
         if rng.between(0, 9) == 0 {
             told.paused_by = Some("eve".into());
         }
+        for found in &mut told.alerts {
+            found.rule = pick(rng, &["High", "Critical"]).to_owned();
+            found.labels.insert("team".to_owned(), pick(rng, &["ops", "web"]).to_owned());
+        }
         if fires {
             self.firing.insert(service);
         } else {
@@ -257,6 +261,7 @@ proptest! {
             check_accepted(name, &receiver.accepted, &receiver.refused, receiver.tried.values().cloned());
             if receiver.refused.is_empty() {
                 check_arrived(name, &receiver.inbox, &receiver.refused);
+                assert!(receiver.alerts.is_empty(), "{name} is left with {:?}", receiver.alerts);
             }
         }
     }

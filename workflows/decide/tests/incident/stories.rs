@@ -156,3 +156,35 @@ fn a_channel_that_forgets_is_told_again_while_it_lasts_and_a_while_after() {
     assert_eq!(world.receiver("am").inbox.len(), 2);
     assert!(world.incidents.is_empty(), "nothing keeps it open for ever");
 }
+
+/// What a report says of one service with these rules: name and severity.
+fn rules(world: &mut World, fingerprint: &str, rules: &[(&str, Severity)], revision: u64) {
+    let mut told = report("api", "high_cpu", None, revision);
+    for (rule, severity) in rules {
+        let mut one = report("api", "high_cpu", Some(*severity), revision).alerts;
+        one.iter_mut().for_each(|alert| alert.rule = (*rule).to_owned());
+        told.alerts.extend(one);
+    }
+    world.send(fingerprint, Event::Member(Box::new(told)));
+}
+
+#[test]
+fn the_graver_of_two_rules_clears_first_and_a_channel_that_keeps_alerts_keeps_none() {
+    let am = Route { resend: Some(Span::from_secs(60)), ..Route::new("am") };
+    let mut world = World::new(AlertPolicy { channels: vec![am], ..policy() }, begin());
+    let both = [("HighCPU", Severity::Warning), ("CriticalCPU", Severity::Critical)];
+    for (revision, found) in [(1, &both[..1]), (2, &both[..]), (3, &both[..1]), (4, &[])] {
+        rules(&mut world, "high_cpu.api", found, revision);
+        world.run(Span::from_secs(400));
+        let alerts = &world.receiver("am").alerts;
+        let severities: Vec<Severity> = alerts.iter().map(|(.., severity)| *severity).collect();
+        match revision {
+            1 => assert_eq!(severities, [Severity::Warning]),
+            2 | 3 => assert_eq!(severities, [Severity::Critical]),
+            _ => assert_eq!(severities, []),
+        }
+    }
+    let labels: Vec<_> = world.receiver("am").inbox.iter().filter_map(|(_, note)| note.identity.clone()).collect();
+    assert!(labels.len() >= 3 && labels.iter().all(|one| one.labels == labels[0].labels), "{labels:?}");
+    assert_eq!(labels[0].labels.get("service").map(String::as_str), Some("api"));
+}

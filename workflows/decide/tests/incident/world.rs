@@ -2,7 +2,7 @@
 
 use dixmgr_contract::alert::Silence;
 use dixmgr_contract::incident::{Affected, IncidentRecord, IncidentSpec};
-use dixmgr_contract::{AlertPolicy, Delivery, Note, Span, Time};
+use dixmgr_contract::{AlertPolicy, Delivery, Note, NoteKind, Severity, Span, Time};
 use dixmgr_decide::incident::{Action, Event, Incident};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +35,28 @@ pub(crate) struct Receiver {
     /// Each id that was ever tried, with what it said.
     pub(crate) tried: BTreeMap<String, Note>,
     pub(crate) tries: u64,
+    /// What it knows as Alertmanager does: each set of labels that was begun and has not ended.
+    pub(crate) alerts: BTreeSet<Alert>,
+}
+
+/// The incident, its labels, and the severity.
+pub(crate) type Alert = (String, BTreeMap<String, String>, Severity);
+
+impl Receiver {
+    /// A note arrives, perhaps again.
+    fn keep(&mut self, note: &Note) {
+        let identity = note.identity.clone().unwrap();
+        assert!(!identity.labels.contains_key("severity") && !identity.former.contains(&identity.severity));
+        let alert = |severity| (note.incident.clone(), identity.labels.clone(), severity);
+        for former in &identity.former {
+            self.alerts.remove(&alert(*former));
+        }
+        if matches!(note.kind, NoteKind::Resolved | NoteKind::Late) {
+            self.alerts.remove(&alert(identity.severity));
+        } else {
+            self.alerts.insert(alert(identity.severity));
+        }
+    }
 }
 
 pub(crate) struct World {
@@ -81,6 +103,7 @@ impl World {
             refused: BTreeSet::new(),
             tried: BTreeMap::new(),
             tries: 0,
+            alerts: BTreeSet::new(),
         })
     }
 
@@ -158,6 +181,9 @@ impl World {
         let now = self.now;
         let receiver = self.receiver(channel);
         let arrives = matches!(receiver.mode, Mode::Up | Mode::Mute);
+        if arrives {
+            receiver.keep(&note);
+        }
         let is_new = arrives && receiver.inbox.iter().all(|(_, known)| known.id != note.id);
         if is_new {
             receiver.inbox.push((now, note.clone()));
