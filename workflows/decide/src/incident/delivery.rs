@@ -95,7 +95,7 @@ impl Incident {
                 }
             }
         } else {
-            line.repeated(note, &outcome, at.policy.route(channel), at.now);
+            line.repeated(note, at.policy.route(channel), at.now);
         }
         self.lines.insert(channel.to_owned(), line);
     }
@@ -116,11 +116,13 @@ impl Incident {
         let Some(current) = line.current.take() else { return };
         let channel = route.name.clone();
         let closes = current.closes();
-        actions.push(Action::Record(IncidentRecord::GaveUp { channel, note: current.note.id, reason }));
-        if current.opens {
-            line.shut_until = Some(at.now.after(at.policy.repeat_interval.max(Span::from_secs(60))));
-        } else if closes {
+        let id = current.note.id.clone();
+        actions.push(Action::Record(IncidentRecord::GaveUp { channel, note: id, reason }));
+        if closes {
+            line.repeat_from_now(Some(route), current.note, true, at.now);
             line.close(at.now);
+        } else if current.opens {
+            line.shut_until = Some(at.now.after(at.policy.repeat_interval.max(Span::from_secs(60))));
         } else {
             (line.told, line.last) = (current.told, Some(at.now));
             line.heard.extend(current.names);

@@ -5,7 +5,7 @@
 //! host that sent it first. Another host may have told the end meanwhile, or the host may be gone.
 
 use super::{Action, Clock, line::Line};
-use dixmgr_contract::{Delivery, Note, Route, Span, Time};
+use dixmgr_contract::{Note, Route, Span, Time};
 use serde::{Deserialize, Serialize};
 
 /// For how long an end is repeated (`resolvedRetention` of Prometheus).
@@ -26,7 +26,7 @@ pub(super) struct Repeat {
 }
 
 impl Line {
-    /// A note was accepted: it takes the place of the one before.
+    /// A note was accepted, or was an end that was given up: it takes the place of the one before, which is not so any more.
     pub(super) fn repeat_from_now(&mut self, route: Option<&Route>, note: Note, is_end: bool, now: Time) {
         self.repeat = route.and_then(|route| route.resend).map(|every| Repeat {
             note,
@@ -61,15 +61,16 @@ impl Line {
         true
     }
 
-    /// How that ended. One that is refused now was accepted before: it is left at that.
-    pub(super) fn repeated(&mut self, note: &str, outcome: &Delivery, route: Option<&Route>, now: Time) {
+    /// How that ended. Whatever it was, the note was accepted before and will be again: what answers in the place of the channel
+    /// while that is started anew refuses everything.
+    pub(super) fn repeated(&mut self, note: &str, route: Option<&Route>, now: Time) {
         let Some(repeat) = self.repeat.as_mut().filter(|repeat| repeat.flying && repeat.note.id == note) else {
             return;
         };
         repeat.flying = false;
-        match (outcome, route.and_then(|route| route.resend)) {
-            (Delivery::Sent { .. } | Delivery::Retry { .. }, Some(every)) => repeat.next = now.after(every),
-            _ => self.repeat = None,
+        match route.and_then(|route| route.resend) {
+            Some(every) => repeat.next = now.after(every),
+            None => self.repeat = None,
         }
     }
 

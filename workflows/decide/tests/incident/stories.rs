@@ -1,6 +1,6 @@
 //! A thousand failures at a time: how many notes, and whether their counts are right.
 
-use crate::world::World;
+use crate::world::{Mode, World};
 use crate::{begin, report};
 use dixmgr_contract::incident::{AckArgs, SilenceArgs};
 use dixmgr_contract::{AlertPolicy, GroupBy, NoteKind, Route, Severity, Span};
@@ -187,4 +187,29 @@ fn the_graver_of_two_rules_clears_first_and_a_channel_that_keeps_alerts_keeps_no
     let labels: Vec<_> = world.receiver("am").inbox.iter().filter_map(|(_, note)| note.identity.clone()).collect();
     assert!(labels.len() >= 3 && labels.iter().all(|one| one.labels == labels[0].labels), "{labels:?}");
     assert_eq!(labels[0].labels.get("service").map(String::as_str), Some("api"));
+}
+
+#[test]
+fn what_refuses_everything_for_a_while_is_told_again_all_the_same() {
+    let forgets = Route { resend: Some(Span::from_secs(60)), ..Route::new("am") };
+    let policy = AlertPolicy { group_wait: Span::ZERO, channels: vec![forgets], ..AlertPolicy::default() };
+    let mut world = World::new(policy, begin());
+    fire(&mut world, "service_down.api", "api", None, 1);
+    world.run(Span::from_secs(50));
+    world.receiver("am").mode = Mode::Refuses;
+    world.run(Span::from_secs(60));
+    assert_eq!(world.receiver("am").tries, 2, "refused once");
+    world.receiver("am").mode = Mode::Up;
+    world.run(Span::from_secs(240));
+    assert_eq!(world.receiver("am").tries, 6, "each minute as before");
+    // The end is refused as well: it is told, not the beginning.
+    world.receiver("am").mode = Mode::Refuses;
+    well(&mut world, "service_down.api", "api", 2);
+    world.run(Span::from_secs(200));
+    assert!(!world.receiver("am").alerts.is_empty(), "it has not heard of it");
+    world.receiver("am").mode = Mode::Up;
+    world.run(Span::from_secs(60));
+    assert!(world.receiver("am").alerts.is_empty());
+    world.run(Span::from_secs(3_600));
+    assert!(world.incidents.is_empty(), "nothing keeps it open for ever");
 }
