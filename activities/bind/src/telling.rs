@@ -131,7 +131,10 @@ impl TellingActivities {
         let took = began.elapsed();
         NoteDelivered { channel: &args.channel, note: &args.note, delivery: &delivery, took }
             .emit(&self.telling.metrics);
-        (self.telling.told)(&args, &delivery);
+        // What was not tried is no news.
+        if !matches!(delivery, Delivery::Later { .. }) {
+            (self.telling.told)(&args, &delivery);
+        }
         Ok(delivery)
     }
 

@@ -160,6 +160,11 @@ pub enum Delivery {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<Span>,
     },
+    /// Not tried: our own limits leave no room for it now. The channel has not failed.
+    Later {
+        /// So long from now there may be room.
+        after: Span,
+    },
     /// Not accepted, and trying again is of no use.
     Refused {
         /// Why, in a line that holds no secret.

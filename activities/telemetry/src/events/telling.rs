@@ -4,7 +4,7 @@ use super::Event;
 use crate::metrics::Metrics;
 use dixmgr_contract::{Delivery, IncidentNews, IncidentRecord, Note};
 use std::time::Duration;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// A channel was asked to take a note.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ impl Event for NoteDelivered<'_> {
         match delivery {
             Delivery::Sent { .. } => info!(channel, incident, note = note.id, "told"),
             Delivery::Retry { reason, .. } => warn!(channel, incident, note = note.id, reason, "not told yet"),
+            Delivery::Later { after } => debug!(channel, incident, note = note.id, %after, "no room for it now"),
             Delivery::Refused { reason } => warn!(channel, incident, note = note.id, reason, "the channel refuses"),
         }
         metrics.note(channel, delivery, took);

@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
 use dixmgr_contract::activity::ReportKind;
-use dixmgr_contract::{Delivery, FailureKind, Note, Protocol, ServiceName, Severity};
+use dixmgr_contract::{Delivery, FailureKind, Note, Protocol, ServiceName, Severity, Span};
 pub use dixmgr_telemetry::catalogue::CATALOGUE;
 use dixmgr_telemetry::{
     ActivityOutcome, BreakerPosition, DeliveryOutcome, Event, Figures, FileSystemFigures, HistoryFigures, HostFigures,
@@ -46,7 +46,9 @@ fn feed_telling(metrics: &Metrics) {
         "title": "api is down", "began": "2026-01-01T00:00:00Z", "at": "2026-01-01T00:00:00Z",
     }))
     .unwrap();
-    for delivery in [Delivery::Sent { thread: String::new() }, Delivery::Refused { reason: "HTTP 404".into() }] {
+    let (sent, refused) = (Delivery::Sent { thread: String::new() }, Delivery::Refused { reason: "HTTP 404".into() });
+    // What was not tried is no failure, and is not counted.
+    for delivery in [sent, refused, Delivery::Later { after: Span::from_secs(1) }] {
         NoteDelivered { channel: "ops", note: &note, delivery: &delivery, took: Duration::from_millis(3) }
             .emit(metrics);
     }

@@ -3,6 +3,7 @@
 //! Each try carries the same note with the same id, so a receiver that honours it hears it once, however often an answer is
 //! lost. The waits are decorrelated jitter like those of restarts, from [`FIRST_WAIT`] to [`LONGEST_WAIT`], so a channel that was away
 //! is tried again within minutes of its return; what the channel itself asks for (`Retry-After`) is honoured up to [`LONGEST_ASKED`].
+//! A note for which our own limits had no room was not tried: nothing has failed, and it comes when there is room.
 //!
 //! Rejected: leaving retries to the activity that sends. An outage of an hour would be forgotten by a restart, and a note that is
 //! no longer true would be sent after it.
@@ -21,6 +22,8 @@ pub(super) const FIRST_WAIT: Span = Span::from_secs(5);
 pub(super) const LONGEST_WAIT: Span = Span::from_secs(300);
 /// No channel can ask for more.
 pub(super) const LONGEST_ASKED: Span = Span::from_secs(3_600);
+/// Not tried again before: who has no room now has none a moment later.
+const SHORTEST_TURN: Span = Span::from_millis(100);
 /// The most bytes that a channel may say of itself.
 const MAX_THREAD: usize = 1_024;
 
@@ -87,6 +90,7 @@ impl Incident {
             match outcome {
                 Delivery::Sent { thread } => line.accepted(thread, at.policy.route(channel), at.now),
                 Delivery::Retry { reason, after } => line.put_off(&reason, after, at.now),
+                Delivery::Later { after } => line.come_later(after, at.policy.route(channel), at.now),
                 Delivery::Refused { reason } => {
                     line.last_error = words(&reason);
                     let gone = Route::new(channel);
@@ -95,7 +99,7 @@ impl Incident {
                 }
             }
         } else {
-            line.repeated(note, at.policy.route(channel), at.now);
+            line.repeated(note, &outcome, at.policy.route(channel), at.now);
         }
         self.lines.insert(channel.to_owned(), line);
     }
@@ -198,6 +202,16 @@ impl Line {
         self.heard.clear();
     }
 
+    /// It was not tried: as before, but for the time of the next try.
+    fn come_later(&mut self, after: Span, route: Option<&Route>, now: Time) {
+        let Some(current) = &mut self.current else { return };
+        current.next = now.after(turn(after));
+        current.attempts = current.attempts.saturating_sub(1);
+        if let Some(limit) = route.and_then(|route| route.rate_limit).filter(|_| current.attempts == 0) {
+            self.uncount(limit);
+        }
+    }
+
     fn put_off(&mut self, reason: &str, after: Option<Span>, now: Time) {
         self.failing.get_or_insert(now);
         self.last_error = words(reason);
@@ -212,4 +226,9 @@ impl Line {
             current.next = now.after(wait);
         }
     }
+}
+
+/// How long it takes until there may be room, within bounds.
+pub(super) fn turn(after: Span) -> Span {
+    after.max(SHORTEST_TURN).min(LONGEST_ASKED)
 }

@@ -189,6 +189,11 @@ impl Line {
         let from = self.arrival.map_or(now, |arrival| arrival.max(now));
         self.arrival = Some(from.after(interval(limit)));
     }
+
+    /// A note that was counted last did not go out.
+    pub(super) fn uncount(&mut self, limit: RateLimit) {
+        self.arrival = self.arrival.map(|arrival| arrival.earlier(interval(limit)));
+    }
 }
 
 fn interval(limit: RateLimit) -> Span {

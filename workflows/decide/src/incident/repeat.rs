@@ -4,8 +4,8 @@
 //! The note is the same each time, with the same id, and no try of it is counted: it is no news. Rejected: repeating from the memory of the
 //! host that sent it first. Another host may have told the end meanwhile, or the host may be gone.
 
-use super::{Action, Clock, line::Line};
-use dixmgr_contract::{Note, Route, Span, Time};
+use super::{Action, Clock, delivery::turn, line::Line};
+use dixmgr_contract::{Delivery, Note, Route, Span, Time};
 use serde::{Deserialize, Serialize};
 
 /// For how long an end is repeated (`resolvedRetention` of Prometheus).
@@ -63,14 +63,15 @@ impl Line {
 
     /// How that ended. Whatever it was, the note was accepted before and will be again: what answers in the place of the channel
     /// while that is started anew refuses everything.
-    pub(super) fn repeated(&mut self, note: &str, route: Option<&Route>, now: Time) {
+    pub(super) fn repeated(&mut self, note: &str, outcome: &Delivery, route: Option<&Route>, now: Time) {
         let Some(repeat) = self.repeat.as_mut().filter(|repeat| repeat.flying && repeat.note.id == note) else {
             return;
         };
         repeat.flying = false;
-        match route.and_then(|route| route.resend) {
-            Some(every) => repeat.next = now.after(every),
-            None => self.repeat = None,
+        match (outcome, route.and_then(|route| route.resend)) {
+            (Delivery::Later { after }, Some(every)) => repeat.next = now.after(turn(*after).min(every)),
+            (_, Some(every)) => repeat.next = now.after(every),
+            (_, None) => self.repeat = None,
         }
     }
 

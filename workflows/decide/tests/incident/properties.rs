@@ -166,6 +166,7 @@ impl Life {
                     Mode::Down,
                     Mode::Mute,
                     Mode::Busy(Span::from_secs(700)),
+                    Mode::Full(Span::from_secs(70)),
                     Mode::Hangs,
                     Mode::Refuses,
                 ];
@@ -267,7 +268,7 @@ proptest! {
     }
 
     #[test]
-    fn a_dead_channel_delays_no_other(seed: u64, modes in prop::sample::select(vec![Mode::Down, Mode::Hangs, Mode::Refuses])) {
+    fn a_dead_channel_delays_no_other(seed: u64, modes in prop::sample::select(vec![Mode::Down, Mode::Hangs, Mode::Refuses, Mode::Full(Span::from_secs(7))])) {
         let play = |others: bool| {
             let mut rng = Rng::new(seed);
             let policy = policy(&mut rng);

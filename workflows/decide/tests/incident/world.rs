@@ -18,6 +18,8 @@ pub(crate) enum Mode {
     Refuses,
     /// Nothing arrives, and it says when to come again.
     Busy(Span),
+    /// Our own rate has no room for it.
+    Full(Span),
     /// The answer never comes, until dixmgr is restarted.
     Hangs,
 }
@@ -198,6 +200,7 @@ impl World {
             Mode::Down => Delivery::Retry { reason: "connection refused".into(), after: None },
             Mode::Mute => Delivery::Retry { reason: "no answer within 10s".into(), after: None },
             Mode::Busy(after) => Delivery::Retry { reason: "HTTP 429".into(), after: Some(after) },
+            Mode::Full(after) => Delivery::Later { after },
             Mode::Refuses => {
                 receiver.refused.insert(note.id.clone());
                 Delivery::Refused { reason: "HTTP 404".into() }
