@@ -107,9 +107,11 @@ impl Incident {
     /// The answers to all open tries are lost; each is tried again, with the same id.
     pub(super) fn interrupted(&mut self, now: Time) {
         self.lines.values_mut().for_each(|line| line.repeat_interrupted(now));
-        for current in self.lines.values_mut().filter_map(|line| line.current.as_mut()).filter(|it| it.flying) {
-            current.flying = false;
-            current.next = now;
+        for line in self.lines.values_mut() {
+            if let Some(current) = line.current.as_mut().filter(|current| current.flying) {
+                (current.flying, current.next) = (false, now);
+                line.doubt();
+            }
         }
     }
 
@@ -127,6 +129,10 @@ impl Incident {
             line.close(at.now);
         } else if current.opens {
             line.shut_until = Some(at.now.after(at.policy.repeat_interval.max(Span::from_secs(60))));
+            if line.unsure {
+                line.began.get_or_insert(current.note.began);
+                line.heard.extend(current.names);
+            }
         } else {
             (line.told, line.last) = (current.told, Some(at.now));
             line.heard.extend(current.names);
@@ -189,6 +195,7 @@ impl Line {
             return;
         }
         if current.opens {
+            self.unsure = false;
             (self.open, self.began) = (Some(now), Some(current.note.began));
         }
         self.told = current.told;
@@ -197,7 +204,7 @@ impl Line {
 
     fn close(&mut self, now: Time) {
         (self.open, self.began, self.closed, self.told) = (None, None, Some(now), Told::default());
-        self.known = None;
+        (self.known, self.unsure) = (None, false);
         self.stands_in_for.clear();
         self.heard.clear();
     }
@@ -214,6 +221,7 @@ impl Line {
 
     fn put_off(&mut self, reason: &str, after: Option<Span>, now: Time) {
         self.failing.get_or_insert(now);
+        self.doubt();
         self.last_error = words(reason);
         let (first, longest) = (FIRST_WAIT.as_millis(), LONGEST_WAIT.as_millis());
         let wait = match self.wait {

@@ -12,7 +12,10 @@ pub(super) struct Line {
     /// Since when it knows of the trouble; so long it is owed the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) open: Option<Time>,
-    /// When what it was told of began.
+    /// A beginning was tried, and what became of that is not known: it may have arrived, and its end is owed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) unsure: bool,
+    /// When what it was told of, or may have been, began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) began: Option<Time>,
     /// When it was told the end last.
@@ -125,6 +128,7 @@ impl Line {
     pub(super) fn new(seed: u64, name: &str) -> Self {
         Self {
             open: None,
+            unsure: false,
             began: None,
             closed: None,
             current: None,
@@ -150,7 +154,17 @@ impl Line {
 
     /// It has been told everything.
     pub(super) const fn is_idle(&self) -> bool {
-        self.current.is_none() && self.open.is_none() && self.repeat.is_none()
+        self.current.is_none() && !self.is_owed() && self.repeat.is_none()
+    }
+
+    /// It is owed the end.
+    pub(super) const fn is_owed(&self) -> bool {
+        self.open.is_some() || self.unsure
+    }
+
+    /// The try of the present note has failed; nobody can say whether the note has arrived.
+    pub(super) fn doubt(&mut self) {
+        self.unsure |= self.current.as_ref().is_some_and(|current| current.opens);
     }
 
     /// It was told of that member, or is about to be.

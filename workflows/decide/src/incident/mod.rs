@@ -6,7 +6,8 @@
 //! when to look again.
 //!
 //! **What always holds**: a channel that accepted the beginning gets exactly one end for it, whatever is silenced, held back,
-//! acknowledged or restarted in between. Only beginnings are suppressed.
+//! acknowledged or restarted in between; one that may have got the beginning, though its answer was lost, gets an end too.
+//! Only beginnings are suppressed.
 //!
 //! The files: `member` (one of those in trouble), `mute` (why nobody is told of it), `maintenance` (windows), `episode` (beginning
 //! and end), `line` (a channel's ledger), `need` (which note is due on it), `delivery` (tries, waits, fallback), `repeat` (what has

@@ -206,10 +206,37 @@ fn what_refuses_everything_for_a_while_is_told_again_all_the_same() {
     world.receiver("am").mode = Mode::Refuses;
     well(&mut world, "service_down.api", "api", 2);
     world.run(Span::from_secs(200));
-    assert!(!world.receiver("am").alerts.is_empty(), "it has not heard of it");
+    assert_eq!(world.receiver("am").inbox.len(), 1, "it has not heard of it");
     world.receiver("am").mode = Mode::Up;
     world.run(Span::from_secs(60));
-    assert!(world.receiver("am").alerts.is_empty());
+    assert_eq!(world.receiver("am").inbox.len(), 2, "the end");
     world.run(Span::from_secs(3_600));
     assert!(world.incidents.is_empty(), "nothing keeps it open for ever");
+}
+
+#[test]
+fn a_beginning_that_may_have_arrived_before_it_was_refused_gets_an_end() {
+    let policy = AlertPolicy { group_wait: Span::ZERO, channels: vec![Route::new("slack")], ..AlertPolicy::default() };
+    let kinds = |world: &World| world.receivers["slack"].inbox.iter().map(|(_, note)| note.kind).collect::<Vec<_>>();
+    for mode in [Mode::Mute, Mode::Up] {
+        let mut world = World::new(policy.clone(), begin());
+        // It arrives, and its answer is lost: on the way, or with dixmgr.
+        world.receiver("slack").mode = mode;
+        fire(&mut world, "service_down.api", "api", None, 1);
+        world.run(Span::from_secs(if mode == Mode::Mute { 1 } else { 0 }));
+        if mode == Mode::Up {
+            world.arrive();
+            world.receiver("slack").mode = Mode::Refuses;
+            world.restart();
+        }
+        world.receiver("slack").mode = Mode::Refuses;
+        world.run(Span::from_secs(600));
+        world.receiver("slack").mode = Mode::Up;
+        assert_eq!(kinds(&world), [NoteKind::Firing]);
+        well(&mut world, "service_down.api", "api", 2);
+        world.run(Span::from_secs(1));
+        assert_eq!(kinds(&world), [NoteKind::Firing, NoteKind::Late], "{mode:?}");
+        world.run(Span::from_secs(3_600));
+        assert!(world.incidents.is_empty());
+    }
 }
