@@ -129,10 +129,11 @@ impl TellingActivities {
             },
         };
         let took = began.elapsed();
-        NoteDelivered { channel: &args.channel, note: &args.note, delivery: &delivery, took }
+        let again = args.again;
+        NoteDelivered { channel: &args.channel, note: &args.note, delivery: &delivery, took, again }
             .emit(&self.telling.metrics);
-        // What was not tried is no news.
-        if !matches!(delivery, Delivery::Later { .. }) {
+        // What was not tried, or was told before, is no news.
+        if !again && !matches!(delivery, Delivery::Later { .. }) {
             (self.telling.told)(&args, &delivery);
         }
         Ok(delivery)

@@ -17,12 +17,20 @@ pub struct NoteDelivered<'a> {
     pub delivery: &'a Delivery,
     /// How long that took.
     pub took: Duration,
+    /// It accepted the note before: no news.
+    pub again: bool,
 }
 
 impl Event for NoteDelivered<'_> {
     fn emit(self, metrics: &Metrics) {
-        let Self { channel, note, delivery, took } = self;
+        let Self { channel, note, delivery, took, again } = self;
         let incident = note.incident.as_str();
+        if again {
+            if let Delivery::Retry { reason, .. } | Delivery::Refused { reason } = delivery {
+                debug!(channel, incident, note = note.id, reason, "not told again");
+            }
+            return;
+        }
         match delivery {
             Delivery::Sent { .. } => info!(channel, incident, note = note.id, "told"),
             Delivery::Retry { reason, .. } => warn!(channel, incident, note = note.id, reason, "not told yet"),

@@ -47,10 +47,12 @@ fn feed_telling(metrics: &Metrics) {
     }))
     .unwrap();
     let (sent, refused) = (Delivery::Sent { thread: String::new() }, Delivery::Refused { reason: "HTTP 404".into() });
-    // What was not tried is no failure, and is not counted.
-    for delivery in [sent, refused, Delivery::Later { after: Span::from_secs(1) }] {
-        NoteDelivered { channel: "ops", note: &note, delivery: &delivery, took: Duration::from_millis(3) }
-            .emit(metrics);
+    // What was not tried is no failure, and what is told again is no news: neither is counted.
+    let later = Delivery::Later { after: Span::from_secs(1) };
+    for (delivery, again) in
+        [(&sent, false), (&refused, false), (&later, false), (&sent, true), (&refused, true), (&later, true)]
+    {
+        NoteDelivered { channel: "ops", note: &note, delivery, took: Duration::from_millis(3), again }.emit(metrics);
     }
     metrics.history().watch(|| HistoryFigures { written: 3, lost: 1, waiting: 2, bytes: 4_096 });
     HistorySetAside { text: "it was damaged" }.emit(metrics);

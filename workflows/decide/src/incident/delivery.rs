@@ -69,6 +69,7 @@ impl Incident {
                 channel: route.name.clone(),
                 note: Box::new(current.note.clone()),
                 attempt: current.attempts,
+                again: false,
                 thread: line.thread.clone(),
             });
         }

@@ -199,6 +199,8 @@ pub enum Action {
         note: Box<Note>,
         /// Which try it is, from 1. The note is the same in each.
         attempt: u32,
+        /// The channel accepted it before, and forgets what it is not told again: no news.
+        again: bool,
         /// What the channel said of itself when it accepted the note before.
         thread: String,
     },

@@ -56,6 +56,7 @@ impl Line {
             channel: route.name.clone(),
             note: Box::new(repeat.note.clone()),
             attempt: 1,
+            again: true,
             thread: self.thread.clone(),
         });
         true

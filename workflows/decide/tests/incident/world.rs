@@ -159,9 +159,12 @@ impl World {
     fn perform(&mut self, fingerprint: &str, action: Action) {
         let now = self.now;
         match action {
-            Action::Deliver { channel, note, attempt, .. } => {
+            Action::Deliver { channel, note, attempt, again, .. } => {
                 let receiver = self.receiver(&channel);
                 receiver.tries += 1;
+                let is_known = receiver.accepted.iter().any(|(_, known)| known.id == note.id);
+                assert!(!again || is_known || receiver.given_up.contains(&note.id), "it was told before");
+                assert!(again || !is_known, "it is told again, and does not say so");
                 let known = receiver.tried.entry(note.id.clone()).or_insert_with(|| (*note).clone());
                 assert_eq!(known, &*note, "a note is the same in each try");
                 assert!(attempt >= 1 && note.id.len() <= 255 && note.members.len() <= 100);
