@@ -31,35 +31,87 @@ fn supervise(host: &Host, server: &TemporalServer, config: &str) -> dixmgr_tests
     running
 }
 
+/// Starts an Alertmanager that tells nobody, and returns the configuration of a channel to it.
+fn alertmanager(host: &Host, resend: &str) -> String {
+    let file = file("alertmanager.yml");
+    std::fs::write(&file, "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n").unwrap();
+    let arguments = "--web.listen-address=127.0.0.1:9093 --cluster.listen-address=";
+    let start = format!(
+        "ExecStart={} --config.file={} --storage.path={FOLDER}/alertmanager {arguments}",
+        program("prometheus-alertmanager").display(),
+        file.display()
+    );
+    serves(host, "alertmanager", &start, 9093);
+    format!(
+        "[[alerts.channels]]\ntype = \"alertmanager\"\nname = \"am\"\nurl = \"http://127.0.0.1:9093\"\nresend = \"{resend}\"\n"
+    )
+}
+
+/// What Alertmanager says is not over; none if it does not answer.
+fn active_alerts() -> Option<Vec<Value>> {
+    let (_, text) = get("http://127.0.0.1:9093/api/v2/alerts")?;
+    serde_json::from_str(&text).ok()
+}
+
 #[test]
 fn a_real_alertmanager_knows_what_fires_and_what_is_over() {
     in_sandbox(Sandbox::UserManager, |host| {
-        let file = file("alertmanager.yml");
-        std::fs::write(&file, "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n").unwrap();
-        let arguments = "--web.listen-address=127.0.0.1:9093 --cluster.listen-address=";
-        let start = format!(
-            "ExecStart={} --config.file={} --storage.path={FOLDER}/alertmanager {arguments}",
-            program("prometheus-alertmanager").display(),
-            file.display()
-        );
-        serves(host, "alertmanager", &start, 9093);
+        let channel = alertmanager(host, "1s");
         let server = TemporalServer::start();
-        let channel = "[[alerts.channels]]\ntype = \"alertmanager\"\nname = \"am\"\nurl = \"http://127.0.0.1:9093\"\nresend = \"1s\"\n";
-        let dixmgr = supervise(host, &server, &config(channel));
-        let alerts = || {
-            let (_, text) = get("http://127.0.0.1:9093/api/v2/alerts")?;
-            serde_json::from_str::<Vec<Value>>(&text).ok()
-        };
+        let dixmgr = supervise(host, &server, &config(&channel));
         host.kill("api");
-        let alert = wait_for("it fires there", || alerts()?.into_iter().find(|one| one["labels"]["service"] == "api"));
+        let fires = |alerts: Vec<Value>| alerts.into_iter().find(|one| one["labels"]["service"] == "api");
+        let alert = wait_for("it fires there", || fires(active_alerts()?));
         assert_eq!(alert["labels"]["severity"], "critical", "{alert}");
         let ends = |alert: &Value| alert["endsAt"].as_str().unwrap_or_default().to_owned();
         // Alertmanager forgets what it is not told again.
         let (first, sent) = (ends(&alert), || dixmgr.metric("dixmgr_notes_sent_total", &[("channel", "am")]));
-        wait_until("it is told again", || alerts().is_some_and(|all| all.iter().any(|one| ends(one) > first)));
-        assert!(sent() >= Some(2.0));
+        wait_until("it is told again", || active_alerts().is_some_and(|all| all.iter().any(|one| ends(one) > first)));
+        assert_eq!((sent(), dixmgr.logged(&["told", "channel=\"am\""])), (Some(1.0), 1), "which is no news");
         host.systemctl(&["start", "api"]);
-        wait_until("it is over there", || alerts().is_some_and(|all| all.is_empty()));
+        wait_until("it is over there", || active_alerts().is_some_and(|all| all.is_empty()));
+    });
+}
+
+/// The milder rule fires first and lasts longest. Nothing here is over because it was not told again: that takes four minutes.
+#[test]
+fn a_real_alertmanager_knows_one_alert_whichever_rule_of_its_type_fires() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        let mut text = config(&alertmanager(host, "1m"));
+        text = text.replace("[alerts]\n", "[alerts]\ndisabled_rules = [\"ServiceDown\"]\n");
+        for (name, severity, rest) in
+            [("Mild", "warning", "clear = \"5s\""), ("Grave", "critical", "for = \"3s\"\nclear = \"health != 'down'\"")]
+        {
+            text += &format!(
+                "[[alerts.rules]]\nname = \"{name}\"\ntype = \"trouble\"\nseverity = \"{severity}\"\n\
+                 when = \"health == 'down'\"\n{rest}\nlabels = {{ of = \"{name}\" }}\n"
+            );
+        }
+        let server = TemporalServer::start();
+        let _dixmgr = supervise(host, &server, &text);
+        let severities = || {
+            let all = active_alerts()?;
+            Some(
+                all.iter()
+                    .map(|one| one["labels"]["severity"].as_str().unwrap_or_default().to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        host.kill("api");
+        wait_until("the milder rule fires there", || severities().is_some_and(|all| all == ["warning"]));
+        wait_until("it is critical, and nothing else", || severities().is_some_and(|all| all == ["critical"]));
+        let alert = active_alerts().and_then(|all| all.into_iter().next()).unwrap();
+        assert_eq!(
+            (&alert["labels"]["of"], &alert["annotations"]["rule"]),
+            (&"Mild".into(), &"Grave".into()),
+            "{alert}"
+        );
+        host.systemctl(&["start", "api"]);
+        wait_until("all is over there, and at once", || {
+            let Some(known) = severities() else { return false };
+            assert!(known.is_empty() || known == ["critical"], "{known:?}");
+            known.is_empty()
+        });
     });
 }
 

@@ -15,6 +15,7 @@ mod node;
 mod order;
 mod post;
 mod sdk_meter;
+mod slots;
 mod telling;
 mod unit;
 mod usage;

@@ -10,6 +10,7 @@ use crate::beat::beating_until_stopped;
 use crate::call::Call;
 use crate::fleet::again;
 use crate::post::{Post, PostError};
+use crate::slots::Slots;
 use crate::unit::failure;
 use dixmgr_contract::alert::Silence;
 use dixmgr_contract::host::HostReport;
@@ -80,12 +81,14 @@ pub struct TellingActivities {
     telling: Arc<Telling>,
     search_attributes: bool,
     silences: Arc<Mutex<Option<Silences>>>,
+    slots: Arc<Slots>,
 }
 
 impl TellingActivities {
     /// With what this host has, and whether the search attributes may be used.
     pub fn new(telling: Arc<Telling>, search_attributes: bool) -> Self {
-        Self { telling, search_attributes, silences: Arc::default() }
+        let slots = Arc::new(Slots::new(telling.channels.keys()));
+        Self { telling, search_attributes, silences: Arc::default(), slots }
     }
 }
 
@@ -119,6 +122,7 @@ impl TellingActivities {
         let delivery = match self.telling.channels.get(&args.channel) {
             Some(channel) => {
                 let delivery = channel.deliver(&args.note, &args.thread, DELIVERY);
+                let delivery = self.slots.within(&args.channel, delivery);
                 // It may have arrived or not: it is tried again, and the note is the same.
                 let stopped = || Delivery::Retry { reason: "dixmgr was stopped meanwhile".to_owned(), after: None };
                 beating_until_stopped(&ctx, delivery).await.unwrap_or_else(stopped)
@@ -129,9 +133,13 @@ impl TellingActivities {
             },
         };
         let took = began.elapsed();
-        NoteDelivered { channel: &args.channel, note: &args.note, delivery: &delivery, took }
+        let again = args.again;
+        NoteDelivered { channel: &args.channel, note: &args.note, delivery: &delivery, took, again }
             .emit(&self.telling.metrics);
-        (self.telling.told)(&args, &delivery);
+        // What was not tried, or was told before, is no news.
+        if !again && !matches!(delivery, Delivery::Later { .. }) {
+            (self.telling.told)(&args, &delivery);
+        }
         Ok(delivery)
     }
 

@@ -44,7 +44,7 @@ pub use glob::Matcher;
 pub use incident::{IncidentPhase, IncidentRecord, IncidentSpec, IncidentStatus};
 pub use name::{HostName, NameError, ServiceName, UnitName};
 pub use node::{Motion, NodeProblem, NodeSighting, NodeStanding, Protocol};
-pub use note::{Delivery, Note, NoteKind, NoteMember, Severity};
+pub use note::{Delivery, Identity, Note, NoteKind, NoteMember, Severity};
 pub use observation::{Observation, Verdict};
 pub use policy::{
     DependencyMode, DependencyPolicy, OnDependencyLoss, OnOperatorStop, OnTimeout, Policy, RestartOn, RestartPolicy,

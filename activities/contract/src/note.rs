@@ -114,9 +114,12 @@ pub struct Note {
     /// How many of those are not listed.
     #[serde(default)]
     pub more_affected: u64,
-    /// Labels for routing.
+    /// Labels for routing, as they are now.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// By what a channel that keeps alerts knows the incident; absent: by the labels of now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
     /// When the incident began.
     pub began: Time,
     /// When it was over, if it is.
@@ -124,6 +127,19 @@ pub struct Note {
     pub ended: Option<Time>,
     /// When the note was made.
     pub at: Time,
+}
+
+/// By what a channel that keeps alerts, as Alertmanager does, knows an incident from its beginning to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The same in all notes from a beginning to its end; no severity is in them.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The worst that the channel was told. It never falls before the end.
+    pub severity: Severity,
+    /// Severities under which it may have been told before: what it knows under them is over with this note.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<Severity>,
 }
 
 /// How the delivery of a note ended, for the machine that decides what follows.
@@ -143,6 +159,11 @@ pub enum Delivery {
         /// The channel says not before this long from now.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<Span>,
+    },
+    /// Not tried: our own limits leave no room for it now. The channel has not failed.
+    Later {
+        /// So long from now there may be room.
+        after: Span,
     },
     /// Not accepted, and trying again is of no use.
     Refused {

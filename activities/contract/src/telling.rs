@@ -54,6 +54,9 @@ pub struct NotifyArgs {
     /// Which try it is, from 1.
     #[serde(default = "one")]
     pub attempt: u32,
+    /// It was accepted before, by a channel that forgets what it is not told again: no news, and not counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 const fn one() -> u32 {

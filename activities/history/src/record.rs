@@ -137,7 +137,7 @@ pub struct Told {
     pub service: String,
     /// What it said, in a line.
     pub title: String,
-    /// `sent`, `retry` or `refused`.
+    /// `sent`, `retry`, `later` or `refused`.
     pub outcome: String,
     /// Why it was not sent; no secret is in it.
     pub detail: String,
@@ -152,6 +152,7 @@ impl Told {
         let (outcome, detail) = match delivery {
             Delivery::Sent { .. } => ("sent", ""),
             Delivery::Retry { reason, .. } => ("retry", reason.as_str()),
+            Delivery::Later { .. } => ("later", "its rate is used up"),
             Delivery::Refused { reason } => ("refused", reason.as_str()),
         };
         let why = serde_json::to_value(note.kind).ok().and_then(|word| word.as_str().map(str::to_owned));

@@ -1,8 +1,9 @@
 //! An incident as an alert of Alertmanager (API v2, `POST /api/v2/alerts`), as Prometheus tells it.
 //!
-//! An alert is its set of labels, so only what stays the same through an incident is a label, and severity, by which
-//! people route; if that changes, the alert with the former one ends by itself. Alertmanager forgets what is not told
-//! again: while it fires each minute, with an end four times as far away, and for a quarter of an hour after it is over
+//! An alert is its set of labels, so only what stays the same through an incident is a label ([`Note::identity`]); the rest, such as
+//! the rule, is in annotations. Severity is a label all the same: people route by it, and who is called for what is critical has to hear of
+//! an incident that becomes so. It rises and never falls, and the alert with the former one ends in the same request; Prometheus does
+//! the same where there are two rules and the milder one yields to the graver. Alertmanager forgets what is not told again: while it fires each minute, with an end four times as far away, and for a quarter of an hour after it is over
 //! (`rules/alerting.go` and `cmd/prometheus` of Prometheus 3: resend delay 1 m, `4 *` it, resolved retention 15 m).
 
 use crate::config::{ConfigError, at};
@@ -11,7 +12,7 @@ use crate::place::Place;
 use crate::say::{Said, status};
 use crate::secret::Secret;
 use crate::text::cut;
-use dixmgr_contract::{Delivery, Note, Span, Time};
+use dixmgr_contract::{Delivery, Note, Severity, Span, Time};
 use http::Method;
 use serde_json::{Map, Value, json};
 use std::time::SystemTime;
@@ -53,7 +54,7 @@ impl Alertmanager {
 
     pub(crate) async fn send(&self, net: &Net, said: &Said) -> Delivery {
         let now = Time::from(SystemTime::now());
-        let body = alerts(said, ends_at(&said.note, self.every, now)).to_string();
+        let body = alerts(said, ends_at(&said.note, self.every, now), now).to_string();
         let request = net.json(Method::POST, &self.place, body.into_bytes());
         match exchange(&self.place, request).await {
             Ok(answer) => answer.judge(&self.place.to_string(), ""),
@@ -86,31 +87,54 @@ fn is_over(note: &Note) -> bool {
     status(note.kind) == "resolved"
 }
 
-/// The body: one alert.
-fn alerts(said: &Said, ends: Time) -> Value {
+/// The body: the alert, and those that it was under a former severity, which are over. These are told for a while, as all that is over.
+fn alerts(said: &Said, ends: Time, now: Time) -> Value {
     let note = &said.note;
-    json!([{
-        "labels": labels(note),
-        "annotations": {
-            "summary": note.title,
-            "description": cut(&said.body(usize::MAX).join("\n"), MAX_BODY),
-            "dixmgr_status": said.status,
-        },
-        "startsAt": note.began,
-        "endsAt": ends,
-    }])
+    let (severity, former) = match &note.identity {
+        Some(identity) => (identity.severity, identity.former.as_slice()),
+        None => (note.severity, [].as_slice()),
+    };
+    let changed = note.at.max(note.began);
+    let is_recent = now.since(changed) < RESOLVED_FOR;
+    let former = former.iter().filter(|former| is_recent && **former != severity);
+    let former = former.map(|former| alert(said, *former, "resolved", changed));
+    std::iter::once(alert(said, severity, said.status, ends)).chain(former).collect()
 }
 
-/// Those of the note, and ours, which win. Names are of the characters that every version takes.
-fn labels(note: &Note) -> Map<String, Value> {
-    let mut labels: Map<String, Value> = note.labels.iter().map(|(name, value)| (label(name), json!(value))).collect();
-    let alert = if note.alert.is_empty() { "dixmgr" } else { &note.alert };
+fn alert(said: &Said, severity: Severity, status: &str, ends: Time) -> Value {
+    let note = &said.note;
+    let labels = labels(note, severity);
+    json!({
+        "annotations": annotations(said, &labels, status),
+        "labels": labels,
+        "startsAt": note.began,
+        "endsAt": ends,
+    })
+}
+
+/// The text, and those labels of now by which Alertmanager does not know it.
+fn annotations(said: &Said, labels: &Map<String, Value>, status: &str) -> Map<String, Value> {
+    let now = said.note.labels.iter().map(|(name, value)| (label(name), json!(value)));
+    let mut annotations: Map<String, Value> = now.filter(|(name, value)| labels.get(name) != Some(value)).collect();
     for (name, value) in [
-        ("alertname", alert),
-        ("incident", &note.incident),
-        ("service", &note.service),
-        ("severity", note.severity.as_str()),
+        ("summary", said.note.title.clone()),
+        ("description", cut(&said.body(usize::MAX).join("\n"), MAX_BODY)),
+        ("dixmgr_status", status.to_owned()),
     ] {
+        annotations.insert(name.to_owned(), json!(value));
+    }
+    annotations
+}
+
+/// Those of the incident, and ours, which win. Names are of the characters that every version takes.
+fn labels(note: &Note, severity: Severity) -> Map<String, Value> {
+    let known = note.identity.as_ref().map_or(&note.labels, |identity| &identity.labels);
+    let mut labels: Map<String, Value> = known.iter().map(|(name, value)| (label(name), json!(value))).collect();
+    let alert = if note.alert.is_empty() { "dixmgr" } else { &note.alert };
+    let ours = [("alertname", alert), ("incident", &note.incident), ("severity", severity.as_str())];
+    // Without an identity, whoever made the note says what it is about.
+    let service = ("service", note.service.as_str());
+    for (name, value) in ours.into_iter().chain(note.identity.is_none().then_some(service)) {
         if value.is_empty() {
             labels.remove(name);
         } else {
@@ -133,14 +157,15 @@ fn label(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::testing::{KINDS, any_note, note};
-    use dixmgr_contract::NoteKind;
+    use dixmgr_contract::{Identity, NoteKind};
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     #[test]
     fn an_alert_is_its_labels_and_ends_ahead_while_it_fires() {
         let note = note();
         let now = note.at;
-        let body = alerts(&Said::of(&note), ends_at(&note, EVERY, now));
+        let body = alerts(&Said::of(&note), ends_at(&note, EVERY, now), now);
         assert_eq!(
             body[0]["labels"],
             json!({"alertname": "service_down", "chain": "polkadot", "incident": "service_down.api",
@@ -151,17 +176,52 @@ mod tests {
         assert_eq!(body[0]["annotations"]["summary"], "api is down");
     }
 
+    /// The rule, and whom it names, are other ones in each note.
     #[test]
     fn the_labels_are_the_same_from_the_first_note_to_the_last() {
+        let beginning = BTreeMap::from([("service".to_owned(), "api".to_owned()), ("team".into(), "ops".into())]);
         let all: Vec<_> = KINDS
             .into_iter()
             .map(|kind| {
                 let mut note = note();
-                (note.kind, note.title, note.sequence) = (kind, format!("{kind:?}"), 7);
-                labels(&Said::of(&note).note)
+                (note.kind, note.title, note.service) = (kind, format!("{kind:?}"), String::new());
+                note.severity = Severity::Info;
+                note.labels.insert("rule".into(), format!("{kind:?}"));
+                let severity = Severity::Critical;
+                note.identity = Some(Identity { labels: beginning.clone(), severity, former: vec![] });
+                let body = alerts(&Said::of(&note), note.at, note.at);
+                assert_eq!(body[0]["annotations"]["rule"], json!(format!("{kind:?}")));
+                assert_eq!(body[0]["annotations"]["team"], Value::Null, "it is a label");
+                body[0]["labels"].clone()
             })
             .collect();
         assert!(all.iter().all(|labels| *labels == all[0]));
+        assert_eq!(
+            all[0],
+            json!({"alertname": "service_down", "incident": "service_down.api",
+                   "service": "api", "severity": "critical", "team": "ops"})
+        );
+    }
+
+    #[test]
+    fn what_got_worse_ends_under_its_former_severity_and_is_told_so_for_a_quarter_of_an_hour() {
+        let mut note = note();
+        let labels = note.labels.clone();
+        note.identity = Some(Identity { labels, severity: Severity::Critical, former: vec![Severity::Warning] });
+        let said = Said::of(&note);
+        for (after, count) in [(0, 2), (899, 2), (900, 1)] {
+            let now = note.at.after(Span::from_secs(after));
+            let body = alerts(&said, ends_at(&note, EVERY, now), now);
+            assert_eq!(body.as_array().map(Vec::len), Some(count), "{after}");
+            assert_eq!(body[0]["labels"]["severity"], "critical");
+            if count == 2 {
+                let mut labels = body[0]["labels"].clone();
+                labels["severity"] = json!("warning");
+                assert_eq!(body[1]["labels"], labels);
+                assert_eq!(body[1]["endsAt"], json!(note.at));
+                assert_eq!(body[1]["annotations"]["dixmgr_status"], "resolved");
+            }
+        }
     }
 
     #[test]
@@ -203,17 +263,23 @@ mod tests {
         #[test]
         fn any_note_is_an_alert_that_is_taken(note in any_note(), now in any::<i64>()) {
             let said = Said::of(&note);
-            let body = alerts(&said, ends_at(&said.note, EVERY, Time::from_unix_millis(now)));
+            let now = Time::from_unix_millis(now);
+            let body = alerts(&said, ends_at(&said.note, EVERY, now), now);
             prop_assert!(serde_json::from_str::<Value>(&body.to_string()).is_ok());
-            let alert = &body[0];
-            for (name, value) in alert["labels"].as_object().unwrap() {
-                prop_assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
-                prop_assert!(!name.starts_with(|c: char| c.is_ascii_digit()) && value != "");
-            }
-            prop_assert!(alert["labels"]["alertname"].is_string());
-            // Alertmanager refuses an alert that ends before it starts.
-            if is_over(&said.note) {
-                prop_assert!(alert["endsAt"].as_str() >= alert["startsAt"].as_str());
+            for (index, alert) in body.as_array().unwrap().iter().enumerate() {
+                for kind in ["labels", "annotations"] {
+                    for (name, value) in alert[kind].as_object().unwrap() {
+                        prop_assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
+                        prop_assert!(!name.starts_with(|c: char| c.is_ascii_digit()));
+                        prop_assert!(kind == "annotations" || value != "");
+                    }
+                }
+                prop_assert!(alert["labels"]["alertname"].is_string());
+                prop_assert!(index == 0 || alert["labels"] != body[0]["labels"]);
+                // Alertmanager refuses an alert that ends before it starts.
+                if index > 0 || is_over(&said.note) {
+                    prop_assert!(alert["endsAt"].as_str() >= alert["startsAt"].as_str());
+                }
             }
         }
     }

@@ -1,13 +1,16 @@
 //! A note made small: what comes over a wire may be of any length and hold anything, and no channel shall have to care.
 
 use crate::text::{line, lines};
-use dixmgr_contract::{Note, NoteMember};
+use dixmgr_contract::{Identity, Note, NoteMember};
 use ring::digest::{SHA256, digest};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Members and affected services that are kept.
 const MAX_LISTED: usize = 100;
 const MAX_LABELS: usize = 50;
+/// How many severities there are.
+const SEVERITIES: usize = 3;
 /// The longest idempotency key, and the longest id of an incident, in bytes.
 const MAX_KEY: usize = 255;
 
@@ -32,18 +35,22 @@ pub(crate) fn bounded(note: &Note) -> Note {
         more_members: note.more_members.saturating_add(beyond(note.members.len())),
         affected: note.affected.iter().take(MAX_LISTED).cloned().collect(),
         more_affected: note.more_affected.saturating_add(beyond(note.affected.len())),
-        labels: note
-            .labels
-            .iter()
-            .map(|(name, value)| (line(name, 100), line(value, 300)))
-            .filter(|(name, value)| !name.is_empty() && !value.is_empty())
-            .take(MAX_LABELS)
-            .collect(),
+        labels: labels(&note.labels),
+        identity: note.identity.as_ref().map(|identity| Identity {
+            labels: labels(&identity.labels),
+            severity: identity.severity,
+            former: identity.former.iter().copied().take(SEVERITIES).collect(),
+        }),
         began: note.began,
         // Clocks of two hosts: nothing ends before it begins.
         ended: note.ended.map(|ended| ended.max(note.began)),
         at: note.at,
     }
+}
+
+fn labels(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let short = labels.iter().map(|(name, value)| (line(name, 100), line(value, 300)));
+    short.filter(|(name, value)| !name.is_empty() && !value.is_empty()).take(MAX_LABELS).collect()
 }
 
 fn member(member: &NoteMember) -> NoteMember {

@@ -94,7 +94,7 @@ impl Channel {
     pub async fn deliver(&self, note: &Note, thread: &str, timeout: Duration) -> Delivery {
         let now = Time::from(SystemTime::now());
         if let Err(after) = self.bucket().take(now) {
-            return Delivery::Retry { reason: "the channel's own rate is used up".to_owned(), after: Some(after) };
+            return self.wait(after, now);
         }
         let said = Said::of(note);
         let thread = if thread.len() <= MAX_THREAD { thread } else { "" };
@@ -107,6 +107,14 @@ impl Channel {
             self.bucket().hold(Time::from(SystemTime::now()).after(*after));
         }
         delivery
+    }
+
+    /// It has no room now. What the channel asked for is its failure; what our own rate asks for is none.
+    fn wait(&self, after: Span, now: Time) -> Delivery {
+        if self.bucket().is_held(now) {
+            return Delivery::Retry { reason: "it has asked to be left alone".to_owned(), after: Some(after) };
+        }
+        Delivery::Later { after }
     }
 
     /// After how long the same note has to be delivered again although it was sent; none for most channels

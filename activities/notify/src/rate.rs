@@ -66,6 +66,11 @@ impl Bucket {
         Err(promised.since(now))
     }
 
+    /// Whether the channel asked to be left alone at that time.
+    pub fn is_held(&self, now: Time) -> bool {
+        self.held > now
+    }
+
     /// The channel asked to be left alone until `until`; for longer than an hour it is not.
     pub fn hold(&mut self, until: Time) {
         self.held = self.held.max(until);

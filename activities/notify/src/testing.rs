@@ -1,6 +1,6 @@
 //! Notes for tests: one as it ought to be, and any.
 
-use dixmgr_contract::{HostName, Note, NoteKind, NoteMember, ServiceName, Severity, Span, Time};
+use dixmgr_contract::{HostName, Identity, Note, NoteKind, NoteMember, ServiceName, Severity, Span, Time};
 use proptest::{collection, option, prelude::*, sample::select};
 use std::collections::BTreeMap;
 
@@ -59,6 +59,7 @@ pub(crate) fn note() -> Note {
         affected: vec![name("web"), name("proxy")],
         more_affected: 0,
         labels: BTreeMap::from([("chain".into(), "polkadot".into()), ("team".into(), "ops".into())]),
+        identity: None,
         began,
         ended: None,
         at: began.after(Span::from_secs(100)),
@@ -101,40 +102,52 @@ fn time() -> impl Strategy<Value = Time> {
     any::<i64>().prop_map(Time::from_unix_millis)
 }
 
+fn severity() -> impl Strategy<Value = Severity> {
+    select(vec![Severity::Info, Severity::Warning, Severity::Critical])
+}
+
+fn identity() -> impl Strategy<Value = Identity> {
+    (collection::btree_map(text(), text(), 0..4), severity(), collection::vec(severity(), 0..5))
+        .prop_map(|(labels, severity, former)| Identity { labels, severity, former })
+}
+
 /// Any note that can be read from a wire.
 pub(crate) fn any_note() -> impl Strategy<Value = Note> {
     let names = (text(), text(), text(), text(), text(), text());
     let lists = (
         many(member()),
         many("[a-z0-9._@:-]{1,200}".prop_map(|name| ServiceName::new(name).unwrap())),
-        collection::btree_map(text(), text(), 0..8),
+        (collection::btree_map(text(), text(), 0..8), option::of(identity())),
     );
     let rest = (
         select(&KINDS[..]),
-        select(vec![Severity::Info, Severity::Warning, Severity::Critical]),
+        severity(),
         (any::<u64>(), any::<u64>(), any::<u64>()),
         (time(), option::of(time()), time()),
     );
-    (names, lists, rest).prop_map(|((id, incident, alert, title, body, service), (members, affected, labels), rest)| {
-        let (kind, severity, (sequence, more_members, more_affected), (began, ended, at)) = rest;
-        Note {
-            id,
-            incident,
-            sequence,
-            kind,
-            alert,
-            severity,
-            title,
-            text: body,
-            service,
-            members,
-            more_members,
-            affected,
-            more_affected,
-            labels,
-            began,
-            ended,
-            at,
-        }
-    })
+    (names, lists, rest).prop_map(
+        |((id, incident, alert, title, body, service), (members, affected, (labels, identity)), rest)| {
+            let (kind, severity, (sequence, more_members, more_affected), (began, ended, at)) = rest;
+            Note {
+                id,
+                incident,
+                sequence,
+                kind,
+                alert,
+                severity,
+                title,
+                text: body,
+                service,
+                members,
+                more_members,
+                affected,
+                more_affected,
+                labels,
+                identity,
+                began,
+                ended,
+                at,
+            }
+        },
+    )
 }

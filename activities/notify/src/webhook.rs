@@ -1,8 +1,8 @@
 //! A note as JSON to a URL, signed if there is a secret.
 //!
 //! The first fields are those of the Go version, so that its receivers go on working; the signature is that of Standard
-//! Webhooks (standardwebhooks.com, spec 1.0), so that a receiver needs no code of ours. The note's id is the `webhook-id`,
-//! the same on each try: a receiver that remembers it is told once.
+//! Webhooks (standardwebhooks.com, spec 1.0), so that a receiver needs no code of ours. The note's id, without its dots, is the
+//! `webhook-id`, the same on each try: a receiver that remembers it is told once.
 
 use crate::config::{ConfigError, at};
 use crate::net::{Net, exchange};
@@ -60,9 +60,10 @@ impl Webhook {
     pub(crate) async fn send(&self, net: &Net, said: &Said) -> Delivery {
         let body = body(said).to_string();
         let now = Time::from(SystemTime::now()).unix_millis() / 1_000;
+        let id = id(&said.note.id);
         let mut request = net.json(Method::POST, &self.place, body.clone().into_bytes());
-        request = request.header("webhook-id", &said.note.id).header("webhook-timestamp", now);
-        if let Some(signature) = self.keys.sign(&said.note.id, now, &body) {
+        request = request.header("webhook-id", &id).header("webhook-timestamp", now);
+        if let Some(signature) = self.keys.sign(&id, now, &body) {
             request = request.header("webhook-signature", signature);
         }
         match exchange(&self.place, request.headers(self.headers.clone())).await {
@@ -70,6 +71,11 @@ impl Webhook {
             Err(delivery) => delivery,
         }
     }
+}
+
+/// The note's id as the header has it: dots part what is signed (`id.timestamp.body`), so none may be in it. Ids differ by more than that.
+fn id(id: &str) -> String {
+    id.replace('.', "_")
 }
 
 /// A name is shown in an error, a value is not.

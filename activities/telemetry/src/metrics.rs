@@ -288,6 +288,7 @@ impl Metrics {
                 self.0.note_duration.record(took.as_secs_f64(), std::slice::from_ref(&channel));
                 return self.0.notes_sent.add(1, &[channel]);
             }
+            Delivery::Later { .. } => return,
             Delivery::Retry { .. } => "retry",
             Delivery::Refused { .. } => "refused",
         };

@@ -55,6 +55,14 @@ fn labels_and_buckets_are_those_of_the_catalogue() {
 }
 
 #[test]
+fn a_note_for_which_there_was_no_room_or_that_is_told_again_is_neither_sent_nor_a_failure() {
+    let text = fed_metrics().render().unwrap();
+    assert!(text.contains(r#"dixmgr_notes_sent_total{channel="ops"} 1"#), "{text}");
+    assert!(text.contains(r#"dixmgr_notes_failed_total{channel="ops",outcome="refused"} 1"#), "{text}");
+    assert_eq!(series(&text, "dixmgr_notes_failed_total").len(), 1, "{text}");
+}
+
+#[test]
 fn activities_go_by_their_type_without_the_ending() {
     let text = fed_metrics().render().unwrap();
     assert!(

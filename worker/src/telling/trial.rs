@@ -40,6 +40,7 @@ fn note(by: &str, now: Time) -> Note {
         affected: Vec::new(),
         more_affected: 0,
         labels: BTreeMap::new(),
+        identity: None,
         began: now,
         ended: None,
         at: now,
@@ -54,6 +55,7 @@ pub(crate) fn said(name: &str, delivery: &Delivery) -> Result<String, Failure> {
     match delivery {
         Delivery::Sent { .. } => Ok(format!("{name} has accepted it; look whether it is there\n")),
         Delivery::Retry { reason, .. } => Err(Failure::Failed(anyhow!("{name} did not accept it this time: {reason}"))),
+        Delivery::Later { after } => Err(Failure::Failed(anyhow!("the rate of {name} leaves no room for {after}"))),
         Delivery::Refused { reason } => Err(Failure::Failed(anyhow!("{name} refuses it: {reason}"))),
     }
 }

@@ -232,9 +232,9 @@ fn unreadable(error: &str) -> WorkflowTermination {
 
 fn perform(ctx: &Context, action: Action) -> Vec<Operation<'_>> {
     match action {
-        Action::Deliver { channel, note, attempt, thread } => {
+        Action::Deliver { channel, note, attempt, again, thread } => {
             let (name, id) = (channel.clone(), note.id.clone());
-            let args = NotifyArgs { channel, note: *note, thread, attempt };
+            let args = NotifyArgs { channel, note: *note, thread, attempt, again };
             let sent = ctx.execute_activity(Notify, args, for_the_fleet(DELIVERY_TIMEOUT, 1));
             let told = move |result: Result<Delivery, ActivityExecutionError>| {
                 let lost = |error: ActivityExecutionError| Delivery::Retry { reason: interrupted(&error), after: None };

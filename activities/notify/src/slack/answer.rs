@@ -126,6 +126,7 @@ mod tests {
                 Delivery::Sent { .. } => "sent".to_owned(),
                 Delivery::Retry { reason, after } => format!("again in {}: {reason}", after.unwrap()),
                 Delivery::Refused { reason } => reason,
+                Delivery::Later { .. } => panic!("no answer says that"),
             };
             assert!(said.starts_with(outcome) && !said.contains("hush"), "{said}");
         }

@@ -55,6 +55,7 @@ fn note() -> Note {
         affected: Vec::new(),
         more_affected: 0,
         labels: BTreeMap::new(),
+        identity: None,
         began,
         ended: None,
         at: began.after(Span::from_secs(100)),

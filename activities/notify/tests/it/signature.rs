@@ -54,7 +54,7 @@ async fn each_try_has_the_same_id_and_a_changed_body_is_seen() {
     assert_retry(&channel.deliver(&note(), "", LONG).await, "answered 500");
     assert_eq!(channel.deliver(&note(), "", LONG).await, sent(""));
     let asked = server.asked();
-    assert_eq!(asked[0].header("webhook-id"), Some("service_down.api/1/ops"));
+    assert_eq!(asked[0].header("webhook-id"), Some("service_down_api/1/ops"), "dots part what is signed");
     assert_eq!(asked[0].header("webhook-id"), asked[1].header("webhook-id"));
     assert_eq!(asked[0].body, asked[1].body);
     let mut changed = asked[1].clone();

@@ -4,7 +4,7 @@ use super::Event;
 use crate::metrics::Metrics;
 use dixmgr_contract::{Delivery, IncidentNews, IncidentRecord, Note};
 use std::time::Duration;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// A channel was asked to take a note.
 #[derive(Debug)]
@@ -17,15 +17,24 @@ pub struct NoteDelivered<'a> {
     pub delivery: &'a Delivery,
     /// How long that took.
     pub took: Duration,
+    /// It accepted the note before: no news.
+    pub again: bool,
 }
 
 impl Event for NoteDelivered<'_> {
     fn emit(self, metrics: &Metrics) {
-        let Self { channel, note, delivery, took } = self;
+        let Self { channel, note, delivery, took, again } = self;
         let incident = note.incident.as_str();
+        if again {
+            if let Delivery::Retry { reason, .. } | Delivery::Refused { reason } = delivery {
+                debug!(channel, incident, note = note.id, reason, "not told again");
+            }
+            return;
+        }
         match delivery {
             Delivery::Sent { .. } => info!(channel, incident, note = note.id, "told"),
             Delivery::Retry { reason, .. } => warn!(channel, incident, note = note.id, reason, "not told yet"),
+            Delivery::Later { after } => debug!(channel, incident, note = note.id, %after, "no room for it now"),
             Delivery::Refused { reason } => warn!(channel, incident, note = note.id, reason, "the channel refuses"),
         }
         metrics.note(channel, delivery, took);

@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
 use dixmgr_contract::activity::ReportKind;
-use dixmgr_contract::{Delivery, FailureKind, Note, Protocol, ServiceName, Severity};
+use dixmgr_contract::{Delivery, FailureKind, Note, Protocol, ServiceName, Severity, Span};
 pub use dixmgr_telemetry::catalogue::CATALOGUE;
 use dixmgr_telemetry::{
     ActivityOutcome, BreakerPosition, DeliveryOutcome, Event, Figures, FileSystemFigures, HistoryFigures, HostFigures,
@@ -46,9 +46,13 @@ fn feed_telling(metrics: &Metrics) {
         "title": "api is down", "began": "2026-01-01T00:00:00Z", "at": "2026-01-01T00:00:00Z",
     }))
     .unwrap();
-    for delivery in [Delivery::Sent { thread: String::new() }, Delivery::Refused { reason: "HTTP 404".into() }] {
-        NoteDelivered { channel: "ops", note: &note, delivery: &delivery, took: Duration::from_millis(3) }
-            .emit(metrics);
+    let (sent, refused) = (Delivery::Sent { thread: String::new() }, Delivery::Refused { reason: "HTTP 404".into() });
+    // What was not tried is no failure, and what is told again is no news: neither is counted.
+    let later = Delivery::Later { after: Span::from_secs(1) };
+    for (delivery, again) in
+        [(&sent, false), (&refused, false), (&later, false), (&sent, true), (&refused, true), (&later, true)]
+    {
+        NoteDelivered { channel: "ops", note: &note, delivery, took: Duration::from_millis(3), again }.emit(metrics);
     }
     metrics.history().watch(|| HistoryFigures { written: 3, lost: 1, waiting: 2, bytes: 4_096 });
     HistorySetAside { text: "it was damaged" }.emit(metrics);

@@ -48,6 +48,7 @@ impl Incident {
             view.severity.unwrap_or_else(|| members.iter().map(|(_, member)| member.peak).max().unwrap_or(self.worst));
         let matter = Matter { kind, members, firing, affected: affected.len(), severity, now };
         let is_over = matches!(kind, NoteKind::Resolved | NoteKind::Late);
+        let labels = self.labels(&matter);
         let note = Note {
             id,
             incident: self.id(),
@@ -62,7 +63,8 @@ impl Incident {
             more_members: matter.members.len().saturating_sub(MAX_LISTED) as u64,
             more_affected: affected.len().saturating_sub(MAX_LISTED) as u64,
             affected: affected.into_iter().take(MAX_LISTED).collect::<Vec<ServiceName>>(),
-            labels: self.labels(&matter),
+            identity: Some(line.identify(&self.spec, &labels, severity, is_over)),
+            labels,
             began: self.began_for(line, now),
             ended: is_over.then(|| line.over.unwrap_or(now)),
             at: now,

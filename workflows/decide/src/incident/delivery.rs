@@ -3,6 +3,7 @@
 //! Each try carries the same note with the same id, so a receiver that honours it hears it once, however often an answer is
 //! lost. The waits are decorrelated jitter like those of restarts, from [`FIRST_WAIT`] to [`LONGEST_WAIT`], so a channel that was away
 //! is tried again within minutes of its return; what the channel itself asks for (`Retry-After`) is honoured up to [`LONGEST_ASKED`].
+//! A note for which our own limits had no room was not tried: nothing has failed, and it comes when there is room.
 //!
 //! Rejected: leaving retries to the activity that sends. An outage of an hour would be forgotten by a restart, and a note that is
 //! no longer true would be sent after it.
@@ -21,6 +22,8 @@ pub(super) const FIRST_WAIT: Span = Span::from_secs(5);
 pub(super) const LONGEST_WAIT: Span = Span::from_secs(300);
 /// No channel can ask for more.
 pub(super) const LONGEST_ASKED: Span = Span::from_secs(3_600);
+/// Not tried again before: who has no room now has none a moment later.
+const SHORTEST_TURN: Span = Span::from_millis(100);
 /// The most bytes that a channel may say of itself.
 const MAX_THREAD: usize = 1_024;
 
@@ -58,6 +61,7 @@ impl Incident {
         if let Some(limit) = limit {
             line.count(limit, clock.now);
         }
+        line.may_know();
         if let Some(current) = &mut line.current {
             current.flying = true;
             current.attempts = current.attempts.saturating_add(1);
@@ -65,6 +69,7 @@ impl Incident {
                 channel: route.name.clone(),
                 note: Box::new(current.note.clone()),
                 attempt: current.attempts,
+                again: false,
                 thread: line.thread.clone(),
             });
         }
@@ -86,6 +91,7 @@ impl Incident {
             match outcome {
                 Delivery::Sent { thread } => line.accepted(thread, at.policy.route(channel), at.now),
                 Delivery::Retry { reason, after } => line.put_off(&reason, after, at.now),
+                Delivery::Later { after } => line.come_later(after, at.policy.route(channel), at.now),
                 Delivery::Refused { reason } => {
                     line.last_error = words(&reason);
                     let gone = Route::new(channel);
@@ -102,9 +108,11 @@ impl Incident {
     /// The answers to all open tries are lost; each is tried again, with the same id.
     pub(super) fn interrupted(&mut self, now: Time) {
         self.lines.values_mut().for_each(|line| line.repeat_interrupted(now));
-        for current in self.lines.values_mut().filter_map(|line| line.current.as_mut()).filter(|it| it.flying) {
-            current.flying = false;
-            current.next = now;
+        for line in self.lines.values_mut() {
+            if let Some(current) = line.current.as_mut().filter(|current| current.flying) {
+                (current.flying, current.next) = (false, now);
+                line.doubt();
+            }
         }
     }
 
@@ -115,11 +123,17 @@ impl Incident {
         let Some(current) = line.current.take() else { return };
         let channel = route.name.clone();
         let closes = current.closes();
-        actions.push(Action::Record(IncidentRecord::GaveUp { channel, note: current.note.id, reason }));
-        if current.opens {
-            line.shut_until = Some(at.now.after(at.policy.repeat_interval.max(Span::from_secs(60))));
-        } else if closes {
+        let id = current.note.id.clone();
+        actions.push(Action::Record(IncidentRecord::GaveUp { channel, note: id, reason }));
+        if closes {
+            line.repeat_from_now(Some(route), current.note, true, at.now);
             line.close(at.now);
+        } else if current.opens {
+            line.shut_until = Some(at.now.after(at.policy.repeat_interval.max(Span::from_secs(60))));
+            if line.unsure {
+                line.began.get_or_insert(current.note.began);
+                line.heard.extend(current.names);
+            }
         } else {
             (line.told, line.last) = (current.told, Some(at.now));
             line.heard.extend(current.names);
@@ -150,6 +164,7 @@ impl Incident {
         note.kind = NoteKind::Late;
         note.text = format!("{} {} could not be told.", note.text, route.name).trim().to_owned();
         (note.sequence, note.at) = (self.sequence, at.now);
+        note.identity.iter_mut().for_each(|identity| identity.former.clear());
         note.id = self.note_id(name);
         if let Some(other) = self.lines.get_mut(name) {
             other.put(note, false, Told::default(), at.now);
@@ -168,6 +183,7 @@ impl Line {
     fn accepted(&mut self, thread: String, route: Option<&Route>, now: Time) {
         let Some(current) = self.current.take() else { return };
         self.repeat_from_now(route, current.note.clone(), current.closes(), now);
+        self.knows_only(current.note.identity.as_ref());
         if !thread.is_empty() && thread.len() <= MAX_THREAD {
             self.thread = thread;
         }
@@ -180,6 +196,7 @@ impl Line {
             return;
         }
         if current.opens {
+            self.unsure = false;
             (self.open, self.began) = (Some(now), Some(current.note.began));
         }
         self.told = current.told;
@@ -188,12 +205,24 @@ impl Line {
 
     fn close(&mut self, now: Time) {
         (self.open, self.began, self.closed, self.told) = (None, None, Some(now), Told::default());
+        (self.known, self.unsure) = (None, false);
         self.stands_in_for.clear();
         self.heard.clear();
     }
 
+    /// It was not tried: as before, but for the time of the next try.
+    fn come_later(&mut self, after: Span, route: Option<&Route>, now: Time) {
+        let Some(current) = &mut self.current else { return };
+        current.next = now.after(turn(after));
+        current.attempts = current.attempts.saturating_sub(1);
+        if let Some(limit) = route.and_then(|route| route.rate_limit).filter(|_| current.attempts == 0) {
+            self.uncount(limit);
+        }
+    }
+
     fn put_off(&mut self, reason: &str, after: Option<Span>, now: Time) {
         self.failing.get_or_insert(now);
+        self.doubt();
         self.last_error = words(reason);
         let (first, longest) = (FIRST_WAIT.as_millis(), LONGEST_WAIT.as_millis());
         let wait = match self.wait {
@@ -206,4 +235,9 @@ impl Line {
             current.next = now.after(wait);
         }
     }
+}
+
+/// How long it takes until there may be room, within bounds.
+pub(super) fn turn(after: Span) -> Span {
+    after.max(SHORTEST_TURN).min(LONGEST_ASKED)
 }

@@ -1,6 +1,6 @@
 //! A channel's ledger: what it was told, what it is owed, and the one note that is on its way to it.
 
-use super::{hash, repeat::Repeat};
+use super::{hash, identity::Known, repeat::Repeat};
 use crate::rng::Rng;
 use dixmgr_contract::{Note, NoteKind, RateLimit, Severity, Span, Time};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,10 @@ pub(super) struct Line {
     /// Since when it knows of the trouble; so long it is owed the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) open: Option<Time>,
-    /// When what it was told of began.
+    /// A beginning was tried, and what became of that is not known: it may have arrived, and its end is owed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) unsure: bool,
+    /// When what it was told of, or may have been, began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) began: Option<Time>,
     /// When it was told the end last.
@@ -51,6 +54,9 @@ pub(super) struct Line {
     /// What is told again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) repeat: Option<Repeat>,
+    /// By what it may know the incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) known: Option<Known>,
     /// What the channel said of itself when it accepted the last note.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) thread: String,
@@ -122,6 +128,7 @@ impl Line {
     pub(super) fn new(seed: u64, name: &str) -> Self {
         Self {
             open: None,
+            unsure: false,
             began: None,
             closed: None,
             current: None,
@@ -135,6 +142,7 @@ impl Line {
             shut_until: None,
             stands_in_for: BTreeSet::new(),
             repeat: None,
+            known: None,
             thread: String::new(),
             wait: None,
             arrival: None,
@@ -146,7 +154,17 @@ impl Line {
 
     /// It has been told everything.
     pub(super) const fn is_idle(&self) -> bool {
-        self.current.is_none() && self.open.is_none() && self.repeat.is_none()
+        self.current.is_none() && !self.is_owed() && self.repeat.is_none()
+    }
+
+    /// It is owed the end.
+    pub(super) const fn is_owed(&self) -> bool {
+        self.open.is_some() || self.unsure
+    }
+
+    /// The try of the present note has failed; nobody can say whether the note has arrived.
+    pub(super) fn doubt(&mut self) {
+        self.unsure |= self.current.as_ref().is_some_and(|current| current.opens);
     }
 
     /// It was told of that member, or is about to be.
@@ -184,6 +202,11 @@ impl Line {
     pub(super) fn count(&mut self, limit: RateLimit, now: Time) {
         let from = self.arrival.map_or(now, |arrival| arrival.max(now));
         self.arrival = Some(from.after(interval(limit)));
+    }
+
+    /// A note that was counted last did not go out.
+    pub(super) fn uncount(&mut self, limit: RateLimit) {
+        self.arrival = self.arrival.map(|arrival| arrival.earlier(interval(limit)));
     }
 }
 

@@ -6,11 +6,12 @@
 //! when to look again.
 //!
 //! **What always holds**: a channel that accepted the beginning gets exactly one end for it, whatever is silenced, held back,
-//! acknowledged or restarted in between. Only beginnings are suppressed.
+//! acknowledged or restarted in between; one that may have got the beginning, though its answer was lost, gets an end too.
+//! Only beginnings are suppressed.
 //!
 //! The files: `member` (one of those in trouble), `mute` (why nobody is told of it), `maintenance` (windows), `episode` (beginning
 //! and end), `line` (a channel's ledger), `need` (which note is due on it), `delivery` (tries, waits, fallback), `repeat` (what has
-//! to be told again and again), `compose` (the words),
+//! to be told again and again), `compose` (the words), `identity` (by which labels a channel knows it),
 //! `consequence` (causes and what is behind them), `request` (what people ask), `status` (what people see).
 //!
 //! Rejected: a queue of notes for each channel. When a channel comes back after an hour nobody wants to read the hour; what is
@@ -21,6 +22,7 @@ mod compose;
 mod consequence;
 mod delivery;
 mod episode;
+mod identity;
 mod line;
 pub mod maintenance;
 mod member;
@@ -197,6 +199,8 @@ pub enum Action {
         note: Box<Note>,
         /// Which try it is, from 1. The note is the same in each.
         attempt: u32,
+        /// The channel accepted it before, and forgets what it is not told again: no news.
+        again: bool,
         /// What the channel said of itself when it accepted the note before.
         thread: String,
     },

@@ -98,6 +98,9 @@ impl Incident {
 
     fn need(&self, route: &Route, line: &Line, view: View, clock: &mut Clock<'_>) -> Option<NoteKind> {
         let Some(opened) = line.open else {
+            if line.unsure && Self::may_close(line, view, clock) {
+                return Some(NoteKind::Late);
+            }
             return Self::may_open(line, view, clock).then(|| Self::opening(route, clock.policy));
         };
         if !view.concerned {
@@ -147,7 +150,7 @@ impl Incident {
             return false;
         }
         let is_stale = match kind {
-            NoteKind::Late => Self::may_open(line, view, clock),
+            NoteKind::Late => (line.unsure && view.concerned) || Self::may_open(line, view, clock),
             NoteKind::Resolved => view.concerned,
             _ => Self::may_close(line, view, clock) || (untried && view.severity.is_none()),
         };

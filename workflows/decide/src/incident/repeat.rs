@@ -4,7 +4,7 @@
 //! The note is the same each time, with the same id, and no try of it is counted: it is no news. Rejected: repeating from the memory of the
 //! host that sent it first. Another host may have told the end meanwhile, or the host may be gone.
 
-use super::{Action, Clock, line::Line};
+use super::{Action, Clock, delivery::turn, line::Line};
 use dixmgr_contract::{Delivery, Note, Route, Span, Time};
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ pub(super) struct Repeat {
 }
 
 impl Line {
-    /// A note was accepted: it takes the place of the one before.
+    /// A note was accepted, or was an end that was given up: it takes the place of the one before, which is not so any more.
     pub(super) fn repeat_from_now(&mut self, route: Option<&Route>, note: Note, is_end: bool, now: Time) {
         self.repeat = route.and_then(|route| route.resend).map(|every| Repeat {
             note,
@@ -56,20 +56,23 @@ impl Line {
             channel: route.name.clone(),
             note: Box::new(repeat.note.clone()),
             attempt: 1,
+            again: true,
             thread: self.thread.clone(),
         });
         true
     }
 
-    /// How that ended. One that is refused now was accepted before: it is left at that.
+    /// How that ended. Whatever it was, the note was accepted before and will be again: what answers in the place of the channel
+    /// while that is started anew refuses everything.
     pub(super) fn repeated(&mut self, note: &str, outcome: &Delivery, route: Option<&Route>, now: Time) {
         let Some(repeat) = self.repeat.as_mut().filter(|repeat| repeat.flying && repeat.note.id == note) else {
             return;
         };
         repeat.flying = false;
         match (outcome, route.and_then(|route| route.resend)) {
-            (Delivery::Sent { .. } | Delivery::Retry { .. }, Some(every)) => repeat.next = now.after(every),
-            _ => self.repeat = None,
+            (Delivery::Later { after }, Some(every)) => repeat.next = now.after(turn(*after).min(every)),
+            (_, Some(every)) => repeat.next = now.after(every),
+            (_, None) => self.repeat = None,
         }
     }
 

@@ -169,6 +169,7 @@ impl Script {
                     "mute" => Mode::Mute,
                     "refuses" => Mode::Refuses,
                     "hangs" => Mode::Hangs,
+                    full if full.starts_with("full:") => Mode::Full(span(&full[5..])),
                     busy => Mode::Busy(span(busy.strip_prefix("busy:").unwrap())),
                 }
             }

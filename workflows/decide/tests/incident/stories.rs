@@ -1,6 +1,6 @@
 //! A thousand failures at a time: how many notes, and whether their counts are right.
 
-use crate::world::World;
+use crate::world::{Mode, World};
 use crate::{begin, report};
 use dixmgr_contract::incident::{AckArgs, SilenceArgs};
 use dixmgr_contract::{AlertPolicy, GroupBy, NoteKind, Route, Severity, Span};
@@ -155,4 +155,88 @@ fn a_channel_that_forgets_is_told_again_while_it_lasts_and_a_while_after() {
     assert_eq!(world.receiver("am").tries, 3 + 1 + 14, "the end, and again each minute for a quarter of an hour");
     assert_eq!(world.receiver("am").inbox.len(), 2);
     assert!(world.incidents.is_empty(), "nothing keeps it open for ever");
+}
+
+/// What a report says of one service with these rules: name and severity.
+fn rules(world: &mut World, fingerprint: &str, rules: &[(&str, Severity)], revision: u64) {
+    let mut told = report("api", "high_cpu", None, revision);
+    for (rule, severity) in rules {
+        let mut one = report("api", "high_cpu", Some(*severity), revision).alerts;
+        one.iter_mut().for_each(|alert| alert.rule = (*rule).to_owned());
+        told.alerts.extend(one);
+    }
+    world.send(fingerprint, Event::Member(Box::new(told)));
+}
+
+#[test]
+fn the_graver_of_two_rules_clears_first_and_a_channel_that_keeps_alerts_keeps_none() {
+    let am = Route { resend: Some(Span::from_secs(60)), ..Route::new("am") };
+    let mut world = World::new(AlertPolicy { channels: vec![am], ..policy() }, begin());
+    let both = [("HighCPU", Severity::Warning), ("CriticalCPU", Severity::Critical)];
+    for (revision, found) in [(1, &both[..1]), (2, &both[..]), (3, &both[..1]), (4, &[])] {
+        rules(&mut world, "high_cpu.api", found, revision);
+        world.run(Span::from_secs(400));
+        let alerts = &world.receiver("am").alerts;
+        let severities: Vec<Severity> = alerts.iter().map(|(.., severity)| *severity).collect();
+        match revision {
+            1 => assert_eq!(severities, [Severity::Warning]),
+            2 | 3 => assert_eq!(severities, [Severity::Critical]),
+            _ => assert_eq!(severities, []),
+        }
+    }
+    let labels: Vec<_> = world.receiver("am").inbox.iter().filter_map(|(_, note)| note.identity.clone()).collect();
+    assert!(labels.len() >= 3 && labels.iter().all(|one| one.labels == labels[0].labels), "{labels:?}");
+    assert_eq!(labels[0].labels.get("service").map(String::as_str), Some("api"));
+}
+
+#[test]
+fn what_refuses_everything_for_a_while_is_told_again_all_the_same() {
+    let forgets = Route { resend: Some(Span::from_secs(60)), ..Route::new("am") };
+    let policy = AlertPolicy { group_wait: Span::ZERO, channels: vec![forgets], ..AlertPolicy::default() };
+    let mut world = World::new(policy, begin());
+    fire(&mut world, "service_down.api", "api", None, 1);
+    world.run(Span::from_secs(50));
+    world.receiver("am").mode = Mode::Refuses;
+    world.run(Span::from_secs(60));
+    assert_eq!(world.receiver("am").tries, 2, "refused once");
+    world.receiver("am").mode = Mode::Up;
+    world.run(Span::from_secs(240));
+    assert_eq!(world.receiver("am").tries, 6, "each minute as before");
+    // The end is refused as well: it is told, not the beginning.
+    world.receiver("am").mode = Mode::Refuses;
+    well(&mut world, "service_down.api", "api", 2);
+    world.run(Span::from_secs(200));
+    assert_eq!(world.receiver("am").inbox.len(), 1, "it has not heard of it");
+    world.receiver("am").mode = Mode::Up;
+    world.run(Span::from_secs(60));
+    assert_eq!(world.receiver("am").inbox.len(), 2, "the end");
+    world.run(Span::from_secs(3_600));
+    assert!(world.incidents.is_empty(), "nothing keeps it open for ever");
+}
+
+#[test]
+fn a_beginning_that_may_have_arrived_before_it_was_refused_gets_an_end() {
+    let policy = AlertPolicy { group_wait: Span::ZERO, channels: vec![Route::new("slack")], ..AlertPolicy::default() };
+    let kinds = |world: &World| world.receivers["slack"].inbox.iter().map(|(_, note)| note.kind).collect::<Vec<_>>();
+    for mode in [Mode::Mute, Mode::Up] {
+        let mut world = World::new(policy.clone(), begin());
+        // It arrives, and its answer is lost: on the way, or with dixmgr.
+        world.receiver("slack").mode = mode;
+        fire(&mut world, "service_down.api", "api", None, 1);
+        world.run(Span::from_secs(if mode == Mode::Mute { 1 } else { 0 }));
+        if mode == Mode::Up {
+            world.arrive();
+            world.receiver("slack").mode = Mode::Refuses;
+            world.restart();
+        }
+        world.receiver("slack").mode = Mode::Refuses;
+        world.run(Span::from_secs(600));
+        world.receiver("slack").mode = Mode::Up;
+        assert_eq!(kinds(&world), [NoteKind::Firing]);
+        well(&mut world, "service_down.api", "api", 2);
+        world.run(Span::from_secs(1));
+        assert_eq!(kinds(&world), [NoteKind::Firing, NoteKind::Late], "{mode:?}");
+        world.run(Span::from_secs(3_600));
+        assert!(world.incidents.is_empty());
+    }
 }

@@ -2,7 +2,7 @@
 
 use dixmgr_contract::alert::Silence;
 use dixmgr_contract::incident::{Affected, IncidentRecord, IncidentSpec};
-use dixmgr_contract::{AlertPolicy, Delivery, Note, Span, Time};
+use dixmgr_contract::{AlertPolicy, Delivery, Note, NoteKind, Severity, Span, Time};
 use dixmgr_decide::incident::{Action, Event, Incident};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,8 @@ pub(crate) enum Mode {
     Refuses,
     /// Nothing arrives, and it says when to come again.
     Busy(Span),
+    /// Our own rate has no room for it.
+    Full(Span),
     /// The answer never comes, until dixmgr is restarted.
     Hangs,
 }
@@ -30,11 +32,47 @@ pub(crate) struct Receiver {
     pub(crate) inbox: Vec<(Time, Note)>,
     /// What it accepted as far as the machine knows, each id once.
     pub(crate) accepted: Vec<(Time, Note)>,
-    /// Notes that it refused.
-    pub(crate) refused: BTreeSet<String>,
+    /// Notes that were given up, because it refused them or did not take them for too long.
+    pub(crate) given_up: BTreeSet<String>,
     /// Each id that was ever tried, with what it said.
     pub(crate) tried: BTreeMap<String, Note>,
     pub(crate) tries: u64,
+    /// What it knows as Alertmanager does: each set of labels that was begun and has not ended.
+    pub(crate) alerts: BTreeSet<Alert>,
+}
+
+/// The incident, its labels, and the severity.
+pub(crate) type Alert = (String, BTreeMap<String, String>, Severity);
+
+impl Receiver {
+    /// A note arrives, perhaps again.
+    fn keep(&mut self, note: &Note) {
+        self.alerts.retain(|alert| !is_over_with(note, alert));
+        let identity = note.identity.clone().unwrap();
+        assert!(!identity.labels.contains_key("severity") && !identity.former.contains(&identity.severity));
+        if !is_end(note.kind) {
+            self.alerts.insert((note.incident.clone(), identity.labels, identity.severity));
+        }
+    }
+
+    /// An end that was given up is told as far as that is possible.
+    fn give_up(&mut self, id: &str) {
+        self.given_up.insert(id.to_owned());
+        if let Some(note) = self.tried.get(id).filter(|note| is_end(note.kind)) {
+            self.alerts.retain(|alert| !is_over_with(note, alert));
+        }
+    }
+}
+
+/// What is known by these labels is over with that note, or is the same.
+fn is_over_with(note: &Note, (incident, labels, severity): &Alert) -> bool {
+    let identity = note.identity.as_ref().unwrap();
+    let is_named = identity.former.contains(severity) || identity.severity == *severity;
+    *incident == note.incident && *labels == identity.labels && is_named
+}
+
+pub(crate) const fn is_end(kind: NoteKind) -> bool {
+    matches!(kind, NoteKind::Resolved | NoteKind::Late)
 }
 
 pub(crate) struct World {
@@ -78,9 +116,10 @@ impl World {
             mode: Mode::Up,
             inbox: Vec::new(),
             accepted: Vec::new(),
-            refused: BTreeSet::new(),
+            given_up: BTreeSet::new(),
             tried: BTreeMap::new(),
             tries: 0,
+            alerts: BTreeSet::new(),
         })
     }
 
@@ -120,9 +159,12 @@ impl World {
     fn perform(&mut self, fingerprint: &str, action: Action) {
         let now = self.now;
         match action {
-            Action::Deliver { channel, note, attempt, .. } => {
+            Action::Deliver { channel, note, attempt, again, .. } => {
                 let receiver = self.receiver(&channel);
                 receiver.tries += 1;
+                let is_known = receiver.accepted.iter().any(|(_, known)| known.id == note.id);
+                assert!(!again || is_known || receiver.given_up.contains(&note.id), "it was told before");
+                assert!(again || !is_known, "it is told again, and does not say so");
                 let known = receiver.tried.entry(note.id.clone()).or_insert_with(|| (*note).clone());
                 assert_eq!(known, &*note, "a note is the same in each try");
                 assert!(attempt >= 1 && note.id.len() <= 255 && note.members.len() <= 100);
@@ -141,7 +183,12 @@ impl World {
                     self.step(&incident, Event::Released { cause: fingerprint.to_owned() });
                 }
             }
-            Action::Record(record) => self.say(&format!("{fingerprint}: {}", recorded(&record))),
+            Action::Record(record) => {
+                if let IncidentRecord::GaveUp { channel, note, .. } = &record {
+                    self.receiver(channel).give_up(note);
+                }
+                self.say(&format!("{fingerprint}: {}", recorded(&record)));
+            }
             Action::Answer(answer) => self.say(&format!("{fingerprint} answers: {:?}", answer.result)),
             Action::Close => {
                 self.say(&format!("{fingerprint} closes"));
@@ -154,14 +201,31 @@ impl World {
         self.told.push(format!("{}  {what}", clock(self.now)));
     }
 
-    fn answer(&mut self, channel: &str, incident: &str, note: Note) {
+    /// It arrives, perhaps again.
+    fn receive(&mut self, channel: &str, note: &Note) {
         let now = self.now;
         let receiver = self.receiver(channel);
-        let arrives = matches!(receiver.mode, Mode::Up | Mode::Mute);
-        let is_new = arrives && receiver.inbox.iter().all(|(_, known)| known.id != note.id);
-        if is_new {
-            receiver.inbox.push((now, note.clone()));
+        if !matches!(receiver.mode, Mode::Up | Mode::Mute) {
+            return;
         }
+        receiver.keep(note);
+        if receiver.inbox.iter().all(|(_, known)| known.id != note.id) {
+            receiver.inbox.push((now, note.clone()));
+            self.say(&shown(channel, note));
+        }
+    }
+
+    /// What is on its way arrives, and the answers to it are lost.
+    pub(crate) fn arrive(&mut self) {
+        for (_, channel, _, note) in std::mem::take(&mut self.answers) {
+            self.receive(&channel, &note);
+        }
+    }
+
+    fn answer(&mut self, channel: &str, incident: &str, note: Note) {
+        self.receive(channel, &note);
+        let now = self.now;
+        let receiver = self.receiver(channel);
         let outcome = match receiver.mode {
             Mode::Up => {
                 if receiver.accepted.iter().all(|(_, known)| known.id != note.id) {
@@ -172,16 +236,11 @@ impl World {
             Mode::Down => Delivery::Retry { reason: "connection refused".into(), after: None },
             Mode::Mute => Delivery::Retry { reason: "no answer within 10s".into(), after: None },
             Mode::Busy(after) => Delivery::Retry { reason: "HTTP 429".into(), after: Some(after) },
-            Mode::Refuses => {
-                receiver.refused.insert(note.id.clone());
-                Delivery::Refused { reason: "HTTP 404".into() }
-            }
+            Mode::Full(after) => Delivery::Later { after },
+            Mode::Refuses => Delivery::Refused { reason: "HTTP 404".into() },
             // It was asked before it began to hang.
             Mode::Hangs => Delivery::Retry { reason: "reset".into(), after: None },
         };
-        if is_new {
-            self.say(&shown(channel, &note));
-        }
         let id = note.id;
         self.step(incident, Event::Delivered { channel: channel.to_owned(), note: id, outcome });
     }
