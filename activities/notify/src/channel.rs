@@ -93,7 +93,8 @@ impl Channel {
     /// channel gave back, or empty. Dropping the future gives up; then the note may have arrived or not.
     pub async fn deliver(&self, note: &Note, thread: &str, timeout: Duration) -> Delivery {
         let now = Time::from(SystemTime::now());
-        if let Err(after) = self.bucket().take(now) {
+        let taken = self.bucket().take(now);
+        if let Err(after) = taken {
             return self.wait(after, now);
         }
         let said = Said::of(note);

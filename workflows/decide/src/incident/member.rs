@@ -1,10 +1,13 @@
 //! One of those in trouble: what is known of it, from its whole reports.
 
-use super::{Incident, MAX_MEMBERS, mute::Mute, words};
+use super::{Incident, MAX_BYTES, MAX_MEMBERS, mute::Mute, words};
 use dixmgr_contract::alert::{MAX_DETAIL, MAX_LABELS, MemberReport};
 use dixmgr_contract::{Alert, AlertPolicy, HostName, ServiceName, Severity, Span, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// What a member takes besides its texts, in bytes: names of fields, moments, words.
+const FRAME: usize = 300;
 
 /// A member as the incident knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +79,7 @@ impl Incident {
     pub(super) fn hear(&mut self, report: &MemberReport, policy: &AlertPolicy, now: Time) {
         let key = report.member();
         let is_new = !self.members.contains_key(&key);
-        if is_new && self.members.len() >= MAX_MEMBERS {
+        if is_new && !self.has_room() {
             self.refused_members = self.refused_members.saturating_add(1);
             return;
         }
@@ -107,7 +110,20 @@ impl Incident {
     }
 }
 
+impl Incident {
+    fn has_room(&self) -> bool {
+        let bytes = || self.members.iter().map(|(name, member)| name.len() + member.bytes()).sum::<usize>();
+        self.members.len() < MAX_MEMBERS && bytes() < MAX_BYTES
+    }
+}
+
 impl Member {
+    /// About how many bytes it takes when it is written down.
+    fn bytes(&self) -> usize {
+        let labels: usize = self.labels.iter().map(|(name, value)| name.len() + value.len() + 6).sum();
+        FRAME + labels + self.detail.len()
+    }
+
     /// Nothing is wrong with it any more.
     pub(super) fn end(&mut self, now: Time) {
         if self.firing {

@@ -2,8 +2,8 @@
 
 use crate::world::{Mode, World};
 use crate::{begin, report};
-use dixmgr_contract::incident::{AckArgs, SilenceArgs};
-use dixmgr_contract::{AlertPolicy, GroupBy, NoteKind, Route, Severity, Span};
+use dixmgr_contract::incident::{AckArgs, Affected, IncidentSpec, MAX_AFFECTED, SilenceArgs};
+use dixmgr_contract::{AlertPolicy, Delivery, GroupBy, NoteKind, Route, ServiceName, Severity, Span, Time};
 use dixmgr_decide::incident::{Action, Event, Incident, MAX_MEMBERS};
 use std::collections::BTreeMap;
 
@@ -238,5 +238,52 @@ fn a_beginning_that_may_have_arrived_before_it_was_refused_gets_an_end() {
         assert_eq!(kinds(&world), [NoteKind::Firing, NoteKind::Late], "{mode:?}");
         world.run(Span::from_secs(3_600));
         assert!(world.incidents.is_empty());
+    }
+}
+
+/// As many members as are taken in, told to five channels, with as much behind them, and then all of them held.
+fn full(detail: &str, labels: usize) -> Incident {
+    let channels = ["log", "slack", "mail", "hook", "pager"].map(Route::new).to_vec();
+    let policy = AlertPolicy { channels, group_wait: Span::ZERO, ..AlertPolicy::default() };
+    let spec = IncidentSpec { fingerprint: "service_down.fleet".into(), alert: "service_down".into() };
+    let mut incident = Incident::new(spec, 7, begin());
+    let name = |number: usize| format!("parachain-collator-of-some-length-{number:05}");
+    let step = |incident: &mut Incident, event: Event, now: Time| {
+        let mut actions = incident.step(event, &policy, now);
+        while let Some(action) = actions.pop() {
+            if let Action::Deliver { channel, note, .. } = action {
+                let outcome = Delivery::Sent { thread: String::new() };
+                actions.extend(incident.step(Event::Delivered { channel, note: note.id, outcome }, &policy, now));
+            }
+        }
+    };
+    let services = (0..MAX_AFFECTED).filter_map(|number| ServiceName::new(name(number + MAX_MEMBERS)).ok()).collect();
+    let behind = Affected { incident: "service_down.other".into(), services, behind: vec![] };
+    step(&mut incident, Event::Affected(behind), begin());
+    for number in 0..MAX_MEMBERS {
+        let mut told = report(&name(number), "service_down", Some(Severity::Critical), 1);
+        for alert in &mut told.alerts {
+            alert.detail = detail.to_owned();
+            alert.labels = (0..labels).map(|label| (format!("label-{label}"), "x".repeat(30))).collect();
+        }
+        step(&mut incident, Event::Member(Box::new(told)), begin());
+    }
+    let later = begin().after(Span::from_secs(3_600));
+    step(&mut incident, Event::Tick, later);
+    step(&mut incident, Event::Held { cause: "host_lost.host.alpha".into(), member: None }, later);
+    incident
+}
+
+/// Temporal takes no payload of more than 2 MB.
+#[test]
+fn a_full_incident_fits_into_a_payload() {
+    for (detail, labels) in
+        [("It was killed by signal 9, and has not come back within five minutes.", 4), (&"d".repeat(300), 32)]
+    {
+        let incident = full(detail, labels);
+        let bytes = serde_json::to_string(&incident).unwrap().len();
+        let members = incident.status(&AlertPolicy::default()).firing;
+        assert!((500_000..1_500_000).contains(&bytes), "{bytes} bytes of {members} members with {labels} labels");
+        assert!(labels > 4 || members == MAX_MEMBERS as u64, "{members}");
     }
 }
