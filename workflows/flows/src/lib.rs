@@ -15,6 +15,7 @@ pub mod infrastructure;
 mod perform;
 pub mod service_watch;
 mod shell;
+mod turns;
 mod wait;
 pub mod wire;
 

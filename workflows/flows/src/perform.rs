@@ -6,7 +6,7 @@ use crate::service_watch::ServiceWatchWorkflow;
 use crate::wire::Wire;
 use dixmgr_contract::activity::Subscription;
 use dixmgr_contract::id::{ATTRIBUTE_PHASE, host_queue, wait_id};
-use dixmgr_contract::{Dependency, FailureKind, HostName, Readiness, WaitSpec};
+use dixmgr_contract::{Dependency, FailureKind, HostName, Raise, Readiness, WaitSpec};
 use dixmgr_decide::{Action, Event, Order, Outcome};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -56,10 +56,7 @@ pub(crate) fn action<'a>(
             let options = options(ctx, settings, REPORT_TIMEOUT, 3)?;
             Some(ctx.execute_activity(ReportService, report, options).map(|_| None).boxed_local())
         }
-        Action::Raise(raise) => {
-            let raised = ctx.execute_activity(RaiseIncident, raise, for_the_fleet(RAISE_TIMEOUT, 0));
-            Some(raised.map(|_| None).boxed_local())
-        }
+        Action::Raise(raise) => Some(tell_incident(ctx, raise)),
         Action::Publish(phase) => {
             if settings.search_attributes {
                 ctx.upsert_search_attributes([PHASE.value_set(phase.as_str().to_owned())]);
@@ -89,6 +86,32 @@ pub(crate) fn action<'a>(
         }
         Action::Answer(_) | Action::Checkpoint | Action::End => None,
     }
+}
+
+/// After what the same incident is being told already. It is told all each time: what was overtaken while it waited is left out.
+fn tell_incident(ctx: &Context, raise: Raise) -> LocalBoxFuture<'_, Option<Event>> {
+    let place = raise.alert.clone();
+    let number = ctx.state_mut(|flow| flow.raising.take(&place));
+    let tell = move |raise| ctx.execute_activity(RaiseIncident, raise, for_the_fleet(RAISE_TIMEOUT, 0));
+    let pass = move |place: &str| ctx.state_mut(|flow| flow.raising.pass(place));
+    if ctx.state(|flow| flow.raising.is_on(&place, number)) {
+        let told = tell(raise);
+        return told
+            .map(move |_| {
+                pass(&place);
+                None
+            })
+            .boxed_local();
+    }
+    let options = WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
+    Box::pin(async move {
+        let _ = ctx.wait_condition_with_options(|flow| flow.raising.is_on(&place, number), options).await;
+        if !ctx.state(|flow| flow.raising.is_overtaken(&place, number)) {
+            let _ = tell(raise).await;
+        }
+        pass(&place);
+        None
+    })
 }
 
 fn subscribe<'a>(ctx: &'a Context, settings: &Settings, to: Dependency) -> LocalBoxFuture<'a, Option<Event>> {

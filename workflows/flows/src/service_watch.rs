@@ -10,6 +10,7 @@ use crate::desk::{Boxed, Desk, ask, at_desk, unless};
 use crate::inflight::InFlight;
 use crate::perform::{self, Settings};
 use crate::shell::{Shell, is_long, next, now, rest};
+use crate::turns::Turns;
 use crate::wait::Alarm;
 use crate::wire::Wire;
 use dixmgr_contract::command::CommandArgs;
@@ -56,6 +57,8 @@ pub struct ServiceWatchWorkflow {
     pub(crate) orders: BTreeMap<u64, WorkflowCancellationToken>,
     /// The workflow of its wait has been asked for and is not there yet: it cannot be told anything.
     pub(crate) wait_begins: bool,
+    /// What incidents are being told, by the type of the alert.
+    pub(crate) raising: Turns,
 }
 
 #[workflow_methods]
@@ -65,7 +68,15 @@ impl ServiceWatchWorkflow {
         let Wire(mut input) = input;
         let service = input.as_mut().ok().and_then(|input| input.state.take()).map(|state| *state);
         let now = view.start_time().map(Time::from).unwrap_or_default();
-        Self { input, service, desk: Desk::new([]), now, orders: BTreeMap::new(), wait_begins: false }
+        Self {
+            input,
+            service,
+            desk: Desk::new([]),
+            now,
+            orders: BTreeMap::new(),
+            wait_begins: false,
+            raising: Turns::default(),
+        }
     }
 
     /// Supervises until it is cancelled.
