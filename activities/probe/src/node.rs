@@ -230,7 +230,7 @@ pub enum NodeError {
 impl NodeError {
     /// It is a fault of ours, and says nothing of the node: a shortage, no way out of this host, a resolver that is silent.
     pub const fn is_ours(&self) -> bool {
-        matches!(self, Self::Http(HttpError::Ours { .. }))
+        matches!(self, Self::Http(HttpError::Ours { .. } | HttpError::Setup(_)))
     }
 }
 

@@ -90,7 +90,12 @@ impl Load {
         while self.stdout.read_line(&mut rest).unwrap() > 0 {}
         let stat = format!("/proc/{}/stat", self.pid());
         let until = Instant::now() + Duration::from_secs(10);
-        while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
+        // The leader may be one before the other threads have ended; `num_threads` is the 20th field.
+        let is_zombie = |stat: &str| {
+            let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+            fields[0] == "Z" && fields[17] <= "1"
+        };
+        while !is_zombie(&std::fs::read_to_string(&stat).unwrap()) {
             assert!(Instant::now() < until, "it does not end");
             std::thread::yield_now();
         }
