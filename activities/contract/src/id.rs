@@ -42,8 +42,7 @@ pub const ATTRIBUTE_SEVERITY: &str = "DixSeverity";
 /// Memo key that marks a workflow as started by this dixmgr (and not by the Go version).
 pub const MEMO_MARK: &str = "dixmgr";
 
-/// A task that a dixmgr has taken to its end is another one's after this long; the server's default is 10 s. The longest run is
-/// replayed in a small part of it.
+/// A workflow task that a killed dixmgr had taken is given to another one after this long; the server's default is 10 s.
 pub const TASK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Before the ids of a dry run, so that it cannot meet a live fleet's workflows.

@@ -44,8 +44,8 @@ pub struct IncidentSpec {
 }
 
 impl IncidentSpec {
-    /// The incident of a fingerprint that [`crate::GroupBy::fingerprint`] has made of a type without a dot. No built-in type has one, and
-    /// whatever is the cause of others is of a built-in type ([`crate::AlertPolicy::cause`]).
+    /// The incident of a fingerprint that [`crate::GroupBy::fingerprint`] has made. No type has a dot: that is an error of the
+    /// configuration.
     pub fn from_fingerprint(fingerprint: String) -> Self {
         let alert = fingerprint.split_once('.').map_or(fingerprint.as_str(), |(alert, _)| alert).to_owned();
         Self { fingerprint, alert }

@@ -56,8 +56,7 @@ pub(super) async fn all(client: &Client) -> Result<Vec<Found>, Failure> {
         let status = status(&handle).await;
         Found { fingerprint, handle, status }
     };
-    let mut ids = open(client, INCIDENT_WORKFLOW).await?;
-    ids.sort();
+    let ids = open(client, INCIDENT_WORKFLOW).await?;
     let all: Vec<_> = stream::iter(ids).map(ask).buffered(AT_A_TIME).collect().await;
     let nobody = |found: &Found| matches!(found.status, Err(Unsaid::Nobody));
     if !all.is_empty() && all.iter().all(nobody) {

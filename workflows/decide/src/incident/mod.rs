@@ -47,7 +47,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// More members than this are not taken in: what is known of them has to fit into one payload of Temporal (2 MB), with what is behind them
 /// and what each channel was told, when the workflow is continued as a new run.
-pub const MAX_MEMBERS: usize = 1_000;
+pub const MAX_MEMBERS: usize = 1_100;
 /// Nor are more, when what is known of the others takes so many bytes.
 pub const MAX_BYTES: usize = 800_000;
 /// Looks at everything within one step; more than a few mean a mistake in here.
