@@ -18,7 +18,7 @@ pub(crate) fn after(line: &mut Line) -> Result<Vec<Dependency>, String> {
     Ok(list)
 }
 
-/// `heard NAME ready|missing [lost=HOST|down] rev=N run=X`, `subscribed ID`, `gone ID`, `unasked NAME`, `waited`, `lost HOST`,
+/// `heard NAME ready|missing [lost=HOST|down] rev=N run=X`, `subscribed ID`, `gone ID`, `unasked NAME`, `raised TYPE`, `waited`, `lost HOST`,
 /// `retired HOST`.
 pub(crate) fn event(what: &str, line: &mut Line, revision: u64, now: Time) -> Result<Event, String> {
     Ok(match what {
@@ -38,6 +38,7 @@ pub(crate) fn event(what: &str, line: &mut Line, revision: u64, now: Time) -> Re
         "retired" => Event::Retired(host(&line.word("a host")?)?),
         "subscribed" => Event::Subscribed(line.word("a workflow")?),
         "gone" => Event::Gone(line.word("a workflow")?),
+        "raised" => Event::Raised(line.word("a type of alert")?),
         "unasked" => Event::CouldNotAsk(name(&line.word("a name")?)?),
         _ => {
             let missing = line.list::<String>("missing")?.unwrap_or_default();

@@ -15,7 +15,6 @@ pub mod infrastructure;
 mod perform;
 pub mod service_watch;
 mod shell;
-mod turns;
 mod wait;
 pub mod wire;
 

@@ -56,7 +56,7 @@ pub(crate) fn action<'a>(
             let options = options(ctx, settings, REPORT_TIMEOUT, 3)?;
             Some(ctx.execute_activity(ReportService, report, options).map(|_| None).boxed_local())
         }
-        Action::Raise(raise) => Some(tell_incident(ctx, raise)),
+        Action::Raise(news) => Some(raise(ctx, news)),
         Action::Publish(phase) => {
             if settings.search_attributes {
                 ctx.upsert_search_attributes([PHASE.value_set(phase.as_str().to_owned())]);
@@ -88,30 +88,10 @@ pub(crate) fn action<'a>(
     }
 }
 
-/// After what the same incident is being told already. It is told all each time: what was overtaken while it waited is left out.
-fn tell_incident(ctx: &Context, raise: Raise) -> LocalBoxFuture<'_, Option<Event>> {
-    let place = raise.alert.clone();
-    let number = ctx.state_mut(|flow| flow.raising.take(&place));
-    let tell = move |raise| ctx.execute_activity(RaiseIncident, raise, for_the_fleet(RAISE_TIMEOUT, 0));
-    let pass = move |place: &str| ctx.state_mut(|flow| flow.raising.pass(place));
-    if ctx.state(|flow| flow.raising.is_on(&place, number)) {
-        let told = tell(raise);
-        return told
-            .map(move |_| {
-                pass(&place);
-                None
-            })
-            .boxed_local();
-    }
-    let options = WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
-    Box::pin(async move {
-        let _ = ctx.wait_condition_with_options(|flow| flow.raising.is_on(&place, number), options).await;
-        if !ctx.state(|flow| flow.raising.is_overtaken(&place, number)) {
-            let _ = tell(raise).await;
-        }
-        pass(&place);
-        None
-    })
+fn raise(ctx: &Context, raise: Raise) -> LocalBoxFuture<'_, Option<Event>> {
+    let alert = raise.alert.clone();
+    let told = ctx.execute_activity(RaiseIncident, raise, for_the_fleet(RAISE_TIMEOUT, 0));
+    told.map(|_| Some(Event::Raised(alert))).boxed_local()
 }
 
 fn subscribe<'a>(ctx: &'a Context, settings: &Settings, to: Dependency) -> LocalBoxFuture<'a, Option<Event>> {

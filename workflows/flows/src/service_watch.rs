@@ -10,7 +10,6 @@ use crate::desk::{Boxed, Desk, ask, at_desk, unless};
 use crate::inflight::InFlight;
 use crate::perform::{self, Settings};
 use crate::shell::{Shell, is_long, next, now, rest};
-use crate::turns::Turns;
 use crate::wait::Alarm;
 use crate::wire::Wire;
 use dixmgr_contract::command::CommandArgs;
@@ -57,8 +56,6 @@ pub struct ServiceWatchWorkflow {
     pub(crate) orders: BTreeMap<u64, WorkflowCancellationToken>,
     /// The workflow of its wait has been asked for and is not there yet: it cannot be told anything.
     pub(crate) wait_begins: bool,
-    /// What incidents are being told, by the type of the alert.
-    pub(crate) raising: Turns,
 }
 
 #[workflow_methods]
@@ -75,7 +72,6 @@ impl ServiceWatchWorkflow {
             now,
             orders: BTreeMap::new(),
             wait_begins: false,
-            raising: Turns::default(),
         }
     }
 

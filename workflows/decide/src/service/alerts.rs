@@ -5,6 +5,10 @@
 //!
 //! What has a cause is held back for a moment: where the cause is mended at once, so is all that fell with it, and a thousand
 //! incidents need not begin.
+//!
+//! An incident is told one thing after the other, and always all of it. Telling may take long (a dixmgr that is killed with it is
+//! waited for); old news that arrived after newer ones would begin an incident that is over. Whatever changes meanwhile is compared
+//! when the telling has ended.
 
 use super::dependencies::LINGER;
 use super::phase::Phase;
@@ -29,6 +33,9 @@ pub(super) struct Alerts {
     /// By type.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     told: BTreeMap<String, Told>,
+    /// The types whose incident is being told.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    telling: BTreeSet<String>,
     /// The revision of the last report.
     revision: u64,
     /// When what still fires is told again.
@@ -70,6 +77,11 @@ impl Service {
         self.alerts.firing = alerts.unwrap_or_default();
     }
 
+    /// The incident of that type has been told, or cannot be.
+    pub(super) fn heard_by_incident(&mut self, alert: &str) {
+        self.alerts.telling.remove(alert);
+    }
+
     /// It is not supervised any more: nothing about it is wrong.
     pub(super) fn drop_alerts(&mut self) {
         self.alerts.is_over = true;
@@ -102,7 +114,7 @@ impl Service {
             _ => None,
         };
         for alert in types {
-            if is_held && !self.alerts.told.contains_key(&alert) {
+            if self.alerts.telling.contains(&alert) || (is_held && !self.alerts.told.contains_key(&alert)) {
                 continue;
             }
             let of_type: Vec<Alert> = firing.iter().filter(|found| found.alert == alert).cloned().collect();
@@ -117,6 +129,7 @@ impl Service {
             } else {
                 self.alerts.told.insert(alert.clone(), told);
             }
+            self.alerts.telling.insert(alert.clone());
             actions.push(self.report_alerts(alert, of_type, cause.clone(), now));
         }
         let is_due = is_again || self.alerts.again.is_none();

@@ -136,6 +136,8 @@ pub enum Event {
     Heard(Readiness),
     /// A dependency on another host could not be asked.
     CouldNotAsk(ServiceName),
+    /// Of that type of alert, the incident has been told what was said of it last.
+    Raised(String),
     /// Its wait for dependencies is over.
     Waited(WaitResult),
     /// Nobody sees what its host does any more.
@@ -172,7 +174,7 @@ pub enum Action {
     },
     /// Have the host tell its people.
     Report(Report),
-    /// Tell an incident how it stands.
+    /// Tell an incident how it stands. The driver answers with [`Event::Raised`] in any case.
     Raise(Raise),
     /// Answer a command.
     Answer(Answer),
@@ -281,6 +283,7 @@ impl Service {
             Event::Gone(workflow_id) => self.unsubscribe(&workflow_id),
             Event::Heard(readiness) => self.peers.hear(readiness),
             Event::CouldNotAsk(name) => self.peers.could_not_ask(&name),
+            Event::Raised(alert) => self.heard_by_incident(&alert),
             Event::Waited(result) if !result.satisfied => self.time_out(&result.missing, &mut actions),
             Event::HostLost(mark) => self.lose_host(&mark, now, &mut actions),
             Event::Retired(host) => self.retire(&host, &mut actions),

@@ -39,6 +39,7 @@ impl Life {
                 prop_assert!(self.orders.contains(generation), "takes back what it has ordered");
             }
             Action::Raise(raise) => {
+                prop_assert!(self.telling.insert(raise.alert.clone()), "one thing after the other");
                 let mut news = raise.clone();
                 news.report.revision = 0;
                 let last = self.raised.insert(raise.alert.clone(), (self.now, news.clone()));

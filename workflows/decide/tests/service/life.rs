@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What kind of event it was, for the coverage of pairs.
-pub(crate) const KINDS: [&str; 19] = [
+pub(crate) const KINDS: [&str; 20] = [
     "up",
     "impaired",
     "dead",
@@ -29,6 +29,7 @@ pub(crate) const KINDS: [&str; 19] = [
     "heard",
     "subscribed",
     "gone",
+    "raised",
     "waited",
     "host-lost",
     "claimed",
@@ -58,6 +59,10 @@ pub(crate) struct Life {
     pub(crate) raised: BTreeMap<String, (Time, Raise)>,
     /// And its revision.
     pub(crate) revisions: BTreeMap<String, u64>,
+    /// Which incidents are being told.
+    pub(crate) telling: BTreeSet<String>,
+    /// What its host said last to fire.
+    firing: Vec<Alert>,
 }
 
 /// What rules might say of a service of that kind.
@@ -95,6 +100,8 @@ impl Life {
             wait_told: None,
             raised: BTreeMap::new(),
             revisions: BTreeMap::new(),
+            telling: BTreeSet::new(),
+            firing: Vec::new(),
         }
     }
 
@@ -165,6 +172,11 @@ impl Life {
             }
             "subscribed" => Event::Subscribed(format!("wf.wait.{}", rng.between(0, 2))),
             "gone" => Event::Gone(format!("wf.wait.{}", rng.between(0, 2))),
+            "raised" => {
+                let alert = if rng.between(0, 1) == 0 { "service_down" } else { "high_cpu" };
+                self.telling.remove(alert);
+                Event::Raised(alert.to_owned())
+            }
             "waited" if rng.between(0, 1) == 0 => Event::CouldNotAsk(name("far")),
             "waited" => {
                 let satisfied = rng.between(0, 1) == 0;
@@ -190,8 +202,10 @@ impl Life {
                 let stale = rng.between(0, 19) == 0;
                 let revision = if stale { self.revision / 2 } else { self.revision };
                 let db_missing = rng.between(0, 7) == 0;
+                let alerts = (rng.between(0, 9) > 0).then(|| alerts(kind, rng));
                 if revision > self.service.status(self.now).revision {
                     self.db_missing = db_missing;
+                    self.firing = alerts.clone().unwrap_or_default();
                     self.lost = false;
                     self.up = kind == "up" || kind == "impaired";
                 }
@@ -208,12 +222,31 @@ impl Life {
                         failed: kind == "impaired" && rng.between(0, 1) == 0,
                         ..Verdict::new("http", kind != "impaired", String::new())
                     }],
-                    alerts: (rng.between(0, 9) > 0).then(|| alerts(kind, rng)),
+                    alerts,
                     causes: if db_missing { vec![Cause::down(name("db"))] } else { vec![] },
                     generation: 0,
                 }))
             }
         }
+    }
+
+    /// However things fell together: when nothing happens any more, the incidents know what fires, and nothing else.
+    pub(crate) fn end(&mut self) -> Result<(), TestCaseError> {
+        for _ in 0..8 {
+            self.now = self.now.after(Span::from_secs(2));
+            let ended = self.telling.pop_first().map_or(Event::Tick, Event::Raised);
+            let before = self.service.clone();
+            for action in self.service.step(ended.clone(), self.now) {
+                self.check(&action, &before, &ended)?;
+            }
+        }
+        prop_assert!(self.telling.is_empty(), "telling never ends");
+        for alert in ["service_down", "high_cpu"] {
+            let firing: Vec<&Alert> = self.firing.iter().filter(|found| found.alert == alert).collect();
+            let told = self.raised.get(alert).map_or(Vec::new(), |(_, raise)| raise.report.alerts.iter().collect());
+            prop_assert_eq!(told, firing, "{}", alert);
+        }
+        Ok(())
     }
 
     /// One step, and everything that must hold after it.
