@@ -130,7 +130,11 @@ impl World {
             }
             "telling" => {
                 self.telling_works = line.flag("works");
-                if self.telling_works || line.flag("hangs") { line.end() } else { Err("telling works, or it hangs".to_owned()) }
+                if self.telling_works || line.flag("hangs") {
+                    line.end()
+                } else {
+                    Err("telling works, or it hangs".to_owned())
+                }
             }
             what @ ("heard" | "subscribed" | "gone" | "unasked" | "raised" | "waited" | "lost" | "retired") => {
                 self.others += 1;

@@ -5,7 +5,7 @@ use crate::agent::Options;
 use crate::history::History;
 use crate::host;
 use crate::resources::Measuring;
-use crate::senses::Runs;
+use crate::senses::{Runs, http_way};
 use crate::settings::{Mode, Settings};
 use crate::state_dir::Running;
 use crate::temporal::Slice;
@@ -14,8 +14,8 @@ use dixmgr_contract::cluster::{ClusterMode, ClusterSpec};
 use dixmgr_contract::host::{Claim, Holder};
 use dixmgr_contract::plan::PlannedService;
 use dixmgr_contract::{Dependency, ServiceName};
-use dixmgr_model::{Check, Cluster, Service, Tls};
-use dixmgr_probe::check::{HttpAsk, TlsOptions};
+use dixmgr_model::{Check, Cluster, Service};
+use dixmgr_probe::check::HttpAsk;
 use dixmgr_probe::{Endpoint, NodeChecker};
 use dixmgr_systemd::{Control, ObserveOnly, Observer, UnitControl};
 use dixmgr_telemetry::{Metrics, Room};
@@ -84,19 +84,11 @@ fn nodes(service: &Service) -> impl Iterator<Item = Endpoint> {
     })
 }
 
-/// What a service's probes ask over HTTP, with which method, and on which way.
+/// What a service's probes ask over HTTP.
 fn endpoints(service: &Service) -> impl Iterator<Item = HttpAsk> {
-    service.probes.values().filter_map(|probe| {
-        let Check::Http(check) = &probe.check else { return None };
-        let mut ask = HttpAsk::new(Endpoint::parse(check.url.expose()).ok()?);
-        ask.method = check.method.parse().ok()?;
-        ask.max_body = check.max_body;
-        ask.redirects = check.redirects;
-        ask.proxy = check.proxy.as_ref().and_then(|proxy| Endpoint::parse(proxy.expose()).ok());
-        ask.unix.clone_from(&check.unix);
-        let Tls { ca, cert, key, server_name, .. } = check.tls.clone();
-        ask.tls = TlsOptions { ca, cert, key, server_name };
-        Some(ask)
+    service.probes.values().filter_map(|probe| match &probe.check {
+        Check::Http(check) => http_way(check),
+        _ => None,
     })
 }
 

@@ -17,6 +17,7 @@ mod spec;
 mod subject;
 
 pub(crate) use runs::{Run, Runs};
+pub(crate) use spec::http_way;
 
 use crate::agent::{Alerting, Handle, Message};
 use crate::history::History;

@@ -98,18 +98,24 @@ fn check_spec(probe: &Probe) -> Option<CheckSpec> {
 }
 
 fn http(probe: &Probe, check: &model::HttpCheck) -> Option<HttpAsk> {
-    let mut ask = HttpAsk::new(Endpoint::parse(check.url.expose()).ok()?);
-    ask.method = check.method.parse().ok()?;
+    let mut ask = http_way(check)?;
     for (name, value) in &check.headers {
         ask.header(name, value.expose()).ok()?;
     }
     ask.body = check.body.expose().to_owned();
     ask.expectation = check.expectation(probe.budget());
+    ask.keep_alive = check.keep_alive;
+    Some(ask)
+}
+
+/// Where a check asks over HTTP, with which method, and on which way; without headers, body and expectations.
+pub(crate) fn http_way(check: &model::HttpCheck) -> Option<HttpAsk> {
+    let mut ask = HttpAsk::new(Endpoint::parse(check.url.expose()).ok()?);
+    ask.method = check.method.parse().ok()?;
     ask.max_body = check.max_body;
     ask.redirects = check.redirects;
     ask.proxy = check.proxy.as_ref().and_then(|proxy| Endpoint::parse(proxy.expose()).ok());
     ask.unix.clone_from(&check.unix);
-    ask.keep_alive = check.keep_alive;
     ask.tls = tls(&check.tls);
     Some(ask)
 }

@@ -65,14 +65,7 @@ impl ServiceWatchWorkflow {
         let Wire(mut input) = input;
         let service = input.as_mut().ok().and_then(|input| input.state.take()).map(|state| *state);
         let now = view.start_time().map(Time::from).unwrap_or_default();
-        Self {
-            input,
-            service,
-            desk: Desk::new([]),
-            now,
-            orders: BTreeMap::new(),
-            wait_begins: false,
-        }
+        Self { input, service, desk: Desk::new([]), now, orders: BTreeMap::new(), wait_begins: false }
     }
 
     /// Supervises until it is cancelled.

@@ -11,7 +11,7 @@
 
 use super::line::Line;
 use dixmgr_contract::incident::IncidentSpec;
-use dixmgr_contract::{Identity, Severity};
+use dixmgr_contract::{GroupBy, HostName, Identity, ServiceName, Severity};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,19 +58,19 @@ impl Line {
 
 /// Those of the labels that stay true.
 fn lasting(spec: &IncidentSpec, labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let is_of = |what: String| spec.fingerprint == format!("{}.{what}", spec.alert);
-    let is_of_service = labels.get("service").is_some_and(|service| is_of(service.clone()));
-    let lasts = |name: &str, value: &str| match name {
+    let service = labels.get("service").and_then(|name| ServiceName::new(name.as_str()).ok());
+    let host = labels.get("host").and_then(|name| HostName::new(name.as_str()).ok());
+    let is_of = |found: String| found == spec.fingerprint;
+    let is_of_service =
+        service.is_some_and(|name| is_of(GroupBy::Service.fingerprint(&spec.alert, Some(&name), None, "")));
+    let is_of_host = host.is_some_and(|name| is_of(GroupBy::Host.fingerprint(&spec.alert, None, Some(&name), "")));
+    let lasts = |name: &str| match name {
         "rule" | "severity" => false,
         "service" => is_of_service,
-        "host" => is_of_service || is_of(format!("host.{value}")),
+        "host" => is_of_service || is_of_host,
         _ => true,
     };
-    labels
-        .iter()
-        .filter(|(name, value)| lasts(name, value))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+    labels.iter().filter(|(name, _)| lasts(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 #[cfg(test)]
