@@ -71,6 +71,6 @@ fn a_host_behind_a_pulled_cable_is_lost_and_back_without_a_restart_of_anything_t
         wait_until("beta is held again", || host_status(&temporal, "beta")["phase"] == "held");
         assert_eq!(host_status(&temporal, "beta")["lost_count"], 1);
         assert_eq!(beta.host().invocation("api"), api, "it has run all the time");
-        assert_eq!(near.logged(&["ERROR", "beta", "lost"]), 1, "said once");
+        assert_eq!(near.logged(&["ERROR", "events: host beta is lost"]), 1, "said once");
     });
 }
