@@ -198,57 +198,6 @@ fn who_restarts_what_falls_is_told_of_a_loop() {
     });
 }
 
-/// Each time a little further on in the incident's history; nothing is lost, and a receiver that honours the key is told nothing twice.
-#[test]
-fn dixmgr_may_die_at_any_step_of_an_incident() {
-    in_sandbox(Sandbox::UserManager, |host| {
-        /// Events of the incident's history, of some thirty, after which it is killed: at its beginning, and at its end.
-        const STEPS: [usize; 8] = [0, 1, 3, 5, 8, 11, 14, 17];
-        let names: Vec<String> = (0..2 * STEPS.len()).map(|step| format!("s{step}")).collect();
-        let all: Vec<&str> = names.iter().map(String::as_str).collect();
-        runs(host, &all);
-        let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
-        let launch = Launch::exec(host, &config(&all, ""));
-        let mut dixmgr = launch.start();
-        let temporal = server.connect();
-        for service in &all {
-            temporal.wait_phase(&format!("wf.svc.{service}"), dixmgr_contract::PhaseName::Healthy);
-        }
-        for (step, service) in all.iter().enumerate() {
-            let (incident, is_end) = (format!("service_down.{service}"), step >= STEPS.len());
-            let events = || temporal.history(&format!("wf.incident.{incident}")).len();
-            host.kill(service);
-            let mut begun = 0;
-            if is_end {
-                receiver.wait(&incident, "firing");
-                wait_until("it rests", || {
-                    temporal.query(&format!("wf.incident.{incident}"), "status")["channels"][0]["told"] == true
-                });
-                begun = events();
-                host.systemctl(&["start", service]);
-            }
-            dixmgr.wait_logged(&[
-                if is_end { "service is up" } else { "service is down" },
-                &format!("service={service}"),
-            ]);
-            wait_until("the step", || events() >= begun + STEPS[step % STEPS.len()]);
-            dixmgr.kill();
-            dixmgr = launch.start();
-            if !is_end {
-                receiver.wait(&incident, "firing");
-                host.systemctl(&["start", service]);
-            }
-            // Where the answer to the first note was lost and all is well meanwhile, the end is a summary of both.
-            wait_until("the end is told", || {
-                statuses(&receiver, &incident).last().is_some_and(|last| last == "resolved")
-            });
-        }
-        for service in &all {
-            assert_eq!(statuses(&receiver, &format!("service_down.{service}")), ["firing", "resolved"], "{service}");
-        }
-    });
-}
-
 #[test]
 fn a_lost_host_is_told_by_another_one_and_its_return_too() {
     in_sandbox(Sandbox::UserManager, |host| {

@@ -27,6 +27,7 @@ mod resources;
 mod rest;
 mod restart;
 mod start;
+mod sweep;
 mod telling;
 mod units;
 mod up;
