@@ -32,7 +32,7 @@ fn all_is_well(temporal: &Temporal) {
     }
 }
 
-fn status(temporal: &Temporal, host: &str) -> Value {
+pub(super) fn status(temporal: &Temporal, host: &str) -> Value {
     temporal.try_query(&format!("wf.host.{host}"), "status").unwrap_or_default()
 }
 

@@ -15,6 +15,7 @@ mod dotidx;
 mod go_version;
 mod history;
 mod hosts;
+mod lease;
 mod machines;
 mod nodes;
 mod operator;

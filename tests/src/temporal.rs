@@ -8,16 +8,20 @@ use futures_util::StreamExt;
 use serde_json::Value;
 use std::process::{Command, Output};
 use std::time::Duration;
+use temporalio_client::tonic::IntoRequest;
 use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, RpcOptions, UntypedSignal, UntypedWorkflow,
     Url, WorkflowExecutionStatus, WorkflowFetchHistoryOptions, WorkflowListOptions, WorkflowQueryOptions,
     WorkflowSignalOptions,
 };
 use temporalio_common::data_converters::{PayloadConverter, RawValue};
-use temporalio_common::protos::temporal::api::enums::v1::PendingActivityState;
+use temporalio_common::protos::temporal::api::enums::v1::{PendingActivityState, TaskQueueType};
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeTaskQueueRequest;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 const RPC_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -58,6 +62,27 @@ impl Temporal {
     /// For tests that speak to the SDK themselves.
     pub const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Work that goes on beside the test, for as long as this connection lives.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.runtime.spawn(work)
+    }
+
+    /// Waits until somebody of that identity polls a queue for activities.
+    #[track_caller]
+    pub fn wait_poller(&self, queue: &str, identity: &str) {
+        let ask = DescribeTaskQueueRequest {
+            namespace: NAMESPACE.to_owned(),
+            task_queue: Some(TaskQueue { name: queue.to_owned(), ..TaskQueue::default() }),
+            task_queue_type: TaskQueueType::Activity.into(),
+            ..DescribeTaskQueueRequest::default()
+        };
+        wait_until(&format!("{identity} polls {queue}"), || {
+            let mut service = self.client.connection().workflow_service();
+            let seen = self.runtime.block_on(service.describe_task_queue(ask.clone().into_request()));
+            seen.is_ok_and(|seen| seen.into_inner().pollers.iter().any(|poller| poller.identity == identity))
+        });
     }
 
     /// The answer of the query `status`; `None` if there is none at the moment.

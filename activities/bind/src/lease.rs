@@ -28,8 +28,33 @@ pub struct LeaseActivities {
     pub stop: watch::Receiver<bool>,
     /// Called when nobody could hear this host for a while: all of its services are to be told of again.
     pub heard_again: Arc<dyn Fn() + Send + Sync>,
-    /// Counts the leases that somebody ended: the name has to be asked for again.
-    pub ended: watch::Sender<u64>,
+    /// Where the lease stands.
+    pub standing: watch::Sender<LeaseStanding>,
+}
+
+/// Where the lease stands on this host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeaseStanding {
+    /// It runs here.
+    pub is_held: bool,
+    /// How many of them somebody ended: the name has to be asked for again.
+    pub ended: u64,
+}
+
+/// It is held for as long as this lives.
+struct Held<'a>(&'a watch::Sender<LeaseStanding>);
+
+impl<'a> Held<'a> {
+    fn begin(standing: &'a watch::Sender<LeaseStanding>) -> Self {
+        standing.send_modify(|standing| standing.is_held = true);
+        Self(standing)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|standing| standing.is_held = false);
+    }
 }
 
 #[activities]
@@ -42,6 +67,7 @@ impl LeaseActivities {
         let began = LeaseBegan { lease: lease.lease, holder: self.holder.clone(), at_ms: now_ms() };
         let told = Post::new(ctx.client()).signal(&workflow, SIGNAL_LEASE_BEGAN, &began).await;
         told.map_err(|error| ActivityError::application(ApplicationFailure::new(error)))?;
+        let _held = Held::begin(&self.standing);
         if lease.was_lost {
             (self.heard_again)();
         }
@@ -57,7 +83,7 @@ impl LeaseActivities {
         if *self.stop.borrow() {
             return Ok(Handover {});
         }
-        self.ended.send_modify(|count| *count += 1);
+        self.standing.send_modify(|standing| standing.ended += 1);
         Err(ActivityError::cancelled())
     }
 }

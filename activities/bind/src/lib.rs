@@ -23,7 +23,7 @@ mod usage;
 pub use endpoints::Endpoints;
 pub use fleet::FleetActivities;
 pub use guard::Allowed;
-pub use lease::LeaseActivities;
+pub use lease::{LeaseActivities, LeaseStanding};
 pub use meter::{ActivityMeter, WorkflowMeter};
 pub use node::Nodes;
 pub use order::{OrderEnd, OrderNews, Witness};

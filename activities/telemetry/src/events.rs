@@ -333,6 +333,21 @@ impl Event for TemporalLost<'_> {
     }
 }
 
+/// The lease of this host's name was granted and does not come.
+#[derive(Debug)]
+pub struct LeaseOverdue<'a> {
+    /// Whose.
+    pub host: &'a str,
+    /// For how long it was waited for.
+    pub after: Duration,
+}
+
+impl Event for LeaseOverdue<'_> {
+    fn emit(self, _: &Metrics) {
+        warn!(host = self.host, "the host's lease has not come for {:?}; its name is asked for again", self.after);
+    }
+}
+
 /// The connection to systemd stands.
 #[derive(Debug)]
 pub struct BusConnected<'a> {

@@ -12,6 +12,7 @@ mod namespace;
 mod pulse;
 mod registry;
 mod session;
+mod stay;
 mod takeover;
 mod workers;
 

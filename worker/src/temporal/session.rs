@@ -6,9 +6,9 @@ use super::connect::{Endpoint, connect};
 use super::courier::TemporalCourier;
 use super::registry::Slice;
 use super::workers::{self, Role};
-use super::{incidents, namespace, takeover};
+use super::{namespace, takeover};
 use crate::agent::{Handle, Message};
-use dixmgr_bind::{HostActivities, LeaseActivities, Telling, TellingActivities};
+use dixmgr_bind::{HostActivities, LeaseActivities, LeaseStanding, Telling, TellingActivities};
 use dixmgr_contract::HostName;
 use dixmgr_contract::host::Claim;
 use dixmgr_telemetry::events::{TemporalConnected, TemporalLost};
@@ -18,7 +18,6 @@ use futures_util::future::FusedFuture;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use temporalio_client::Client;
 use tokio::sync::{oneshot, watch};
 
 const RETRY_FIRST: Duration = Duration::from_millis(200);
@@ -127,7 +126,7 @@ impl Session {
             }
         };
         let mut host = spawn(Role::Host(self.host.clone(), self.activities.clone()));
-        let (leases, mut leases_ended) = watch::channel(0);
+        let (leases, standing) = watch::channel(LeaseStanding::default());
         let mut lease = spawn(Role::Lease(self.host.clone(), self.lease(leases)));
         let courier = Arc::new(TemporalCourier::new(client.clone(), self.endpoint.clone(), search_attributes));
         self.agent.say(Message::Linked(courier.clone(), open)).await;
@@ -145,7 +144,7 @@ impl Session {
             result = &mut host => Err(lost(result)),
             result = &mut lease => Err(lost(result)),
             error = self.pulse(&client, &courier) => Err(error),
-            error = self.stay(&client, &mut leases_ended, configured) => Err(error),
+            error = self.stay(&client, standing, configured) => Err(error),
         };
         self.agent.say(Message::Unlinked).await;
         let _ = end.send(true);
@@ -157,39 +156,13 @@ impl Session {
         result
     }
 
-    /// Tells the fleet of this host, and asks for the host's name again whenever somebody has ended its lease.
-    async fn stay(
-        &self,
-        client: &Client,
-        leases_ended: &mut watch::Receiver<u64>,
-        configured: &mut bool,
-    ) -> SessionError {
-        if let Err(error) = self.slice.tell(client, &self.endpoint).await {
-            return error;
-        }
-        // The policy is that of this dixmgr's start, so once is enough.
-        if self.telling.enabled && !*configured {
-            *configured = incidents::configure(client, &self.endpoint, &self.telling.policy).await;
-        }
-        loop {
-            if leases_ended.changed().await.is_err() {
-                return std::future::pending().await;
-            }
-            match claim(client, &self.endpoint, &self.host, &self.claim).await {
-                Ok(answer) if answer.was_lost => self.agent.say(Message::TellAll).await,
-                Ok(_) => {}
-                Err(error) => return error,
-            }
-        }
-    }
-
-    fn lease(&self, ended: watch::Sender<u64>) -> LeaseActivities {
+    fn lease(&self, standing: watch::Sender<LeaseStanding>) -> LeaseActivities {
         let agent = self.agent.clone();
         LeaseActivities {
             holder: self.claim.holder.clone(),
             stop: self.stop.clone(),
             heard_again: Arc::new(move || agent.tell_all()),
-            ended,
+            standing,
         }
     }
 
