@@ -124,6 +124,7 @@ impl Actor {
             epoch: "e1".to_owned(),
             boot: "b1".to_owned(),
             age_ms: 0,
+            held_ms: 0,
             unit,
             waiting_for: Vec::new(),
             runs: BTreeMap::new(),

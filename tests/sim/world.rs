@@ -200,6 +200,7 @@ impl World {
         let state = unit::read(&mut line)?;
         let revision = line.pair("rev")?.unwrap_or(self.revision + 1);
         let age = line.pair::<Span>("age")?.unwrap_or(Span::ZERO);
+        let held = line.pair::<Span>("held")?.unwrap_or(Span::ZERO);
         let from = line.pair::<String>("host")?;
         let waiting: Vec<String> = line.list("waiting_for")?.unwrap_or_default();
         self.waiting_for = waiting.iter().map(|text| name(text)).collect::<Result<_, _>>()?;
@@ -215,8 +216,8 @@ impl World {
         if let Some(from) = from {
             observation.spec.host = HostName::new(&from).ok();
         }
-        let age_ms = age.as_millis();
-        self.step(Event::Observed(Box::new(Observation { age_ms, runs, alerts, causes, ..observation })));
+        let (age_ms, held_ms) = (age.as_millis(), held.as_millis());
+        self.step(Event::Observed(Box::new(Observation { age_ms, held_ms, runs, alerts, causes, ..observation })));
         Ok(())
     }
 
@@ -228,6 +229,7 @@ impl World {
             epoch: self.epoch.clone(),
             boot: self.boot.clone(),
             age_ms: 0,
+            held_ms: 0,
             unit,
             waiting_for: self.waiting_for.clone(),
             runs: BTreeMap::new(),

@@ -129,6 +129,7 @@ pub(crate) fn agent_options(
         services: services.into_iter().map(with_id).collect(),
         runs,
         rules: alerts.is_enabled().then(|| alerts.rules.clone()),
+        backlog: Arc::clone(&settings.endpoint.backlog),
         history,
         generation: Box::new(move |unit| allowed.generation(unit)),
     }

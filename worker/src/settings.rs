@@ -108,6 +108,7 @@ fn endpoint(flags: &RunFlags, config: &Config, dry: bool, host: &HostName) -> En
         create_namespace: flags.create_namespace,
         take_over: flags.take_over,
         trouble: std::sync::Arc::default(),
+        backlog: std::sync::Arc::default(),
     }
 }
 

@@ -28,6 +28,6 @@ pub use meter::{ActivityMeter, WorkflowMeter};
 pub use node::Nodes;
 pub use order::{OrderEnd, OrderNews, Witness};
 pub use post::open_workflows;
-pub use sdk_meter::{OnFailure, SdkMeter};
+pub use sdk_meter::{OnFailure, OnTaken, SdkMeter};
 pub use telling::{Happened, Telling, TellingActivities, Told};
 pub use unit::{HostActivities, Recheck, WaitedInVain};

@@ -28,10 +28,17 @@ const FAILURES: &str = "request_failure";
 /// What is done whenever a request to the cluster has failed. Must not block.
 pub type OnFailure = Arc<dyn Fn() + Send + Sync>;
 
+/// What the name of the SDK's histogram of waiting workflow tasks ends with.
+const WAITED: &str = "workflow_task_schedule_to_start_latency";
+
+/// Told how long a workflow task lay before this dixmgr took it. Must not block.
+pub type OnTaken = Arc<dyn Fn(Duration) + Send + Sync>;
+
 /// Hands the SDK's instruments to an OpenTelemetry meter.
 pub struct SdkMeter {
     meter: otel::Meter,
     on_failure: OnFailure,
+    on_taken: OnTaken,
     /// The sets of labels that there are. The SDK asks for the same few again with each workflow that it opens.
     shared: Mutex<HashSet<Arc<Labels>>>,
 }
@@ -74,8 +81,8 @@ impl fmt::Debug for SdkMeter {
 
 impl SdkMeter {
     /// The SDK's instruments on this meter.
-    pub fn new(meter: otel::Meter, on_failure: OnFailure) -> Self {
-        Self { meter, on_failure, shared: Mutex::default() }
+    pub fn new(meter: otel::Meter, on_failure: OnFailure, on_taken: OnTaken) -> Self {
+        Self { meter, on_failure, on_taken, shared: Mutex::default() }
     }
 
     fn share(&self, labels: Labels) -> MetricAttributes {
@@ -135,7 +142,7 @@ impl CounterBase for Bound<Failures> {
 
 /// A histogram of seconds.
 #[derive(Clone)]
-struct Seconds(otel::Histogram<f64>);
+struct Seconds(otel::Histogram<f64>, Option<OnTaken>);
 
 impl MetricAttributable<Box<dyn HistogramDurationBase>> for Instrument<Seconds> {
     fn with_attributes(&self, attributes: &MetricAttributes) -> Result<Box<dyn HistogramDurationBase>, Box<dyn Error>> {
@@ -146,6 +153,9 @@ impl MetricAttributable<Box<dyn HistogramDurationBase>> for Instrument<Seconds> 
 impl HistogramDurationBase for Bound<Seconds> {
     fn records(&self, value: Duration) {
         self.0.0.record(value.as_secs_f64(), &self.1.0);
+        if let Some(on_taken) = &self.0.1 {
+            on_taken(value);
+        }
     }
 }
 
@@ -183,7 +193,8 @@ impl CoreMeter for SdkMeter {
         let bare = p.name.strip_prefix("temporal_").unwrap_or(&p.name).to_string();
         let buckets = default_buckets_for(&bare, true).to_vec();
         let histogram = self.meter.f64_histogram(p.name).with_unit("s").with_description(p.description);
-        HistogramDuration::new(Arc::new(Instrument(Seconds(histogram.with_boundaries(buckets).build()))))
+        let on_taken = bare.ends_with(WAITED).then(|| Arc::clone(&self.on_taken));
+        HistogramDuration::new(Arc::new(Instrument(Seconds(histogram.with_boundaries(buckets).build(), on_taken))))
     }
 
     fn gauge(&self, p: MetricParameters) -> Gauge {

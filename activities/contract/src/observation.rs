@@ -71,6 +71,9 @@ pub struct Observation {
     /// How long ago the state began, in milliseconds, when this was sent.
     #[serde(default)]
     pub age_ms: u64,
+    /// How long its host has waited with it, in milliseconds: what falls with its cause may be mended with it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub held_ms: u64,
     /// What systemd says.
     pub unit: UnitState,
     /// Dependencies on the same host that are not ready. Of a service that runs and does not mind their loss: none.
@@ -92,6 +95,11 @@ pub struct Observation {
     /// The highest generation that the host has acted on for this service.
     #[serde(default)]
     pub generation: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+const fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 #[cfg(test)]

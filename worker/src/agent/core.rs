@@ -3,7 +3,7 @@
 use super::alerts::Alerts;
 use super::courier::{Courier, DeliveryError, Parcel};
 use super::memory::{Accepted, Memory};
-use super::outbox::{News, Outbox, PARALLEL};
+use super::outbox::{Outbox, PARALLEL};
 use super::sketch::{self, Digest};
 use super::tracked::Tracked;
 use super::{Alerting, Message, Options};
@@ -360,17 +360,20 @@ impl Agent {
 
     /// Puts a service into the outbox if there is news of it, or takes it out if there is none any more.
     fn schedule(&mut self, index: usize) {
-        let one = &self.tracked[index];
+        let one = &mut self.tracked[index];
+        one.follow_behind(Instant::now());
         if !one.is_news() {
             return self.outbox.remove(index);
         }
-        let news = if one.is_up() { News::Well } else { News::Ill };
-        self.outbox.put(index, news, one.at + one.patience());
+        self.outbox.put(index, one.news(), one.due());
     }
 
     /// Sends whatever is due, as far as there is room.
     fn dispatch(&mut self) {
         let now = Instant::now();
+        if let Some(waited) = self.options.backlog.take() {
+            self.outbox.tasks_waited(waited, now);
+        }
         while self.may_send() {
             let Some(index) = self.outbox.take(now) else { break };
             let one = &mut self.tracked[index];

@@ -4,11 +4,12 @@
 //! everything reaches it as a message, so there is no lock to hold and no order to guess. What has to be told waits in
 //! the [`outbox`], one slot per service: ten thousand flapping services keep ten thousand slots full, and no more.
 //!
-//! The files: `sketch` (what of a state matters), `tracked` (one service), `outbox` (who is told next), `memory` (what
+//! The files: `sketch` (what of a state matters), `tracked` (one service), `outbox` (who is told next), `backlog` (whether the workflows keep up), `memory` (what
 //! is remembered, on disk), `core` (the events), `courier` (the way to Temporal), `alerts` (the rules), `facts` (what they
 //! look at).
 
 mod alerts;
+mod backlog;
 mod core;
 mod courier;
 mod facts;
@@ -21,6 +22,7 @@ mod tracked;
 
 pub(crate) use self::core::Agent;
 pub(crate) use alerts::RuleView;
+pub(crate) use backlog::Backlog;
 pub(crate) use courier::{Courier, DeliveryError, Parcel};
 pub(crate) use facts::Round;
 pub(crate) use memory::Memory;
@@ -53,6 +55,8 @@ pub(crate) struct Options {
     pub(crate) runs: Runs,
     /// The alert rules; absent: nobody evaluates any.
     pub(crate) rules: Option<Rules>,
+    /// How long workflow tasks lie before somebody takes them.
+    pub(crate) backlog: Arc<Backlog>,
     /// Where changes of health are recorded.
     pub(crate) history: History,
     /// The newest generation acted on for a unit.

@@ -1,7 +1,10 @@
 //! Who is told next: one slot per service, what is not well before what is, and then in the order in which it is due.
 //!
-//! A failure never waits behind a thousand news of health, as there are after a reconnect.
+//! A failure never waits behind a thousand news of health, as there are after a reconnect, nor behind a thousand services that fell with
+//! another one: these go at the pace of the workflows (`decide/pace.rs`).
 
+use dixmgr_contract::{Span, Time};
+use dixmgr_decide::pace::Pace;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -17,13 +20,18 @@ pub(super) enum News {
     Ill,
     /// It is well.
     Well,
+    /// It is not, and nobody can act before what is behind it is mended.
+    Behind,
 }
 
 /// Services that wait to be told of, by when they are due.
-#[derive(Default)]
 pub(super) struct Outbox {
     ill: BTreeSet<(Instant, usize)>,
     well: BTreeSet<(Instant, usize)>,
+    behind: BTreeSet<(Instant, usize)>,
+    /// Of those behind.
+    pace: Pace,
+    begun: Instant,
     slots: Vec<Option<(News, Instant)>>,
     failures: u32,
     /// After a failure nobody is tried before this.
@@ -32,11 +40,20 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn new(services: usize) -> Self {
-        Self { slots: vec![None; services], ..Self::default() }
+        Self {
+            ill: BTreeSet::new(),
+            well: BTreeSet::new(),
+            behind: BTreeSet::new(),
+            pace: Pace::new(Time::default()),
+            begun: Instant::now(),
+            slots: vec![None; services],
+            failures: 0,
+            pause_until: None,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.ill.len() + self.well.len()
+        self.ill.len() + self.well.len() + self.behind.len()
     }
 
     /// Puts a service into its slot, or moves it there.
@@ -50,6 +67,7 @@ impl Outbox {
         match news {
             News::Ill => &mut self.ill,
             News::Well => &mut self.well,
+            News::Behind => &mut self.behind,
         }
     }
 
@@ -65,16 +83,32 @@ impl Outbox {
         if self.pause_until.is_some_and(|until| until > now) {
             return None;
         }
-        let first = [&self.ill, &self.well].into_iter().filter_map(BTreeSet::first).find(|(due, _)| *due <= now);
-        let (_, index) = *first?;
+        let is_due = |(due, _): &&(Instant, usize)| *due <= now;
+        let first = [&self.ill, &self.well].into_iter().filter_map(BTreeSet::first).find(is_due).copied();
+        let behind = self.behind.first().filter(is_due).copied();
+        let may_follow = first.is_none() && behind.is_some() && self.pace.take(self.time(now));
+        let (_, index) = first.or(behind.filter(|_| may_follow))?;
         self.remove(index);
         Some(index)
     }
 
     /// When to look again, if anybody waits.
     pub(super) fn wake_at(&self) -> Option<Instant> {
-        let (due, _) = *[&self.ill, &self.well].into_iter().filter_map(BTreeSet::first).min()?;
+        let first = [&self.ill, &self.well].into_iter().filter_map(BTreeSet::first).map(|(due, _)| *due);
+        let next = self.begun + self.pace.next_at().since(Time::default()).duration();
+        let due = first.chain(self.behind.first().map(|(due, _)| next.max(*due))).min()?;
         Some(self.pause_until.map_or(due, |until| due.max(until)))
+    }
+
+    /// Workflow tasks lie for so long before somebody takes them.
+    pub(super) fn tasks_waited(&mut self, waited: Span, now: Instant) {
+        self.pace.waited(waited, self.time(now));
+    }
+
+    /// On a clock that begins with this and does not jump.
+    fn time(&self, now: Instant) -> Time {
+        let passed = now.saturating_duration_since(self.begun);
+        Time::default().after(Span::from_millis(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)))
     }
 
     pub(super) fn succeeded(&mut self) {
@@ -114,6 +148,25 @@ mod tests {
         assert_eq!(outbox.take(now), Some(0));
         outbox.put(2, News::Well, now);
         assert_eq!([outbox.take(later), outbox.take(later)], [Some(1), Some(2)]);
+    }
+
+    #[test]
+    fn what_is_behind_another_goes_last_and_at_the_pace_of_the_workflows() {
+        let (mut outbox, now) = (Outbox::new(102), Instant::now());
+        (0..100).for_each(|index| outbox.put(index, News::Behind, now));
+        outbox.put(100, News::Well, now);
+        outbox.put(101, News::Ill, now);
+        assert_eq!([outbox.take(now), outbox.take(now), outbox.take(now)], [Some(101), Some(100), Some(0)]);
+        let burst = std::iter::from_fn(|| outbox.take(now)).count();
+        assert!(burst < 50, "{burst}");
+        let next = outbox.wake_at().unwrap();
+        assert!(next > now && next < now + Duration::from_secs(1));
+        assert!(outbox.take(next).is_some());
+        outbox.put(101, News::Ill, next);
+        assert_eq!((outbox.wake_at(), outbox.take(next)), (Some(next), Some(101)));
+        outbox.tasks_waited(Span::from_secs(2), next);
+        let slower = outbox.wake_at().unwrap();
+        assert!(slower - next > next - now, "a line slows it down");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// A state on the way to another one is told only if it lasts this long.
 pub(super) const HOLD: Duration = Duration::from_millis(250);
+/// What falls with another one is told only if that is not mended within this: a thousand workflows need not hear of it then.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 /// So long is waited for the probes of what ran before dixmgr did: that nobody has looked yet is not to be told as news.
 pub(super) const ASKING: Duration = Duration::from_secs(10);
 

@@ -96,6 +96,7 @@ impl Bench {
             services,
             runs: Runs::default(),
             rules,
+            backlog: Arc::default(),
             history: History::in_folder(&folder).0,
             generation: Box::new(|_| 0),
         };

@@ -1,6 +1,7 @@
 //! One service, as the agent follows it.
 
 use super::memory::Accepted;
+use super::outbox::News;
 use super::sketch::{self, Digest};
 use super::{Options, ServiceView};
 use dixmgr_contract::observation::RULE_SYNC;
@@ -41,6 +42,8 @@ pub(super) struct Tracked {
     pub(super) causes: Vec<Cause>,
     pub(super) revision: u64,
     pub(super) accepted: Option<Digest>,
+    /// Since when another one's trouble is behind its own.
+    behind_since: Option<Instant>,
     /// On its way to Temporal.
     pub(super) in_flight: Option<Digest>,
     /// Its workflow was open before this dixmgr began, and has not heard of it yet.
@@ -71,6 +74,7 @@ impl Tracked {
             causes: Vec::new(),
             revision: accepted.map_or(0, |accepted| accepted.revision),
             accepted: accepted.map(|accepted| accepted.digest),
+            behind_since: None,
             in_flight: None,
             inherited: false,
             urgent: false,
@@ -95,8 +99,32 @@ impl Tracked {
         self.is_up() && !self.said().iter().any(Verdict::holds_back)
     }
 
+    /// What is behind it has to be mended first: whether that has just begun, or has just ended.
+    pub(super) fn follow_behind(&mut self, now: Instant) {
+        // Nobody can start the one, nor is anybody to restart the other.
+        let waits = !self.is_up() && self.is_blocked();
+        let suffers = self.is_up() && !self.causes.is_empty() && !self.is_to_be_healed();
+        let is_behind = self.unit.is_some() && (waits || suffers);
+        self.behind_since = if is_behind { self.behind_since.or(Some(now)) } else { None };
+    }
+
+    /// How soon its news matters.
+    pub(super) fn news(&self) -> News {
+        match self.behind_since {
+            Some(_) => News::Behind,
+            None if self.is_up() => News::Well,
+            None => News::Ill,
+        }
+    }
+
+    /// When what is known of it is to be told.
+    pub(super) fn due(&self) -> Instant {
+        let mended_with_another = self.behind_since.filter(|_| !self.is_up()).map(|since| since + sketch::LINGER);
+        (self.at + self.patience()).max(mended_with_another.unwrap_or(self.at))
+    }
+
     /// How long its state has to last before it is told: one on its way to another is worth a moment's patience.
-    pub(super) fn patience(&self) -> Duration {
+    fn patience(&self) -> Duration {
         if self.is_unasked() && self.found {
             sketch::ASKING
         } else if self.is_unasked() || self.unit.as_ref().is_some_and(sketch::is_passing) {
@@ -176,7 +204,8 @@ impl Tracked {
             revision: self.revision,
             epoch: options.epoch.clone(),
             boot: options.boot.clone(),
-            age_ms: u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX),
+            age_ms: millis(self.at.elapsed()),
+            held_ms: self.behind_since.filter(|_| !self.is_up()).map_or(0, |since| millis(since.elapsed())),
             waiting_for: self.waiting_for.clone(),
             runs: self.runs.clone(),
             verdicts: self.verdicts(),
@@ -199,6 +228,10 @@ impl Tracked {
             accepted: self.digest().is_some() && self.digest() == self.accepted,
         }
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What is told of a probe before it was asked: nobody is to rely on it yet.

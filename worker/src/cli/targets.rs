@@ -145,6 +145,7 @@ fn endpoint(at: &At, config: Option<&dixmgr_model::Config>, running: Option<&Run
         create_namespace: false,
         take_over: false,
         trouble: std::sync::Arc::default(),
+        backlog: std::sync::Arc::default(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! One connection to the cluster.
 
 use super::SessionError;
+use crate::agent::Backlog;
 use anyhow::Context;
 use dixmgr_bind::SdkMeter;
 use dixmgr_telemetry::Metrics;
@@ -30,6 +31,8 @@ pub(crate) struct Endpoint {
     pub(crate) take_over: bool,
     /// Told whenever one of our requests has failed.
     pub(crate) trouble: Arc<Notify>,
+    /// Told how long each workflow task lay before it was taken here.
+    pub(crate) backlog: Arc<Backlog>,
 }
 
 /// How the connection is secured.
@@ -61,9 +64,10 @@ impl Tls {
 
 /// Telemetry options that put the SDK's metrics on our registry.
 pub(crate) fn telemetry(endpoint: &Endpoint, metrics: &Metrics) -> TelemetryOptions {
-    let trouble = Arc::clone(&endpoint.trouble);
+    let (trouble, backlog) = (Arc::clone(&endpoint.trouble), Arc::clone(&endpoint.backlog));
+    let (failed, lay) = (Arc::new(move || trouble.notify_one()), Arc::new(move |waited| backlog.lay(waited)));
     TelemetryOptions::builder()
-        .metrics(Arc::new(SdkMeter::new(metrics.sdk_meter(), Arc::new(move || trouble.notify_one()))) as Arc<_>)
+        .metrics(Arc::new(SdkMeter::new(metrics.sdk_meter(), failed, lay)) as Arc<_>)
         .attach_service_name(false)
         .build()
 }

@@ -15,6 +15,7 @@ pub mod fleet;
 pub mod host;
 pub mod incident;
 pub mod node;
+pub mod pace;
 pub mod peers;
 pub mod rng;
 pub mod rules;

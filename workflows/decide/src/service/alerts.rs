@@ -143,7 +143,7 @@ impl Service {
     /// True while what no incident knows yet is not told: it fell with its cause only just, and may be back as soon.
     fn holds_back(&mut self, has_cause: bool, types: &BTreeSet<String>, now: Time) -> bool {
         let is_news = types.iter().any(|alert| !self.alerts.told.contains_key(alert));
-        let since = self.alerts.held.or(has_cause.then_some(now));
+        let since = self.alerts.held.or(has_cause.then(|| self.news_since(now)));
         self.alerts.held = since.filter(|since| is_news && since.after(LINGER) > now);
         self.alerts.held.is_some()
     }

@@ -69,7 +69,8 @@ impl Service {
             return false;
         }
         let (timeout, proceeds) = (policy.timeout, policy.on_timeout == OnTimeout::Proceed);
-        let fresh = Waiting { since: now, missed: BTreeMap::new(), opened: false, told: Vec::new(), timed_out: false };
+        let since = self.news_since(now);
+        let fresh = Waiting { since, missed: BTreeMap::new(), opened: false, told: Vec::new(), timed_out: false };
         let waiting = self.waiting.get_or_insert(fresh);
         waiting.follow(&missing, now, actions);
         if waiting.since.after(timeout).after(OVERTIME) <= now {

@@ -345,6 +345,12 @@ impl Service {
         self.seen = Some(seen);
     }
 
+    /// Since when what is news now is so: its host may have waited with it.
+    fn news_since(&self, now: Time) -> Time {
+        let held = self.seen.as_ref().filter(|_| self.heard == Some(now)).and_then(|seen| seen.held);
+        held.map_or(now, |held| now.earlier(held))
+    }
+
     /// A changed policy is asked again where the old one had said no.
     fn follow(&mut self, spec: ServiceSpec) {
         if spec.policy != self.spec.policy

@@ -1,6 +1,6 @@
 //! What an observation means, in the few words that the machine decides by.
 
-use dixmgr_contract::{ActiveState, Cause, LoadState, Observation, ServiceName, Time, UnitState, Verdict};
+use dixmgr_contract::{ActiveState, Cause, LoadState, Observation, ServiceName, Span, Time, UnitState, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -15,6 +15,9 @@ pub struct Seen {
     pub boot: String,
     /// When the state began.
     pub at: Time,
+    /// How long its host has waited with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Span>,
     /// Dependencies that are not ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting_for: Vec<ServiceName>,
@@ -63,7 +66,8 @@ impl Seen {
             unit: observation.unit,
             epoch: observation.epoch,
             boot: observation.boot,
-            at: now.earlier(dixmgr_contract::Span::from_millis(observation.age_ms)),
+            at: now.earlier(Span::from_millis(observation.age_ms)),
+            held: Some(Span::from_millis(observation.held_ms)).filter(|held| !held.is_zero()),
             waiting_for: observation.waiting_for,
             runs: observation.runs,
             verdicts: observation.verdicts,

@@ -215,6 +215,7 @@ impl Life {
                     epoch: format!("epoch-{}", rng.between(0, 30) / 30),
                     boot: format!("boot-{}", rng.between(0, 60) / 60),
                     age_ms: rng.between(0, 1000),
+                    held_ms: if db_missing { rng.between(0, 2) * 1_000 } else { 0 },
                     unit: self.unit(kind, rng),
                     waiting_for: if db_missing { vec![name("db")] } else { vec![] },
                     runs: [(name("db"), format!("run-{}", rng.between(0, 20) / 20))].into(),

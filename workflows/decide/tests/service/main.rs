@@ -49,6 +49,7 @@ fn dead(service: &Service, revision: u64, run: u64) -> Event {
         epoch: "e".into(),
         boot: "b".into(),
         age_ms: 0,
+        held_ms: 0,
         unit,
         waiting_for: vec![],
         runs: BTreeMap::new(),
