@@ -16,6 +16,7 @@ mod go_version;
 mod history;
 mod hosts;
 mod machines;
+mod maintenance;
 mod nodes;
 mod operator;
 mod order;
