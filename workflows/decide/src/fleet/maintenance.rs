@@ -13,8 +13,8 @@ use dixmgr_contract::{Maintenance, RemoveMaintenance, Time};
 pub const WINDOWS: usize = 50;
 /// Patterns of services of a window.
 const PATTERNS: usize = 50;
-/// Bytes of a pattern: no service's name is longer.
-const PATTERN: usize = 128;
+/// Bytes of all of them together: ten of the longest names.
+const PATTERN_BYTES: usize = 2_000;
 /// Bytes of a window's name.
 const NAME: usize = 64;
 
@@ -27,10 +27,12 @@ pub fn objection(set: &Maintenance) -> Option<String> {
         ));
     }
     let name = &set.name;
-    if set.services.len() > PATTERNS || !set.services.iter().all(|pattern| is_word(pattern, PATTERN)) {
+    let bytes: usize = set.services.iter().map(String::len).sum();
+    let are_words = set.services.iter().all(|pattern| is_word(pattern, PATTERN_BYTES));
+    if set.services.len() > PATTERNS || bytes > PATTERN_BYTES || !are_words {
         return Some(format!(
-            "maintenance window {name:?}: services are at most {PATTERNS} patterns of at most {PATTERN} bytes, such as \
-             \"api-*\"; none at all: all services, and the hosts"
+            "maintenance window {name:?}: services are at most {PATTERNS} patterns, such as \"api-*\", of at most \
+             {PATTERN_BYTES} bytes together; none at all: all services, and the hosts"
         ));
     }
     check(&set.window()).err().map(|why| format!("maintenance window {name:?}: {why}"))
@@ -214,9 +216,11 @@ mod tests {
             (Maintenance { name: "n".repeat(NAME + 1), ..disks() }, "the name of a maintenance window"),
             (Maintenance { services: too_many, ..disks() }, "at most 50 patterns"),
             (Maintenance { services: vec![String::new()], ..disks() }, "such as \"api-*\""),
+            (Maintenance { services: vec!["n".repeat(201); 10], ..disks() }, "2000 bytes together"),
+            (Maintenance { zone: "z".repeat(10_000), ..disks() }, "zzz\" is no time zone"),
         ] {
             let refused = answered(&set(&mut fleet, &format!("for {why} {}", bad.name), bad.clone())).unwrap_err();
-            assert!(refused.contains(why), "{refused}");
+            assert!(refused.contains(why) && refused.len() < 300, "{refused}");
             assert_eq!(fleet.objection_to_setting(&bad), Some(refused), "it is the same before it is asked");
         }
         assert_eq!(fleet, Fleet { answers: fleet.answers.clone(), ..Fleet::default() });

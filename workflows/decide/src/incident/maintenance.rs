@@ -17,6 +17,8 @@ use jiff::{
 pub const MIN_LENGTH: Span = Span::from_secs(60);
 /// The longest window.
 pub const MAX_LENGTH: Span = Span::from_secs(7 * 86_400);
+/// Characters of a zone that are repeated when there is none of that name: no zone's name is longer.
+const SHOWN: usize = 60;
 
 /// What is wrong with a window.
 ///
@@ -31,7 +33,10 @@ pub fn check(window: &MaintenanceWindow) -> Result<(), String> {
     }
     match zone(&window.zone) {
         Some(_) => Ok(()),
-        None => Err(format!("{:?} is no time zone; write it as in \"Europe/Zurich\", or \"UTC\"", window.zone)),
+        None => {
+            let shown: String = window.zone.chars().take(SHOWN).collect();
+            Err(format!("{shown:?} is no time zone; write it as in \"Europe/Zurich\", or \"UTC\""))
+        }
     }
 }
 
