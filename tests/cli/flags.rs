@@ -43,7 +43,7 @@ fn every_command_has_a_help_text() {
     for word in ["-exec", "-watch", "-conf", "-state-dir", "-take-over", "69", "73", "78", "status", "resume"] {
         assert!(out.contains(word), "{word} is not in {out}");
     }
-    for command in ["up", "check", "plan", "status", "restart", "stop", "start", "pause", "resume"] {
+    for command in ["up", "check", "plan", "status", "restart", "stop", "start", "pause", "resume", "maintenance"] {
         let (out, _) = run(&[command, "--help"], 0);
         assert!(out.contains("Usage:") && out.contains(command), "{out}");
     }

@@ -17,6 +17,7 @@ mod history;
 mod hosts;
 mod lease;
 mod machines;
+mod maintenance;
 mod nodes;
 mod operator;
 mod order;

@@ -11,7 +11,8 @@ pub(crate) const CLUSTERS: &[Flow] = flows!["ClusterWorkflow": cluster_rollout 1
 /// Hosts.
 pub(crate) const HOSTS: &[Flow] = flows!["HostWorkflow": host_lease 1 true];
 /// The registry.
-pub(crate) const REGISTRIES: &[Flow] = flows!["InfrastructureWorkflow": registry 1 true, silenced 1 true];
+pub(crate) const REGISTRIES: &[Flow] =
+    flows!["InfrastructureWorkflow": registry 1 true, silenced 1 true, maintenance 1 true];
 
 async fn ready(actor: &Actor, service: &str, revision: u64, run: &str, is_ready: bool) {
     let phase = if is_ready { "healthy" } else { "down" };
@@ -114,6 +115,32 @@ async fn silenced(actor: Actor) -> Vec<String> {
     actor.wait_query("silences", "one", |silences| silences[0]["by"] == "eve").await;
     // Once more a little later, for whoever began meanwhile.
     crate::stage::wait_for("both", async || (actor.host().asked().calls("SpreadSilencesActivity") == 2).then_some(()))
+        .await;
+    vec![actor.run_id().await]
+}
+
+async fn maintenance(actor: Actor) -> Vec<String> {
+    actor.start(&json!({})).await;
+    let window = |zone: &str| json!({"name": "disks", "start": "02:00", "length": "2h", "zone": zone, "by": "eve"});
+    let refused = actor.update("set_maintenance", Some(window("Mars/Olympus"))).await.unwrap_err();
+    assert!(refused.contains("is no time zone; write it as in"), "{refused}");
+    let refused = actor.update("set_maintenance", Some(json!({"name": "disks", "start": "2am"}))).await.unwrap_err();
+    assert!(
+        refused.contains("the argument of set_maintenance is") && refused.contains("is not a time of day"),
+        "{refused}"
+    );
+    let refused = actor.update("remove_maintenance", Some(json!({"name": "disks"}))).await.unwrap_err();
+    assert!(refused.contains("there are none"), "{refused}");
+    let set = actor.update("set_maintenance", Some(window("Europe/Zurich"))).await.unwrap();
+    assert!(set.contains("disks is set: each day at 02:00 Europe/Zurich for 2h"), "{set}");
+    let listed = json!([window("Europe/Zurich")]);
+    actor.wait_query("maintenance", "it is listed", |windows| *windows == listed).await;
+    actor.wait_query("silences", "it is carried", |silences| silences[0]["window"]["start_minute"] == 120).await;
+    let removed = actor.update("remove_maintenance", Some(json!({"name": "disks", "by": "eve"}))).await;
+    assert!(removed.is_ok(), "{removed:?}");
+    actor.wait_query("maintenance", "it is gone", |windows| *windows == json!([])).await;
+    // At once each time, and once more a little later.
+    crate::stage::wait_for("all", async || (actor.host().asked().calls("SpreadSilencesActivity") == 3).then_some(()))
         .await;
     vec![actor.run_id().await]
 }

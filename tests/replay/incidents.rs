@@ -5,7 +5,8 @@ use futures_util::FutureExt;
 use serde_json::{Value, json};
 
 /// Incidents.
-pub(crate) const INCIDENTS: &[Flow] = flows!["IncidentWorkflow": incident_told 1 true, incident_held 1 true];
+pub(crate) const INCIDENTS: &[Flow] =
+    flows!["IncidentWorkflow": incident_told 1 true, incident_held 1 true, incident_in_a_window 1 true];
 
 fn input() -> Value {
     let policy = json!({
@@ -64,5 +65,29 @@ async fn incident_held(actor: Actor) -> Vec<String> {
     actor.signal("member", &report("api", 2, None)).await;
     actor.result().await;
     assert!(actor.host().asked().calls("TellCauseActivity") >= 1);
+    vec![actor.run_id().await]
+}
+
+/// It begins under a window of the fleet, which is removed; another one is set, and does not keep the end from anybody.
+async fn incident_in_a_window(actor: Actor) -> Vec<String> {
+    let always =
+        || json!([{"id": "disks", "by": "eve", "window": {"name": "disks", "start_minute": 0, "length": "48h"}}]);
+    let mut input = input();
+    input["silences"] = always();
+    actor.start(&input).await;
+    actor.signal("member", &report("api", 1, Some("critical"))).await;
+    actor.wait_query("status", "silenced", |status| status["phase"] == "silenced").await;
+    assert_eq!(actor.host().asked().calls("NotifyActivity"), 0);
+    actor.signal("silences", &json!([])).await;
+    actor.wait_query("status", "told", |status| status["channels"][1]["told"] == true).await;
+    actor.signal("silences", &always()).await;
+    actor.wait_query("status", "silenced again", |status| status["waiting_for"].to_string().contains("disks")).await;
+    actor.signal("member", &report("api", 2, None)).await;
+    actor.result().await;
+    let ends = |channel: &str| {
+        let asked = actor.host().asked();
+        asked.notes.iter().filter(|one| one["channel"] == channel && one["note"]["kind"] == "resolved").count()
+    };
+    assert_eq!((ends("log"), ends("pager")), (1, 1));
     vec![actor.run_id().await]
 }

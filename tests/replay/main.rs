@@ -98,6 +98,17 @@ async fn what_a_newer_version_writes_more_does_no_harm() {
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
 }
 
+/// While hosts are upgraded one after the other, a run may have been worked on by both versions.
+#[tokio::test]
+async fn a_run_that_took_windows_of_the_fleet_for_nothing_goes_on_so() {
+    for (name, told) in [("incident_told", 1), ("incident_held", 2)] {
+        let json = std::fs::read(folder().join(format!("{name}.json"))).unwrap();
+        let (with_window, places) = newer::with_a_window_of_the_fleet(&json);
+        assert_eq!(places, told, "{name}");
+        replay(all_workflows(), &with_window).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
 #[tokio::test]
 async fn a_changed_flow_does_not_replay() {
     // A history without a command has nothing that could differ.

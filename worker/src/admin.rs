@@ -11,8 +11,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use dixmgr_contract::MaintenanceWindow;
 use dixmgr_telemetry::Metrics;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -25,6 +28,21 @@ pub(crate) struct Admin {
     pub(crate) listens: IpAddr,
     /// True when all states are known.
     pub(crate) ready: watch::Receiver<bool>,
+    pub(crate) maintenance: Arc<FileWindows>,
+}
+
+/// The maintenance windows of a configuration.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct FileWindows {
+    /// Which one, as it was named.
+    pub(crate) file: String,
+    pub(crate) windows: Vec<MaintenanceWindow>,
+}
+
+impl FileWindows {
+    pub(crate) fn of(config: &dixmgr_model::Config) -> Self {
+        Self { file: config.source.clone(), windows: config.alerts.policy.maintenance.clone() }
+    }
 }
 
 /// Takes the port.
@@ -48,6 +66,7 @@ pub(crate) async fn serve(listener: TcpListener, admin: Admin) {
         .route("/api/v1/services", get(services))
         .route("/api/v1/rules", get(rules))
         .route("/api/v1/rules/{name}", post(switch))
+        .route("/api/v1/maintenance", get(maintenance))
         .with_state(admin);
     serving::serve(listener, router, Bounds::default()).await;
 }
@@ -79,6 +98,10 @@ async fn rules(State(admin): State<Admin>) -> Response {
         Some(rules) => Json(rules).into_response(),
         None => (StatusCode::NOT_FOUND, "alerting is off\n").into_response(),
     }
+}
+
+async fn maintenance(State(admin): State<Admin>) -> Response {
+    Json(&*admin.maintenance).into_response()
 }
 
 async fn switch(

@@ -1,6 +1,6 @@
 //! A run of dixmgr on a host, from start to the end of its grace.
 
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, FileWindows};
 use crate::agent::{Agent, Handle, Memory};
 use crate::exit::Failure;
 use crate::parts::Common;
@@ -73,7 +73,7 @@ async fn start(settings: &mut Settings, state: &StateDir, ui: Option<String>) ->
     let (agent, mailbox) = Handle::new();
     let (ready, is_ready) = watch::channel(false);
     let admin = match settings.admin {
-        Some(address) => Some(start_admin(address, &metrics, &agent, &is_ready).await?),
+        Some(address) => Some(start_admin(address, &metrics, &agent, &is_ready, &settings.config).await?),
         None => None,
     };
     let (observer, feed) = connect_systemd(settings, &services).await?;
@@ -148,6 +148,7 @@ async fn start_admin(
     metrics: &Metrics,
     agent: &Handle,
     ready: &watch::Receiver<bool>,
+    config: &dixmgr_model::Config,
 ) -> Result<String, Failure> {
     let listener = admin::bind(address).await?;
     let address = listener.local_addr().map_err(anyhow::Error::from)?;
@@ -156,7 +157,8 @@ async fn start_admin(
     }
     tracing::info!("metrics on http://{address}/metrics");
     let (metrics, agent, ready) = (metrics.clone(), agent.clone(), ready.clone());
-    let admin = Admin { metrics, agent, listens: address.ip(), ready };
+    let maintenance = Arc::new(FileWindows::of(config));
+    let admin = Admin { metrics, agent, listens: address.ip(), ready, maintenance };
     tokio::spawn(admin::serve(listener, admin));
     Ok(format!("http://{address}"))
 }

@@ -5,7 +5,7 @@
 //!
 //! Rejected: "has begun" and "has ended" as two messages. One that is lost leaves an alert that never ends.
 
-use crate::{HostName, ServiceName, ServiceSpec, Severity, Time};
+use crate::{HostName, Maintenance, MaintenanceWindow, ServiceName, ServiceSpec, Severity, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -218,7 +218,7 @@ impl MemberReport {
     }
 }
 
-/// Somebody does not want to be told of something for a time.
+/// Somebody does not want to be told of something for a time, or whenever it is that time again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Silence {
     /// Its name.
@@ -235,6 +235,24 @@ pub struct Silence {
     /// When it ends; absent: when what it silences is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
+    /// Of what this window covers, while it is open; then `id` is its name and there are no matchers, by which a dixmgr that
+    /// does not know this field takes it for nothing at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<MaintenanceWindow>,
+}
+
+impl From<&Maintenance> for Silence {
+    /// A window of the fleet, as incidents are told of it.
+    fn from(set: &Maintenance) -> Self {
+        Self {
+            id: set.name.clone(),
+            matchers: Vec::new(),
+            by: set.by.clone(),
+            comment: set.comment.clone(),
+            until: None,
+            window: Some(set.window()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@
 //! those of the configuration file.
 
 use crate::{
-    ServiceName, Severity, Span,
+    Severity, Span,
     alert::{Cause, GroupBy},
-    glob::{Matcher, glob},
+    glob::Matcher,
+    maintenance::MaintenanceWindow,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -148,55 +149,6 @@ pub struct EscalationStep {
     pub channels: Vec<String>,
 }
 
-/// A day of the week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weekday {
-    /// The first.
-    Monday,
-    /// The second.
-    Tuesday,
-    /// The third.
-    Wednesday,
-    /// The fourth.
-    Thursday,
-    /// The fifth.
-    Friday,
-    /// The sixth.
-    Saturday,
-    /// The seventh.
-    Sunday,
-}
-
-/// A recurring time in which nobody is told of some services. What is still wrong when it ends is told then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MaintenanceWindow {
-    /// What it is called.
-    pub name: String,
-    /// The days on which it begins; empty: each day.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub weekdays: Vec<Weekday>,
-    /// When it begins, in minutes since midnight, 0 to 1439. On a day on which the clock skips that minute, it begins when
-    /// the clock has skipped.
-    pub start_minute: u16,
-    /// How long it lasts: at most a week.
-    pub length: Span,
-    /// The time zone's name in the IANA database, such as `Europe/Zurich`; empty: UTC.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub zone: String,
-    /// The services, as patterns; empty: all, and the hosts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub services: Vec<String>,
-}
-
-impl MaintenanceWindow {
-    /// Whether it is about that service; `None` for something that is no service.
-    pub fn covers(&self, service: Option<&ServiceName>) -> bool {
-        let is_named = |service: &ServiceName| self.services.iter().any(|pattern| glob(pattern, service.as_str()));
-        self.services.is_empty() || service.is_some_and(is_named)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,16 +161,5 @@ mod tests {
         assert_eq!((route.min_severity, route.fallback_after), (Severity::Info, Span::from_secs(300)));
         assert!(route.fits(&BTreeMap::from([("chain".to_owned(), "polkadot".to_owned())])));
         assert!(!route.fits(&BTreeMap::new()));
-    }
-
-    #[test]
-    fn a_window_covers_the_services_that_it_names() {
-        let mut window: MaintenanceWindow =
-            serde_json::from_str(r#"{"name":"w","start_minute":60,"length":"1h","services":["db-*"]}"#).unwrap();
-        let service = |name: &str| ServiceName::new(name).ok();
-        assert!(window.covers(service("db-1").as_ref()));
-        assert!(!window.covers(service("api").as_ref()) && !window.covers(None));
-        window.services.clear();
-        assert!(window.covers(service("api").as_ref()) && window.covers(None));
     }
 }

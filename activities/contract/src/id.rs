@@ -22,7 +22,7 @@ pub const SIGNAL_RETIRE: &str = "retire";
 /// The query that answers a [`crate::ServiceStatus`].
 pub const QUERY_STATUS: &str = "status";
 
-/// The query that answers the silences of the fleet: a list of [`crate::alert::Silence`].
+/// The query that answers the silences of the fleet, its maintenance windows among them: a list of [`crate::alert::Silence`].
 pub const QUERY_SILENCES: &str = "silences";
 
 /// Keyword search attributes, registered at start where that is permitted.

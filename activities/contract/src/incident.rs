@@ -17,7 +17,7 @@ pub const SIGNAL_CONFIGURE: &str = "configure";
 pub const SIGNAL_AFFECTED: &str = "affected";
 /// The signal that carries a [`Released`].
 pub const SIGNAL_RELEASED: &str = "released";
-/// The signal that carries the silences of the fleet, all of them: a list of [`crate::alert::Silence`].
+/// The signal that carries the silences of the fleet, all of them and its maintenance windows: a list of [`crate::alert::Silence`].
 pub const SIGNAL_SILENCES: &str = "silences";
 /// The update that takes [`AckArgs`].
 pub const UPDATE_ACK: &str = "ack";

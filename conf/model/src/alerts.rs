@@ -4,13 +4,14 @@ use crate::{
     Channel, ChannelSettings, Secret, SlackChannel, WebhookChannel,
     catalogue::ALERTS,
     channels::{self, unknown_channel},
-    form::minute_of_day,
     problem::Complaint,
     report::Report,
     rule,
     tree::{Object, fill, join},
 };
-use dixmgr_contract::{AlertPolicy, EscalationStep, GroupBy, MaintenanceWindow, Span, Weekday, alert::SYNC_STALLED};
+use dixmgr_contract::{
+    AlertPolicy, EscalationStep, GroupBy, MaintenanceWindow, Span, TimeOfDay, Weekday, alert::SYNC_STALLED,
+};
 use dixmgr_decide::{incident::maintenance, rules::Rules};
 use serde::Deserialize;
 use serde_json::Value;
@@ -107,7 +108,7 @@ struct Raw {
 struct RawWindow {
     name: String,
     weekdays: Vec<Weekday>,
-    start: String,
+    start: TimeOfDay,
     length: Span,
     zone: String,
     services: Vec<String>,
@@ -198,7 +199,7 @@ fn windows(given: Vec<Value>, report: &mut Report<'_>) -> Vec<MaintenanceWindow>
         let window = MaintenanceWindow {
             name: raw.name,
             weekdays: raw.weekdays,
-            start_minute: minute_of_day(&raw.start).unwrap_or_default(),
+            start_minute: raw.start.minute(),
             length: raw.length,
             zone: raw.zone,
             services: raw.services,

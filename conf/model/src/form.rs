@@ -3,7 +3,7 @@
 //! A complaint about a value that came from the environment or is a secret does not repeat it.
 
 use crate::problem::Complaint;
-use dixmgr_contract::{HostName, Matcher, ServiceName, UnitName};
+use dixmgr_contract::{HostName, Matcher, ServiceName, TimeOfDay, UnitName};
 use dixmgr_decide::{
     check::{JsonPath, judge::NAMES},
     condition::Condition,
@@ -159,9 +159,7 @@ impl Form {
             },
             Self::Store => store(text),
             Self::Matcher => text.parse::<Matcher>().map(|_| ()).map_err(|error| Complaint::new(error.to_string())),
-            Self::TimeOfDay => minute_of_day(text).map(|_| ()).ok_or_else(|| {
-                Complaint::new(format!("{} is not a time of day", shown(text))).hint("from \"00:00\" to \"23:59\"")
-            }),
+            Self::TimeOfDay => text.parse::<TimeOfDay>().map(|_| ()).map_err(|error| Complaint::new(error.to_string())),
             Self::MetricPrefix if text.starts_with(|c: char| c.is_ascii_digit()) => {
                 Err(Complaint::new(format!("{} begins with a digit", shown(text))))
             }
@@ -227,16 +225,6 @@ fn store(text: &str) -> Result<(), Complaint> {
             url(text, &["postgres://", "postgresql://"]).map_err(|complaint| complaint.hint(hint))
         }
     }
-}
-
-/// The minute of the day, from 0, of `HH:MM`.
-pub(crate) fn minute_of_day(text: &str) -> Option<u16> {
-    let (hour, minute) = text.split_once(':')?;
-    let number = |text: &str, end: u16| {
-        let is_plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<u16>().ok().filter(|number| is_plain && *number < end)
-    };
-    Some(number(hour, 24)? * 60 + number(minute, 60)?)
 }
 
 fn host_port(text: &str) -> Result<(), Complaint> {

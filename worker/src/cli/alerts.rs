@@ -70,7 +70,7 @@ impl Quiet {
             }
             (None, None) if self.name.is_none() => wrong(
                 "a silence by --match would last for ever; say how long (--for 2h) or until when \
-                 (--until 2026-11-24T06:00:00Z). What comes back each week belongs into [[alerts.maintenance]]"
+                 (--until 2026-11-24T06:00:00Z). For what comes back there is `dixmgr maintenance set`"
                     .to_owned(),
             ),
             (None, span) => Ok(span),
@@ -144,7 +144,7 @@ pub(super) async fn silence(quiet: &Quiet) -> Result<(), Failure> {
 pub(super) async fn unsilence(name: &str, ask: &fleet::Ask) -> Result<(), Failure> {
     let client = client(&ask.at).await?;
     let options = WorkflowExecuteUpdateOptions::default();
-    if silences(&client).await?.iter().any(|silence| silence.id == name) {
+    if silences(&client).await?.iter().any(|silence| silence.id == name && silence.window.is_none()) {
         let registry = client.get_workflow_handle::<InfrastructureWorkflow>(INFRASTRUCTURE_ID);
         let args = UnsilenceArgs { silence: name.to_owned(), by: who() };
         let answer = registry.execute_update(InfrastructureWorkflow::unsilence, args.into(), options);
@@ -164,7 +164,8 @@ pub(super) async fn unsilence(name: &str, ask: &fleet::Ask) -> Result<(), Failur
 pub(super) async fn list_silences(ask: &fleet::Ask) -> Result<(), Failure> {
     let now = Time::from(SystemTime::now());
     let mut all = silences(&client(&ask.at).await?).await?;
-    all.retain(|silence| silence.until.is_none_or(|until| until > now));
+    // Windows have a list of their own, which says when they are open.
+    all.retain(|silence| silence.window.is_none() && silence.until.is_none_or(|until| until > now));
     if ask.output.is_json() {
         return print::json(&serde_json::to_value(&all).context("cannot be written as JSON")?);
     }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 /// The long flags that the Go version, or this one, has; a single dash before any other word is left alone.
-const FLAGS: [&str; 25] = [
+const FLAGS: [&str; 31] = [
     "alerts",
     "comment",
     "conf",
@@ -12,6 +12,7 @@ const FLAGS: [&str; 25] = [
     "for",
     "help",
     "host",
+    "length",
     "limit",
     "match",
     "metrics",
@@ -19,16 +20,21 @@ const FLAGS: [&str; 25] = [
     "output",
     "reason",
     "resource-monitoring",
+    "services",
     "since",
     "slack-webhook",
+    "start",
     "state-dir",
     "take-over",
     "temporal-host",
     "temporal-namespace",
+    "until",
     "version",
     "watch",
     "webhook-url",
+    "weekdays",
     "window",
+    "zone",
 ];
 
 /// Writes `-conf` as `--conf`, and leaves everything else as it is.

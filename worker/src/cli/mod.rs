@@ -4,6 +4,7 @@ mod alerts;
 mod flags;
 mod fleet;
 mod incidents;
+mod maintenance;
 mod past;
 mod print;
 mod report;
@@ -180,6 +181,8 @@ enum Command {
     },
     /// Show what is silenced in the fleet
     Silences(fleet::Ask),
+    /// Show, set and remove recurring times in which nobody is told of some services
+    Maintenance(maintenance::Windows),
     /// Say that an incident is over
     Resolve {
         /// The incident, such as service_down.api; or a service: all of its incidents
@@ -285,6 +288,7 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Silence(quiet) => runtime()?.complete(alerts::silence(&quiet)),
         Command::Unsilence { name, ask } => runtime()?.complete(alerts::unsilence(&name, &ask)),
         Command::Silences(ask) => runtime()?.complete(alerts::list_silences(&ask)),
+        Command::Maintenance(asked) => runtime()?.complete(maintenance::run(&asked)),
         Command::Resolve { name, ask } => runtime()?.complete(alerts::resolve(&name, &ask)),
         Command::TestAlert(trial) => runtime()?.complete(alerts::test(&trial)),
         Command::Rules(ask) => runtime()?.complete(rules::run(&ask)),

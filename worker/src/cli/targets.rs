@@ -2,6 +2,7 @@
 //!
 //! Where to: the flags, else the dixmgr that runs on this machine, else the file.
 
+use crate::admin::FileWindows;
 use crate::exit::Failure;
 use crate::state_dir::{self, Running};
 use crate::temporal::{Endpoint, Tls, connect};
@@ -67,6 +68,23 @@ impl At {
     pub(super) fn here(&self) -> Option<(PathBuf, HostName)> {
         let host = crate::host::name(self.here.host.clone()).ok()?;
         Some((self.here.state_dir.clone().unwrap_or_else(state_dir::default_root), host))
+    }
+
+    /// The maintenance windows of the file that is given, else of the dixmgr that runs here.
+    ///
+    /// # Errors
+    /// None is given, and none runs here that could tell.
+    pub(super) async fn windows_of_the_file(&self) -> Result<FileWindows, Failure> {
+        if let Some(file) = &self.conf {
+            let config = dixmgr_model::load(file).map_err(|errors| Failure::Config(errors.to_string()))?;
+            return Ok(FileWindows::of(&config));
+        }
+        let (admin, http) = self.here.admin()?;
+        let answer = http.get(format!("{admin}/api/v1/maintenance")).send().await;
+        let body =
+            answer.and_then(reqwest::Response::error_for_status).context("the dixmgr that runs here cannot say")?;
+        let body = body.bytes().await.context("the dixmgr that runs here broke off")?;
+        Ok(serde_json::from_slice(&body).context("dixmgr's answer is not understood")?)
     }
 
     /// The configuration, if one is given.

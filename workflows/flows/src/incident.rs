@@ -31,6 +31,8 @@ use temporalio_workflow::{
 /// How long one delivery may take, whatever the channel.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
 const TELL_TIMEOUT: Duration = Duration::from_secs(30);
+/// The patch mark of runs that heed the maintenance windows of the fleet; made when there are some.
+const WINDOWS_OF_THE_FLEET: &str = "windows-of-the-fleet";
 const SEVERITY: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_SEVERITY);
 
 type Context = WorkflowContext<IncidentWorkflow>;
@@ -79,6 +81,7 @@ impl IncidentWorkflow {
         let mut alarm = Alarm::none();
         loop {
             let moment = now(ctx);
+            heed_windows(ctx);
             while let Some(actions) = next(ctx, moment) {
                 operations.extend(actions.into_iter().flat_map(|action| perform(ctx, action)));
             }
@@ -221,6 +224,23 @@ fn begin(ctx: &Context, start: &IncidentStart) {
     ctx.state_mut(|flow| {
         flow.incident.get_or_insert_with(|| Incident::new(start.spec.clone(), seed, moment));
     });
+}
+
+/// A run that was worked on by a dixmgr that knew of no windows of the fleet took them for nothing, and goes on so until its end.
+fn heed_windows(ctx: &Context) {
+    let brings_windows = |event: &Event| match event {
+        Event::Silences(silences) => silences.iter().any(|silence| silence.window.is_some()),
+        _ => false,
+    };
+    if ctx.state(|flow| flow.desk.inbox.iter().any(brings_windows)) && !ctx.patched(WINDOWS_OF_THE_FLEET) {
+        ctx.state_mut(|flow| {
+            for event in &mut flow.desk.inbox {
+                if let Event::Silences(silences) = event {
+                    silences.retain(|silence| silence.window.is_none());
+                }
+            }
+        });
+    }
 }
 
 fn unreadable(error: &str) -> WorkflowTermination {

@@ -12,7 +12,7 @@ use crate::wire::Wire;
 use dixmgr_contract::command::CommandArgs;
 use dixmgr_contract::incident::{SilenceArgs, UnsilenceArgs};
 use dixmgr_contract::plan::{FannedOut, FleetPlan, FleetStatus, ForgetHost, PlanPart, PlanQuery};
-use dixmgr_contract::{CommandKind, Silence, Time};
+use dixmgr_contract::{CommandKind, Maintenance, RemoveMaintenance, Silence, Time};
 use dixmgr_decide::fleet::{Action, Event, Fleet};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -29,6 +29,8 @@ const ACTIVITY_TIMEOUT: Duration = Duration::from_secs(300);
 const PARTS_WAITING: usize = 4_096;
 /// What `pause_all` and `resume_all` take.
 const COMMANDED: &str = "{\"by\":…,\"reason\":…} or nothing";
+/// What `set_maintenance` takes.
+const WINDOW: &str = "{\"name\":\"disks\",\"start\":\"02:00\",\"length\":\"2h\",\"weekdays\":[\"sunday\"],\"zone\":\"Europe/Zurich\",\"services\":[\"api-*\"],\"by\":…,\"comment\":…}, the first three at least";
 
 type Context = WorkflowContext<InfrastructureWorkflow>;
 
@@ -99,10 +101,16 @@ impl InfrastructureWorkflow {
         Ok(self.fleet.plan(&query.0?))
     }
 
-    /// What nobody is told of.
+    /// What nobody is told of, maintenance windows last.
     #[query]
     pub fn silences(&self, _ctx: &WorkflowContextView) -> Vec<Silence> {
-        self.fleet.silences().to_vec()
+        self.fleet.silences()
+    }
+
+    /// When nobody is told of some things.
+    #[query]
+    pub fn maintenance(&self, _ctx: &WorkflowContextView) -> Vec<Maintenance> {
+        self.fleet.maintenance().cloned().collect()
     }
 
     /// Takes no action on any service until resumed.
@@ -138,6 +146,35 @@ impl InfrastructureWorkflow {
     pub async fn unsilence(ctx: &mut WorkflowContext<Self>, args: Wire<UnsilenceArgs>) -> Result<String, Boxed> {
         let (id, args) = (ctx.uuid4(), args.0?);
         Ok(ask(ctx, &id, Event::Unsilence { id: id.clone(), args }).await??)
+    }
+
+    /// Nobody is to be told of some services whenever it is that time.
+    #[update]
+    pub async fn set_maintenance(ctx: &mut WorkflowContext<Self>, set: Wire<Maintenance>) -> Result<String, Boxed> {
+        let (id, set) = (ctx.uuid4(), set.0?);
+        Ok(ask(ctx, &id, Event::SetMaintenance { id: id.clone(), set }).await??)
+    }
+
+    /// People are to be told again at that time.
+    #[update]
+    pub async fn remove_maintenance(
+        ctx: &mut WorkflowContext<Self>,
+        args: Wire<RemoveMaintenance>,
+    ) -> Result<String, Boxed> {
+        let (id, args) = (ctx.uuid4(), args.0?);
+        Ok(ask(ctx, &id, Event::RemoveMaintenance { id: id.clone(), args }).await??)
+    }
+
+    #[update_validator(set_maintenance)]
+    fn may_set_maintenance(&self, _ctx: &WorkflowContextView, set: &Wire<Maintenance>) -> Result<(), Boxed> {
+        self.desk.admits("set_maintenance", set, WINDOW)?;
+        unless(set.0.as_ref().ok().and_then(|set| self.fleet.objection_to_setting(set)))
+    }
+
+    #[update_validator(remove_maintenance)]
+    fn may_remove_maintenance(&self, _ctx: &WorkflowContextView, args: &Wire<RemoveMaintenance>) -> Result<(), Boxed> {
+        self.desk.admits("remove_maintenance", args, "{\"name\":\"disks\",\"by\":…}")?;
+        unless(args.0.as_ref().ok().and_then(|args| self.fleet.objection_to_removing(args)))
     }
 
     #[update_validator(silence)]

@@ -2,6 +2,7 @@
 
 use super::{DAY, HOUR, Kind, Literal, MINUTE, SECOND, Section, channel::CHANNEL, integer, key, seconds};
 use crate::form::Form;
+use dixmgr_decide::incident::maintenance::{MAX_LENGTH, MIN_LENGTH};
 
 pub(super) const SEVERITY: Kind = Kind::OneOf(&["info", "warning", "critical"]);
 pub(super) const TEXTS: Kind = Kind::ListOf(&Kind::Text(Form::Line));
@@ -99,7 +100,7 @@ const MAINTENANCE: Section = Section::new(
         key("weekdays", Kind::ListOf(&Kind::OneOf(&WEEKDAYS)), "The days on which it begins; empty: each day.")
             .or(Literal::EmptyList),
         key("start", Kind::Text(Form::TimeOfDay), "When it begins.").required(),
-        key("length", seconds(MINUTE, 7 * DAY), "How long it lasts.").required(),
+        key("length", Kind::Duration { min: MIN_LENGTH, max: MAX_LENGTH }, "How long it lasts.").required(),
         key("zone", Kind::Text(Form::Label), "The time zone, such as `Europe/Zurich`; empty: UTC.")
             .or(Literal::Text("")),
         key("services", TEXTS, "The services it is about, as globs; empty: all, and the hosts.").or(Literal::EmptyList),

@@ -6,13 +6,14 @@
 //! goes out in chunks and is answered when all of them have been.
 //!
 //! The files: `collect` (parts), `slices` (who has what), `apply` (a slice replaced), `rows` (services in few bytes),
-//! `pause` (orders to all), `silences` (what nobody is told of), `status` (what people see).
+//! `pause` (orders to all), `silences` (what nobody is told of), `maintenance` (and when it comes back), `status` (what people see).
 //!
 //! Rejected: a registry that starts the services' workflows. Each host starts its own with its first observation, so
 //! supervision does not depend on the registry, and the registry may be late, or be lost and told anew.
 
 mod apply;
 mod collect;
+mod maintenance;
 mod pause;
 mod rows;
 mod silences;
@@ -25,12 +26,15 @@ use dixmgr_contract::alert::Silence;
 use dixmgr_contract::host::HostReport;
 use dixmgr_contract::incident::{SilenceArgs, UnsilenceArgs};
 use dixmgr_contract::plan::{FanOut, FannedOut, FleetPaused, PlanNote, PlanPart, Retire};
-use dixmgr_contract::{CommandKind, HostName, Span, Time};
+use dixmgr_contract::{CommandKind, HostName, Maintenance, RemoveMaintenance, Span, Time};
 use pause::{Late, Order};
 use serde::{Deserialize, Serialize};
 use silences::Silences;
 use slices::Slices;
 use std::collections::BTreeMap;
+
+pub use maintenance::{WINDOWS, objection as objection_to_maintenance};
+pub use silences::SILENCES;
 
 /// Hosts, at most.
 pub const HOSTS: usize = 1_000;
@@ -63,6 +67,9 @@ pub struct Fleet {
     /// What people do not want to be told of.
     #[serde(skip_serializing_if = "Silences::is_empty")]
     silences: Silences,
+    /// When they do not want to, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    maintenance: BTreeMap<String, Maintenance>,
     /// Orders to many services that are under way, by id.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     orders: BTreeMap<String, Order>,
@@ -127,6 +134,20 @@ pub enum Event {
         /// Which silence, and who.
         args: UnsilenceArgs,
     },
+    /// Nobody is to be told of some things whenever it is that time.
+    SetMaintenance {
+        /// Names this request.
+        id: String,
+        /// The window; one of that name is replaced.
+        set: Maintenance,
+    },
+    /// People are to be told again at that time.
+    RemoveMaintenance {
+        /// Names this request.
+        id: String,
+        /// Which window, and who.
+        args: RemoveMaintenance,
+    },
     /// What came of one chunk of an order.
     FannedOut {
         /// The order.
@@ -148,7 +169,7 @@ pub enum Action {
     /// Send one command to many services. The driver answers with [`Event::FannedOut`] in any case; a chunk that could not
     /// be sent at all has failed for each of its services.
     FanOut(FanOut),
-    /// Tell every open incident what is silenced, all of it.
+    /// Tell every open incident what is silenced, all of it, maintenance windows too.
     Spread(Vec<Silence>),
     /// Answer a request.
     Answer(Answer),
@@ -174,6 +195,8 @@ impl Fleet {
             Event::ForgetHost { id, host } => self.forget(id, &host, now, &mut actions),
             Event::Silence { id, args } => self.silence(id, args, now, &mut actions),
             Event::Unsilence { id, args } => self.unsilence(id, &args, now, &mut actions),
+            Event::SetMaintenance { id, set } => self.set_maintenance(id, set, now, &mut actions),
+            Event::RemoveMaintenance { id, args } => self.remove_maintenance(id, &args, now, &mut actions),
             Event::FannedOut { id, chunk, result } => self.fanned_out(&id, chunk, result, now, &mut actions),
             Event::Tick => {}
         }

@@ -1,7 +1,8 @@
 //! Silences of the fleet: what people do not want to be told of, whichever incident it is a part of.
 //!
 //! The registry keeps them, and tells each open incident all of them with every change. An incident that begins meanwhile asks
-//! for them, and may just have missed the change: so they are told once more a little later.
+//! for them, and may just have missed the change: so they are told once more a little later. The maintenance windows of the
+//! fleet (`maintenance`) go the same way, as silences that say when they hold.
 
 use super::{Action, Fleet};
 use crate::Answer;
@@ -11,7 +12,7 @@ use dixmgr_contract::{Span, Time};
 use serde::{Deserialize, Serialize};
 
 /// How many there may be.
-const SILENCES: usize = 500;
+pub const SILENCES: usize = 500;
 /// Matchers of a silence.
 const MATCHERS: usize = 50;
 /// The longest that one may last, if it has an end.
@@ -40,9 +41,10 @@ impl Silences {
 }
 
 impl Fleet {
-    /// What is silenced at present: the answer of the query `silences`. Those that have ended may still be among them.
-    pub fn silences(&self) -> &[Silence] {
-        &self.silences.all
+    /// What incidents are told: the answer of the query `silences`. First what is silenced at present, of which some may have
+    /// ended, then the maintenance windows.
+    pub fn silences(&self) -> Vec<Silence> {
+        self.silences.all.iter().cloned().chain(self.maintenance.values().map(Silence::from)).collect()
     }
 
     /// When the silences are told again.
@@ -58,14 +60,14 @@ impl Fleet {
         if let Some(objection) = self.objection_to_silence(&args) {
             return self.answer(Answer { id, result: Err(objection) }, actions);
         }
-        let cut = |text: &str| text.chars().filter(|c| !c.is_control()).take(WORDS).collect::<String>();
         let until = args.span.map(|span| now.after(span.min(LONGEST)));
         let silence = Silence {
             id: id.chars().take(ID).collect(),
             matchers: args.matchers,
-            by: cut(&args.by),
-            comment: cut(&args.comment),
+            by: words(&args.by),
+            comment: words(&args.comment),
             until,
+            window: None,
         };
         let end = until.map_or_else(|| format!("until `unsilence {}`", silence.id), |until| format!("until {until}"));
         let result = Ok(format!("silence {} {end}; the end of what was told is told all the same", silence.id));
@@ -98,18 +100,23 @@ impl Fleet {
         self.spread(now, actions);
     }
 
-    fn spread(&mut self, now: Time, actions: &mut Vec<Action>) {
+    pub(super) fn spread(&mut self, now: Time, actions: &mut Vec<Action>) {
         self.silences.again = Some(now.after(AGAIN));
-        actions.push(Action::Spread(self.silences.all.clone()));
+        actions.push(Action::Spread(self.silences()));
     }
 
     /// Tells them again, if it is time.
     pub(super) fn spread_again(&mut self, now: Time, actions: &mut Vec<Action>) {
         if self.silences.again.is_some_and(|at| at <= now) {
             self.silences.again = None;
-            actions.push(Action::Spread(self.silences.all.clone()));
+            actions.push(Action::Spread(self.silences()));
         }
     }
+}
+
+/// As much of what somebody writes as is kept.
+pub(super) fn words(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(WORDS).collect()
 }
 
 #[cfg(test)]

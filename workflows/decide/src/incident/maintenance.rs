@@ -13,8 +13,12 @@ use jiff::{
     tz::{TimeZone, TimeZoneDatabase},
 };
 
+/// The shortest window.
+pub const MIN_LENGTH: Span = Span::from_secs(60);
 /// The longest window.
 pub const MAX_LENGTH: Span = Span::from_secs(7 * 86_400);
+/// Characters of a zone that are repeated when there is none of that name: no zone's name is longer.
+const SHOWN: usize = 60;
 
 /// What is wrong with a window.
 ///
@@ -24,12 +28,15 @@ pub fn check(window: &MaintenanceWindow) -> Result<(), String> {
     if window.start_minute >= 1440 {
         return Err(format!("begins at minute {}; a day has 1440, counted from 0", window.start_minute));
     }
-    if window.length.is_zero() || window.length > MAX_LENGTH {
-        return Err(format!("lasts {}; it must be more than 0s and at most {MAX_LENGTH}", window.length));
+    if window.length < MIN_LENGTH || window.length > MAX_LENGTH {
+        return Err(format!("lasts {}; it must be at least {MIN_LENGTH} and at most {MAX_LENGTH}", window.length));
     }
     match zone(&window.zone) {
         Some(_) => Ok(()),
-        None => Err(format!("{:?} is no time zone; write it as in \"Europe/Zurich\", or \"UTC\"", window.zone)),
+        None => {
+            let shown: String = window.zone.chars().take(SHOWN).collect();
+            Err(format!("{shown:?} is no time zone; write it as in \"Europe/Zurich\", or \"UTC\""))
+        }
     }
 }
 
@@ -45,6 +52,15 @@ pub fn open_until(window: &MaintenanceWindow, now: Time) -> Option<Time> {
         let ends = begins.after(window.length);
         (begins <= now && now < ends).then_some(ends)
     })
+}
+
+/// When the window begins next, after now. One that [`check`] would refuse never does.
+pub fn next_begin(window: &MaintenanceWindow, now: Time) -> Option<Time> {
+    check(window).ok()?;
+    let zone = zone(&window.zone)?;
+    let today = Timestamp::from_millisecond(now.unix_millis()).ok()?.to_zoned(zone.clone()).date();
+    // Yesterday's may be ahead where the clock has skipped; each day of the week comes within seven days.
+    (-8..=1).rev().find_map(|back| begin(window, today, back, &zone).filter(|begins| *begins > now))
 }
 
 /// The begin on the day that is `back` days before `today`, if the window begins on that day of the week.
@@ -142,11 +158,29 @@ mod tests {
         for (bad, why) in [
             (window("Europe/Zürich", &[], 2, 2), "is no time zone"),
             (window("", &[], 24, 2), "a day has 1440"),
-            (window("", &[], 2, 0), "must be more than 0s"),
+            (window("", &[], 2, 0), "must be at least 1m"),
             (window("", &[], 2, 24 * 8), "at most"),
         ] {
             assert!(check(&bad).unwrap_err().contains(why), "{:?}", check(&bad));
             assert_eq!(open_until(&bad, at("2026-01-10T02:30:00Z")), None);
+            assert_eq!(next_begin(&bad, at("2026-01-10T02:30:00Z")), None);
+        }
+    }
+
+    #[test]
+    fn the_next_begin_is_after_now_also_while_it_is_open() {
+        let nightly = window("Europe/Zurich", &[], 2, 2);
+        let weekly = window("Europe/Zurich", &[Weekday::Saturday], 2, 2);
+        for (window, now, next) in [
+            (&nightly, "2026-01-10T00:59:59Z", "2026-01-10T01:00:00Z"),
+            (&nightly, "2026-01-10T01:00:00Z", "2026-01-11T01:00:00Z"),
+            // On the next day the clock skips from 2 to 3.
+            (&nightly, "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"),
+            // A Saturday, a moment before and at its begin.
+            (&weekly, "2026-01-10T00:59:59Z", "2026-01-10T01:00:00Z"),
+            (&weekly, "2026-01-10T01:00:00Z", "2026-01-17T01:00:00Z"),
+        ] {
+            assert_eq!(next_begin(window, at(now)), Some(at(next)), "{now}");
         }
     }
 
@@ -171,6 +205,13 @@ mod tests {
             } else if days.is_empty() {
                 prop_assert!(hours < 25);
             }
+            // With the next begin it is open, and a moment before no later one was.
+            let next = next_begin(&window, now).unwrap();
+            prop_assert!(next > now);
+            prop_assert_eq!(open_until(&window, next), Some(next.after(window.length)));
+            let before = Time::from_unix_millis(next.unix_millis() - 1);
+            prop_assert_eq!(next_begin(&window, before), Some(next));
+            prop_assert!(open_until(&window, before).is_none_or(|until| until.earlier(window.length) <= now));
         }
     }
 }

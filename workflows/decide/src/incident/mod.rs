@@ -81,7 +81,7 @@ pub struct Incident {
     /// Causes that are consequences of this one: not to be waited for.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     cycles: BTreeSet<String>,
-    /// The fleet's.
+    /// The fleet's, and its maintenance windows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     silences: Vec<Silence>,
     /// Those of this incident alone.
@@ -154,7 +154,7 @@ pub enum Event {
     },
     /// Whoever was to deliver was interrupted: answers that have not come will not.
     Interrupted,
-    /// The silences of the fleet, all of them. One without an end lasts as long as it is in the list.
+    /// The silences of the fleet, all of them, and its maintenance windows. One without an end lasts as long as it is in the list.
     Silences(Vec<Silence>),
     /// Somebody takes care of it.
     Ack {

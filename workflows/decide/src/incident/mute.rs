@@ -3,12 +3,12 @@
 //! This suppresses beginnings and nothing else. What was told before stays owed its end.
 
 use super::{Clock, Incident, Member, maintenance, stamp};
-use dixmgr_contract::Time;
 use dixmgr_contract::alert::{SERVICE_PAUSED, Silence};
+use dixmgr_contract::{MaintenanceWindow, Time};
 use serde::{Deserialize, Serialize};
 
-/// The most silences that are looked at.
-const MAX_SILENCES: usize = 500;
+/// The most silences that are looked at, windows of the fleet among them: all that the registry takes.
+const MAX_SILENCES: usize = crate::fleet::SILENCES + crate::fleet::WINDOWS;
 
 /// Why people are not told of a member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,8 +54,12 @@ impl Incident {
         if self.members.values().all(|member| !member.firing) {
             return false;
         }
-        let windows: Vec<Option<Time>> =
-            clock.policy.maintenance.iter().map(|window| maintenance::open_until(window, clock.now)).collect();
+        // Those of the configuration, and those of the fleet.
+        let fleets = self.silences.iter().filter_map(|silence| silence.window.as_ref());
+        let windows = clock.policy.maintenance.iter().chain(fleets);
+        let open = |window| Some((window, maintenance::open_until(window, clock.now)?));
+        let windows: Vec<(&MaintenanceWindow, Time)> = windows.filter_map(open).collect();
+        self.look_when_it_opens(clock);
         let mut members = std::mem::take(&mut self.members);
         let mut changed = false;
         for member in members.values_mut().filter(|member| member.firing) {
@@ -76,7 +80,19 @@ impl Incident {
         changed
     }
 
-    fn mute_of(&self, member: &Member, windows: &[Option<Time>], clock: &mut Clock<'_>) -> Option<Mute> {
+    /// Looks again when a window of the fleet opens. One of the configuration opens unnoticed, until something else happens: an
+    /// alarm more would not replay in a run that is open, and nothing is told in the window either way.
+    fn look_when_it_opens(&self, clock: &mut Clock<'_>) {
+        let firing = || self.members.values().filter(|member| member.firing);
+        let fleets = self.silences.iter().filter_map(|silence| silence.window.as_ref());
+        for window in fleets.filter(|window| firing().any(|member| window.covers(member.service.as_ref()))) {
+            if let Some(begins) = maintenance::next_begin(window, clock.now) {
+                clock.due(begins);
+            }
+        }
+    }
+
+    fn mute_of(&self, member: &Member, windows: &[(&MaintenanceWindow, Time)], clock: &mut Clock<'_>) -> Option<Mute> {
         if let Some(cause) = &member.cause {
             return Some(Mute::Held(cause.clone()));
         }
@@ -91,15 +107,15 @@ impl Incident {
         }
         let fits = |silence: &&Silence| silence.matchers.iter().all(|matcher| matcher.fits(&member.labels));
         // One of the fleet must say what it is about.
-        let fleets = self.silences.iter().filter(|silence| !silence.matchers.is_empty());
+        let fleets = self.silences.iter().filter(|silence| !silence.matchers.is_empty() && silence.window.is_none());
         for silence in self.own_silences.iter().chain(fleets).filter(fits) {
             if silence.until.is_none_or(|until| !clock.due(until)) {
                 return Some(Mute::Silenced(super::somebody(&silence.by), silence.until));
             }
         }
-        for (window, until) in clock.policy.maintenance.iter().zip(windows) {
-            if let Some(until) = until.filter(|until| window.covers(member.service.as_ref()) && !clock.due(*until)) {
-                return Some(Mute::Maintenance(super::words(&window.name), until));
+        for (window, until) in windows {
+            if window.covers(member.service.as_ref()) && !clock.due(*until) {
+                return Some(Mute::Maintenance(super::words(&window.name), *until));
             }
         }
         None

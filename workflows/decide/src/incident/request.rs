@@ -86,7 +86,7 @@ impl Incident {
         let record = IncidentRecord::Operator { by: by.clone(), text: format!("silenced it {text} (\"{comment}\")") };
         actions.push(Action::Record(record));
         actions.push(answer(id.clone(), Ok(format!("silenced {text}; its end is told all the same"))));
-        self.own_silences.push(Silence { id, matchers: args.matchers, by, comment, until });
+        self.own_silences.push(Silence { id, matchers: args.matchers, by, comment, until, window: None });
     }
 
     pub(super) fn unsilence(&mut self, id: String, args: &UnsilenceArgs, actions: &mut Vec<Action>) {

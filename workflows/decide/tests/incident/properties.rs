@@ -6,8 +6,8 @@ use crate::{begin, report};
 use dixmgr_contract::alert::Silence;
 use dixmgr_contract::incident::{AckArgs, Affected, SilenceArgs, UnsilenceArgs};
 use dixmgr_contract::{
-    AlertPolicy, EscalationStep, MaintenanceWindow, Matcher, Note, NoteKind, RateLimit, Route, ServiceName, Severity,
-    Span, Time,
+    AlertPolicy, EscalationStep, Maintenance, MaintenanceWindow, Matcher, Note, NoteKind, RateLimit, Route,
+    ServiceName, Severity, Span, Time, TimeOfDay, Weekday,
 };
 use dixmgr_decide::incident::Event;
 use dixmgr_decide::rng::Rng;
@@ -122,21 +122,47 @@ impl Life {
         let id = self.id();
         let matchers = if rng.between(0, 1) == 0 { vec![Matcher::is("service", "node-*")] } else { vec![] };
         let by = "ann".to_owned();
-        match rng.between(0, 4) {
+        match rng.between(0, 6) {
             0 | 1 => Event::Ack { id, args: AckArgs { by, comment: String::new() } },
             2 => {
                 let span = (rng.between(0, 1) == 0).then(|| spans(rng, &[30, 3_600]));
                 Event::Silence { id, args: SilenceArgs { matchers, by, comment: String::new(), span } }
             }
             3 => Event::Unsilence { id, args: UnsilenceArgs::default() },
-            _ => {
+            4 => {
                 let until = Some(self.world.now.after(spans(rng, &[60, 1_200])));
                 let matchers = vec![Matcher::is("service", pick(rng, &["*", "db"]))];
-                let silence = Silence { id, matchers, by, comment: String::new(), until };
-                self.world.silences = if rng.between(0, 1) == 0 { vec![silence] } else { vec![] };
+                let silence = Silence { id, matchers, by, comment: String::new(), until, window: None };
+                self.world.silences.retain(|one| one.window.is_some());
+                self.world.silences.extend((rng.between(0, 1) == 0).then_some(silence));
                 Event::Silences(self.world.silences.clone())
             }
+            _ => self.window_of_the_fleet(rng),
         }
+    }
+
+    /// One of two names is set anew or removed; it is open, or soon will be, for a minute or an hour, or never is.
+    fn window_of_the_fleet(&mut self, rng: &mut Rng) -> Event {
+        let name = pick(rng, &["disks", "network"]);
+        self.world.silences.retain(|one| one.id != name);
+        if rng.between(0, 2) > 0 {
+            let minutes = u64::try_from(self.world.now.unix_millis() / 60_000).unwrap() + pick(rng, &[0, 0, 2, 30]);
+            let set = Maintenance {
+                name: name.into(),
+                weekdays: pick(rng, &[&[][..], &[], &[Weekday::Monday, Weekday::Tuesday], &[Weekday::Friday]]).to_vec(),
+                start: TimeOfDay::from_minute(u16::try_from(minutes % 1_440).unwrap()).unwrap(),
+                length: spans(rng, &[60, 300, 3_600]),
+                zone: String::new(),
+                services: pick(rng, &[&[][..], &["db", "api"], &["node-*"]])
+                    .iter()
+                    .map(|it| (*it).to_owned())
+                    .collect(),
+                by: "ann".into(),
+                comment: String::new(),
+            };
+            self.world.silences.push(Silence::from(&set));
+        }
+        Event::Silences(self.world.silences.clone())
     }
 
     fn live(&mut self, rng: &mut Rng) {
@@ -301,16 +327,14 @@ proptest! {
     }
 
     #[test]
-    fn nobody_hears_of_what_is_silenced_from_the_beginning(seed: u64) {
+    fn nobody_hears_of_what_is_silenced_from_the_beginning(seed: u64, by_window: bool) {
         let mut rng = Rng::new(seed);
         let mut life = Life::new(&mut rng);
-        let silence = Silence {
-            id: "s".into(),
-            matchers: vec![Matcher::is("type", "service_down")],
-            by: "ann".into(),
-            comment: String::new(),
-            until: None,
-        };
+        // One that has begun again before it ends.
+        let always = r#"{"name":"s","start":"00:00","length":"48h","by":"ann"}"#;
+        let always: Maintenance = serde_json::from_str(always).unwrap();
+        let plain = Silence { matchers: vec![Matcher::is("type", "service_down")], window: None, ..Silence::from(&always) };
+        let silence = if by_window { Silence::from(&always) } else { plain };
         life.world.silences = vec![silence];
         for _ in 0..40 {
             life.member(&mut rng);

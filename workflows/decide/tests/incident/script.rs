@@ -6,7 +6,7 @@ use crate::world::{Mode, World, clock};
 use crate::{begin, golden, report};
 use dixmgr_contract::alert::Silence;
 use dixmgr_contract::incident::{AckArgs, SilenceArgs};
-use dixmgr_contract::{AlertPolicy, EscalationStep, MaintenanceWindow, RateLimit, Route, Span};
+use dixmgr_contract::{AlertPolicy, EscalationStep, Maintenance, MaintenanceWindow, RateLimit, Route, Span, TimeOfDay};
 use dixmgr_decide::incident::Event;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -69,12 +69,11 @@ fn channel(name: &str, keys: &BTreeMap<&str, &str>) -> Route {
 }
 
 fn window(name: &str, keys: &BTreeMap<&str, &str>) -> MaintenanceWindow {
-    let (hour, minute) = keys["start"].split_once(':').unwrap();
     let list = |key: &str| keys.get(key).into_iter().flat_map(|list| list.split(',')).map(str::to_owned);
     MaintenanceWindow {
         name: name.to_owned(),
         weekdays: list("days").map(|day| serde_json::from_value(day.into()).unwrap()).collect(),
-        start_minute: hour.parse::<u16>().unwrap() * 60 + minute.parse::<u16>().unwrap(),
+        start_minute: keys["start"].parse::<TimeOfDay>().unwrap().minute(),
         length: span(keys["length"]),
         zone: keys.get("zone").map_or_else(String::new, |zone| (*zone).to_owned()),
         services: list("services").collect(),
@@ -160,6 +159,7 @@ impl Script {
                 self.ask(incident, |id| Event::Silence { id, args });
             }
             ["silences", rest @ ..] => self.silences(rest, &keys),
+            ["maintenance", name] => self.maintenance(name, &keys),
             ["status", incident] => self.status(incident, out),
             ["restart"] => self.world.restart(),
             [name, mode] => {
@@ -213,10 +213,28 @@ impl Script {
             by: "eve".into(),
             comment: String::new(),
             until: keys.get("for").map(|text| self.world.now.after(span(text))),
+            window: None,
         };
+        self.world.silences.retain(|one| one.window.is_some());
+        self.world.silences.push(silence);
+        self.tell_silences();
+    }
+
+    /// Set with its keys, and removed without.
+    fn maintenance(&mut self, name: &str, keys: &BTreeMap<&str, &str>) {
+        self.world.silences.retain(|one| one.id != name);
+        if !keys.is_empty() {
+            let set = Maintenance { by: "eve".into(), ..Maintenance::of(&window(name, keys)).unwrap() };
+            self.world.silences.push(Silence::from(&set));
+        }
+        self.tell_silences();
+    }
+
+    /// As the registry does.
+    fn tell_silences(&mut self) {
         let all: Vec<String> = self.world.incidents.keys().cloned().collect();
         for incident in all {
-            self.world.send(&incident, Event::Silences(vec![silence.clone()]));
+            self.world.send(&incident, Event::Silences(self.world.silences.clone()));
         }
     }
 
