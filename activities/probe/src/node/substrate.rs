@@ -1,9 +1,11 @@
 //! Substrate (Polkadot and its kin). `system_health` alone says little ([`crate::NodeHealth::is_synced`]): a node whose
 //! peers are stuck calls itself in sync, and finality that stands still does not show in it. So the heights are asked for.
+//! The Go implementation, gossamer, answers it with capital letters (`Peers`), and with a `highestBlock` that is 0 while it is alone.
 
 use super::language::{Answers, Ask, Call, Fault, Language};
 use super::value::{flag, maybe_number, number};
 use dixmgr_contract::{NodeSighting, Time};
+use serde_json::Value;
 
 pub(crate) struct Substrate;
 
@@ -22,6 +24,7 @@ impl Language for Substrate {
 
     fn read(&self, answers: &Answers, _now: Time) -> Result<NodeSighting, Fault> {
         let health = answers.must("health")?;
+        let of_health = |key, in_gossamer| health.get(key).or_else(|| health.get(in_gossamer));
         let sync = |key| answers.get("sync").and_then(|sync| sync.get(key));
         let height = |name| match answers.get(name) {
             Some(header) => match header.get("number") {
@@ -35,9 +38,12 @@ impl Language for Substrate {
             best: height("best")?.or(current),
             finalized: height("final")?,
             highest: maybe_number(sync("highestBlock"), "`highestBlock` is not a height")?,
-            peers: Some(health.get("peers").and_then(serde_json::Value::as_u64).ok_or("`peers` is not a number")?),
-            wants_peers: Some(flag(health.get("shouldHavePeers"), "`shouldHavePeers` is not true or false")?),
-            is_syncing: Some(flag(health.get("isSyncing"), "`isSyncing` is not true or false")?),
+            peers: Some(of_health("peers", "Peers").and_then(Value::as_u64).ok_or("`peers` is not a number")?),
+            wants_peers: Some(flag(
+                of_health("shouldHavePeers", "ShouldHavePeers"),
+                "`shouldHavePeers` is not true or false",
+            )?),
+            is_syncing: Some(flag(of_health("isSyncing", "IsSyncing"), "`isSyncing` is not true or false")?),
             ..NodeSighting::default()
         })
     }
