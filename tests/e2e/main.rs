@@ -13,6 +13,7 @@ mod crash;
 mod dependencies;
 mod dotidx;
 mod go_version;
+mod grpc;
 mod history;
 mod hosts;
 mod machines;
