@@ -1,11 +1,11 @@
 //! Substrate (Polkadot and its kin). `system_health` alone says little ([`crate::NodeHealth::is_synced`]): a node whose
 //! peers are stuck calls itself in sync, and finality that stands still does not show in it. So the heights are asked for.
-//! The Go implementation, gossamer, answers it with capital letters (`Peers`), and with a `highestBlock` that is 0 while it is alone.
+//! The node in Go, gossamer, has a `highestBlock` of 0 while it is alone, which is no height to lag behind.
 
+use super::NodeHealth;
 use super::language::{Answers, Ask, Call, Fault, Language};
-use super::value::{flag, maybe_number, number};
+use super::value::{maybe_number, number};
 use dixmgr_contract::{NodeSighting, Time};
-use serde_json::Value;
 
 pub(crate) struct Substrate;
 
@@ -23,8 +23,7 @@ impl Language for Substrate {
     }
 
     fn read(&self, answers: &Answers, _now: Time) -> Result<NodeSighting, Fault> {
-        let health = answers.must("health")?;
-        let of_health = |key, in_gossamer| health.get(key).or_else(|| health.get(in_gossamer));
+        let health = NodeHealth::of(answers.must("health")?)?;
         let sync = |key| answers.get("sync").and_then(|sync| sync.get(key));
         let height = |name| match answers.get(name) {
             Some(header) => match header.get("number") {
@@ -38,12 +37,9 @@ impl Language for Substrate {
             best: height("best")?.or(current),
             finalized: height("final")?,
             highest: maybe_number(sync("highestBlock"), "`highestBlock` is not a height")?,
-            peers: Some(of_health("peers", "Peers").and_then(Value::as_u64).ok_or("`peers` is not a number")?),
-            wants_peers: Some(flag(
-                of_health("shouldHavePeers", "ShouldHavePeers"),
-                "`shouldHavePeers` is not true or false",
-            )?),
-            is_syncing: Some(flag(of_health("isSyncing", "IsSyncing"), "`isSyncing` is not true or false")?),
+            peers: Some(health.peers),
+            wants_peers: Some(health.should_have_peers),
+            is_syncing: Some(health.is_syncing),
             ..NodeSighting::default()
         })
     }
