@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds what is shipped and measures it beside a private systemd and a Temporal dev server. Arguments go to bench/bench.py;
-# bench/fleet.py measures the fleet, bench/senses.py the senses, bench/alerts.py alerts.
+# bench/fleet.py measures the fleet, bench/senses.py the senses, bench/alerts.py alerts, bench/agree.py lays its figures beside those
+# of ps and pidstat.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/lib.sh"
@@ -20,3 +21,4 @@ measure bench.py "$@"
 measure fleet.py
 measure senses.py --examples "$target/dist/examples"
 measure alerts.py --examples "$target/dist/examples"
+measure agree.py

@@ -22,7 +22,7 @@ pub use host::Host;
 pub use http::get;
 pub use machine::Machine;
 pub use receiver::{RETRY_AFTER, Receiver};
-pub use sandbox::{FOLDER, Sandbox, in_sandbox};
+pub use sandbox::{FOLDER, Sandbox, in_sandbox, in_sandbox_with};
 pub use server::{ADDRESS, NAMESPACE, TemporalServer};
 pub use temporal::{Temporal, Workflow};
 pub use wait::{wait_for, wait_until};

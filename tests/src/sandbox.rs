@@ -31,13 +31,21 @@ const TEST_TIMEOUT: &str = "240";
 /// # Panics
 /// If the body does.
 pub fn in_sandbox<F: FnOnce(&Host)>(sandbox: Sandbox, body: F) {
+    in_sandbox_with(sandbox, None, body);
+}
+
+/// The same for a test that needs more than a sandbox: what of it is `lacking`, if anything.
+///
+/// # Panics
+/// If the body does.
+pub fn in_sandbox_with<F: FnOnce(&Host)>(sandbox: Sandbox, lacking: Option<&str>, body: F) {
     let name = test_name::<F>();
     if std::env::var_os(INSIDE).is_some() {
         switch_loopback_on();
         std::fs::create_dir_all(FOLDER).unwrap();
         return body(&Host::new(sandbox));
     }
-    if let Some(missing) = missing() {
+    if let Some(missing) = missing().or(lacking) {
         let ci = std::env::var("CI").is_ok_and(|value| value == "true");
         assert!(!ci, "{name} needs {missing}");
         // Past the test harness, which would swallow it.

@@ -70,7 +70,8 @@ impl NodeChecker {
         if answer.status != 200 {
             return Err(NodeError::Status { place: endpoint.place().to_owned(), status: answer.status });
         }
-        NodeHealth::read(endpoint, &rpc::result(endpoint, id, &answer.body)?)
+        let unexpected = |what| NodeError::Unexpected { place: endpoint.place().to_owned(), what };
+        NodeHealth::of(&rpc::result(endpoint, id, &answer.body)?).map_err(unexpected)
     }
 
     /// Looks at the node at `endpoint`, which speaks `protocol`, all of it within `timeout`. User and password of the URL
@@ -163,14 +164,14 @@ impl NodeHealth {
         !self.is_syncing && (self.peers > 0 || !self.should_have_peers)
     }
 
-    fn read(endpoint: &Endpoint, result: &Value) -> Result<Self, NodeError> {
-        let unexpected = |what| NodeError::Unexpected { place: endpoint.place().to_owned(), what };
-        let flag = |name| result.get(name).and_then(Value::as_bool);
+    /// Reads the answer to `system_health`. The node in Go, gossamer, writes its keys with a capital letter.
+    fn of(result: &Value) -> Result<Self, &'static str> {
+        let value = |key, gossamers| result.get(key).or_else(|| result.get(gossamers));
+        let flag = |key, gossamers, what| value::flag(value(key, gossamers), what);
         Ok(Self {
-            peers: result.get("peers").and_then(Value::as_u64).ok_or_else(|| unexpected("`peers` is not a number"))?,
-            is_syncing: flag("isSyncing").ok_or_else(|| unexpected("`isSyncing` is not true or false"))?,
-            should_have_peers: flag("shouldHavePeers")
-                .ok_or_else(|| unexpected("`shouldHavePeers` is not true or false"))?,
+            peers: value("peers", "Peers").and_then(Value::as_u64).ok_or("`peers` is not a number")?,
+            is_syncing: flag("isSyncing", "IsSyncing", "`isSyncing` is not true or false")?,
+            should_have_peers: flag("shouldHavePeers", "ShouldHavePeers", "`shouldHavePeers` is not true or false")?,
         })
     }
 }

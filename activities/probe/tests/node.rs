@@ -39,6 +39,17 @@ async fn a_node_that_is_meant_to_be_alone_is_in_sync_without_peers() {
 }
 
 #[tokio::test]
+async fn the_node_in_go_writes_capital_letters() {
+    let server = Server::start(|asked| {
+        // As gossamer 0.9.0 does.
+        let health = json!({"Peers": 3, "IsSyncing": true, "ShouldHavePeers": true});
+        Reply::ok(&json!({"jsonrpc": "2.0", "result": health, "id": asked.call["id"]}))
+    });
+    let health = server.await.health().await.unwrap();
+    assert_eq!(health, NodeHealth { peers: 3, is_syncing: true, should_have_peers: true });
+}
+
+#[tokio::test]
 async fn the_call_is_json_rpc_and_has_an_id_of_its_own() {
     let server = Server::start(|asked| Reply::health(asked, 1, false)).await;
     let checker = NodeChecker::new().unwrap();

@@ -1,8 +1,10 @@
 //! Substrate (Polkadot and its kin). `system_health` alone says little ([`crate::NodeHealth::is_synced`]): a node whose
 //! peers are stuck calls itself in sync, and finality that stands still does not show in it. So the heights are asked for.
+//! The node in Go, gossamer, has a `highestBlock` of 0 while it is alone, which is no height to lag behind.
 
+use super::NodeHealth;
 use super::language::{Answers, Ask, Call, Fault, Language};
-use super::value::{flag, maybe_number, number};
+use super::value::{maybe_number, number};
 use dixmgr_contract::{NodeSighting, Time};
 
 pub(crate) struct Substrate;
@@ -21,7 +23,7 @@ impl Language for Substrate {
     }
 
     fn read(&self, answers: &Answers, _now: Time) -> Result<NodeSighting, Fault> {
-        let health = answers.must("health")?;
+        let health = NodeHealth::of(answers.must("health")?)?;
         let sync = |key| answers.get("sync").and_then(|sync| sync.get(key));
         let height = |name| match answers.get(name) {
             Some(header) => match header.get("number") {
@@ -35,9 +37,9 @@ impl Language for Substrate {
             best: height("best")?.or(current),
             finalized: height("final")?,
             highest: maybe_number(sync("highestBlock"), "`highestBlock` is not a height")?,
-            peers: Some(health.get("peers").and_then(serde_json::Value::as_u64).ok_or("`peers` is not a number")?),
-            wants_peers: Some(flag(health.get("shouldHavePeers"), "`shouldHavePeers` is not true or false")?),
-            is_syncing: Some(flag(health.get("isSyncing"), "`isSyncing` is not true or false")?),
+            peers: Some(health.peers),
+            wants_peers: Some(health.should_have_peers),
+            is_syncing: Some(health.is_syncing),
             ..NodeSighting::default()
         })
     }

@@ -8,6 +8,7 @@
 //! | btcd | `DIXMGR_BTCD` | `go install github.com/btcsuite/btcd@v0.24.2` |
 //! | bitcoind | `DIXMGR_BITCOIND` | package `bitcoind` of some distributions |
 //! | cometbft | `DIXMGR_COMETBFT` | `go install github.com/cometbft/cometbft/cmd/cometbft@v0.38.17` |
+//! | gossamer | `DIXMGR_GOSSAMER` | `go build github.com/ChainSafe/gossamer/cmd/gossamer`, see [`gossamer`] |
 
 use crate::common::LONG;
 use crate::record::record;
@@ -182,4 +183,37 @@ async fn cometbft() {
     let seen = grows(&mut node, Protocol::Cosmos, &format!("http://127.0.0.1:{port}")).await;
     assert_eq!(seen.peers, Some(0));
     record(&program, Protocol::Cosmos, port, "").await;
+}
+
+/// Its module replaces others, so `go install` refuses it. `go build -mod=mod` takes it from a folder with the
+/// module's own `go.sum` and this `go.mod`:
+///
+/// ```text
+/// module node
+/// require github.com/ChainSafe/gossamer v0.9.0
+/// replace github.com/tetratelabs/wazero => github.com/ChainSafe/wazero v0.0.0-20231114190045-1d874d099362
+/// ```
+///
+/// The chain is `chain/westend-dev/westend-dev-spec-raw.json` of the same module, which `DIXMGR_GOSSAMER_CHAIN` names. With the
+/// key of alice it makes blocks alone.
+#[tokio::test]
+async fn gossamer() {
+    let Some(program) = program("gossamer") else { return };
+    let Some(chain) = std::env::var_os("DIXMGR_GOSSAMER_CHAIN") else {
+        return eprintln!("SKIPPED: no real gossamer was looked at; set DIXMGR_GOSSAMER_CHAIN to its chain");
+    };
+    let (folder, port) = (Real::folder("gossamer"), free_port().to_string());
+    let mut command = Command::new(&program);
+    command.arg("--chain").arg(chain).arg("--base-path").arg(&folder);
+    command.args(["--alice", "--validator", "--role", "authority", "--grandpa-interval", "1s", "--rpc-port", &port]);
+    command.args(["--ws-port", &free_port().to_string(), "--prometheus-port", &free_port().to_string()]);
+    // It asks nobody outside: neither for its own address nor for other nodes.
+    command.args(["--public-ip", "127.0.0.1", "--listen-addr", "/ip4/127.0.0.1/tcp/0", "--no-mdns=true"]);
+    command.args(["--no-bootstrap", "--no-telemetry", "--unsafe-rpc"]);
+    let mut node = Real::start(folder, &mut command);
+    let url = format!("http://127.0.0.1:{port}");
+    let seen = node.seen(Protocol::Substrate, &url, |seen| seen.finalized > Some(0)).await;
+    assert_eq!((seen.peers, seen.wants_peers, seen.is_syncing), (Some(0), Some(false), Some(false)));
+    node.seen(Protocol::Substrate, &url, |later| later.best > seen.best && later.finalized > seen.finalized).await;
+    record(&program, Protocol::Substrate, &port, "").await;
 }

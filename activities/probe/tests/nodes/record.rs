@@ -44,7 +44,8 @@ pub(crate) async fn record(program: &Path, protocol: Protocol, port: impl Displa
 
 /// What it says of itself; `version` is an order to some, and a start of the node to others.
 fn version(program: &Path) -> String {
-    let argument = if program.ends_with("cometbft") { "version" } else { "--version" };
+    let is_order = ["cometbft", "gossamer"].iter().any(|name| program.ends_with(name));
+    let argument = if is_order { "version" } else { "--version" };
     let said = Command::new(program).arg(argument).output().unwrap().stdout;
     let said = String::from_utf8_lossy(&said);
     let line = said.lines().find(|line| line.contains(|letter: char| letter.is_ascii_digit())).unwrap_or_default();
