@@ -168,6 +168,30 @@ async fn what_flaps_faster_than_it_is_delivered_is_told_once_and_last() {
     assert!(told.windows(2).all(|pair| pair[0].revision < pair[1].revision), "revisions grow");
 }
 
+/// One with another after it, and one that has nothing to do with them; all have fallen.
+#[tokio::test]
+async fn what_fell_with_another_is_told_last_and_says_how_long_it_was_held_back() {
+    const ALL: &str = "[services.db]\nunit = \"db.service\"\n[services.web]\nunit = \"web.service\"\n\
+                       [services.api]\nunit = \"api.service\"\nafter = [\"db\"]\n";
+    let bench = Bench::start("behind", ALL, "e1").await;
+    let courier = FakeCourier::new(100, 0);
+    for service in ["api", "db", "web"] {
+        bench.systemd.set(&format!("{service}.service").parse().unwrap(), unit(ActiveState::Failed, "a"));
+    }
+    bench.systemd.sync();
+    bench.link(&courier, &[]).await;
+    wait_for("all", || courier.count() == 3).await;
+    let held = |service| courier.of(service)[0].held_ms;
+    assert_eq!((held("db"), held("web")), (0, 0));
+    assert!(held("api") >= 1_000, "{}", held("api"));
+    assert_eq!(courier.delivered.lock().unwrap()[2].workflow_id, "wf.svc.api");
+    // Who waits for nobody any more waits for nothing.
+    bench.systemd.set(&"db.service".parse().unwrap(), unit(ActiveState::Active, "b"));
+    wait_for("the return", || courier.of("api").len() == 2).await;
+    let freed = courier.of("api").pop().unwrap();
+    assert!(freed.waiting_for.is_empty() && freed.held_ms == 0, "{freed:?}");
+}
+
 #[tokio::test]
 async fn it_is_retried_until_it_is_accepted() {
     let bench = Bench::start("retry", API, "e1").await;
