@@ -71,7 +71,7 @@ pub struct Observation {
     /// How long ago the state began, in milliseconds, when this was sent.
     #[serde(default)]
     pub age_ms: u64,
-    /// How long its host has waited with it, in milliseconds: what falls with its cause may be mended with it.
+    /// How long its host has held it back, in milliseconds, at most 1000: what falls with its cause may be mended with it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub held_ms: u64,
     /// What systemd says.

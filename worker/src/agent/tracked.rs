@@ -123,6 +123,13 @@ impl Tracked {
         (self.at + self.patience()).max(mended_with_another.unwrap_or(self.at))
     }
 
+    /// How long it was held back to see whether what is behind it is mended. Whatever else it waited for is no part of this: it may
+    /// have been behind another one for days.
+    fn held(&self) -> Duration {
+        let since = self.behind_since.filter(|_| !self.is_up());
+        since.map_or(Duration::ZERO, |since| since.elapsed().min(sketch::LINGER))
+    }
+
     /// How long its state has to last before it is told: one on its way to another is worth a moment's patience.
     fn patience(&self) -> Duration {
         if self.is_unasked() && self.found {
@@ -205,7 +212,7 @@ impl Tracked {
             epoch: options.epoch.clone(),
             boot: options.boot.clone(),
             age_ms: millis(self.at.elapsed()),
-            held_ms: self.behind_since.filter(|_| !self.is_up()).map_or(0, |since| millis(since.elapsed())),
+            held_ms: millis(self.held()),
             waiting_for: self.waiting_for.clone(),
             runs: self.runs.clone(),
             verdicts: self.verdicts(),
