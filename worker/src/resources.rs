@@ -39,7 +39,6 @@ struct Place {
 
 /// Samples for as long as the program runs.
 pub(crate) async fn measure(measuring: Measuring) {
-    raise_file_limit();
     let mut sampler = Sampler::new(Roots::default());
     let sample = move |places: &[Place]| {
         let named = places.iter().enumerate().map(|(index, place)| (index, place.control_group.as_str()));
@@ -108,8 +107,8 @@ async fn find(places: &mut [Place], search: &mut Search, metrics: &Metrics) {
     }
 }
 
-/// A sampler keeps files open, several for each service: as many as this process may ever have.
-fn raise_file_limit() {
+/// The sampler keeps files open, several for each service, and each probe its connection: as many as this process may ever have.
+pub(crate) fn raise_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {

@@ -66,6 +66,7 @@ impl Started {
 }
 
 async fn start(settings: &mut Settings, state: &StateDir, ui: Option<String>) -> Result<Started, Failure> {
+    resources::raise_file_limit();
     let memory = Memory::open(&state.file("agent.db"))?;
     let services: Vec<_> = settings.config.services_of(&settings.host).cloned().collect();
     let metrics = Metrics::new(&settings.config.metrics.namespace, parts::room(settings, &services))

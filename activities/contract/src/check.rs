@@ -162,6 +162,9 @@ pub struct CheckResult {
     /// From the first byte sent, or the first try to connect, to the last one read.
     #[serde(default)]
     pub duration: Span,
+    /// It is there: it has said something, whatever that was, over HTTP or otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answered: bool,
     /// The HTTP status, if there was an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,

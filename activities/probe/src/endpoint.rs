@@ -187,6 +187,7 @@ fn has_port(text: &str) -> Result<bool, EndpointError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn what_means_this_host_everywhere_is_known() {
@@ -273,6 +274,28 @@ mod tests {
         for text in ["hush:hush@node-1:x", "hush:hush@", "hush:hush@a/://b:x y"] {
             let error = Endpoint::parse(text).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hush"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_nothing_but_the_place_is_ever_shown(
+            scheme in prop::sample::select(vec!["", "http://", "https://", "ws://", "http:", "//"]),
+            user in prop::option::of("[a-z%:@/]{0,6}"),
+            rest in "[a-z0-9.:\\[\\]/?#@ %\\\\-]{0,40}|\\PC{0,40}",
+        ) {
+            let user = user.map(|user| format!("hush{user}hush@")).unwrap_or_default();
+            let text = format!("{scheme}{user}{rest}");
+            match Endpoint::parse(&text) {
+                Ok(endpoint) => {
+                    let (place, shown) = (endpoint.place().to_owned(), format!("{endpoint} {endpoint:?}"));
+                    prop_assert!(place.starts_with("http"), "{}", place);
+                    // With a slash in it, it is no user but a host.
+                    prop_assert!(!shown.contains("hush") || user.contains('/'), "{}", shown);
+                    prop_assert_eq!(Endpoint::parse(&place).map(|again| again.place().to_owned()), Ok(place));
+                }
+                Err(error) => prop_assert!(!error.to_string().is_empty()),
+            }
         }
     }
 }

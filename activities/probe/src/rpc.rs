@@ -86,6 +86,7 @@ fn quoted(endpoint: &Endpoint, said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn read(url: &str, body: &str) -> Result<Value, NodeError> {
         result(&Endpoint::parse(url).unwrap(), 7, body.as_bytes())
@@ -146,6 +147,28 @@ mod tests {
         let deep = "[".repeat(30_000) + &"]".repeat(30_000);
         for body in [deep.clone(), format!(r#"{{"id":7,"result":{deep}}}"#), format!(r#"{{"id":{deep}}}"#)] {
             assert!(matches!(read("node-1", &body), Err(NodeError::NotJson { .. })));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics_and_only_that_to_our_call_is_taken(
+            id in prop::sample::select(vec!["7", "8", "null", "\"7\"", "[]", ""]),
+            result in prop::sample::select(vec!["1", "null", "{}", "\"a\"", ""]),
+            error in prop::sample::select(vec!["null", "{}", "{\"code\":1}", "{\"code\":\"1\",\"message\":2}", "3", ""]),
+            noise in prop::collection::vec(any::<u8>(), 0..60),
+            cut in 0..80_usize,
+        ) {
+            let field = |name: &str, value: &str| if value.is_empty() { String::new() } else { format!("\"{name}\":{value}") };
+            let fields = [field("id", id), field("result", result), field("error", error)];
+            let fields: Vec<String> = fields.into_iter().filter(|field| !field.is_empty()).collect();
+            let body = format!("{{{}}}", fields.join(","));
+            let endpoint = Endpoint::parse("node-1").unwrap();
+            if let Ok(Reply::Result(_)) = reply(&endpoint, 7, body.as_bytes()) {
+                prop_assert!(id == "7" && !result.is_empty() && matches!(error, "null" | ""), "{body}");
+            }
+            let _ = reply(&endpoint, 7, &noise);
+            let _ = reply(&endpoint, 7, body.as_bytes().get(..cut).unwrap_or_default());
         }
     }
 }

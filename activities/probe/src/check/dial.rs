@@ -107,7 +107,8 @@ pub(crate) fn decoded(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
-        let hex = || u8::from_str_radix(text.get(at + 1..at + 3)?, 16).ok();
+        let digits = || text.get(at + 1..at + 3).filter(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let hex = || u8::from_str_radix(digits()?, 16).ok();
         match (*byte == b'%').then(hex).flatten() {
             Some(value) => {
                 out.push(value);
@@ -125,6 +126,7 @@ pub(crate) fn decoded(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn user_and_password_become_credentials() {
@@ -132,6 +134,17 @@ mod tests {
         assert_eq!(of("http://a"), None);
         assert_eq!(of("http://Aladdin:open%20sesame@a").as_deref(), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
         assert_eq!(of("http://u@a").as_deref(), Some("Basic dTo="));
-        assert_eq!(decoded("100%&%4"), b"100%&%4");
+        assert_eq!(decoded("100%&%4%+5"), b"100%&%4%+5");
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_with_percent_signs_is_read_again(bytes in prop::collection::vec(any::<u8>(), 0..40), text in ".{0,40}") {
+            let written: String = bytes.iter().map(|byte| format!("%{byte:02x}")).collect();
+            prop_assert_eq!(decoded(&written), bytes);
+            prop_assert!(decoded(&text).len() <= text.len());
+            let plain = text.replace('%', "");
+            prop_assert_eq!(decoded(&plain), plain.as_bytes());
+        }
     }
 }

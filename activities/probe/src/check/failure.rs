@@ -16,6 +16,9 @@ pub(crate) enum Failure {
     /// The endpoint's, or what lies before it.
     #[error("{0}")]
     Theirs(String),
+    /// The endpoint is there and has said no, or has shown what nobody may trust.
+    #[error("{0}")]
+    Answered(String),
     /// Its certificate has expired.
     #[error("{0}")]
     Expired(String),
@@ -24,6 +27,11 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn theirs(what: &str, reason: impl Into<String>) -> Self {
         Self::Theirs(format!("{what}: {}", reason.into()))
+    }
+
+    /// What the endpoint itself has said.
+    pub(crate) fn answered(what: &str, reason: impl Into<String>) -> Self {
+        Self::Answered(format!("{what}: {}", reason.into()))
     }
 
     /// From what the system says.

@@ -66,7 +66,7 @@ async fn talk(sender: client::SendRequest<Bytes>, request: Request<()>, message:
     stream.send_data(message, true).map_err(fail)?;
     let (head, mut body) = answer.await.map_err(fail)?.into_parts();
     if head.status != 200 {
-        return Err(Failure::theirs("gRPC", format!("it answered HTTP {}", head.status.as_u16())));
+        return Err(Failure::answered("gRPC", format!("it answered HTTP {}", head.status.as_u16())));
     }
     // An answer without a body has its verdict in the head.
     if let Some(code) = code(&head.headers)
@@ -79,14 +79,14 @@ async fn talk(sender: client::SendRequest<Bytes>, request: Request<()>, message:
     match trailers.as_ref().or(Some(&head.headers)).and_then(code) {
         Some(0) => {}
         Some(code) => return Err(refused(code)),
-        None => return Err(Failure::Theirs("gRPC: the answer has no verdict on the call".to_owned())),
+        None => return Err(Failure::Answered("gRPC: the answer has no verdict on the call".to_owned())),
     }
     match status(&message) {
         Some(1) => Ok(()),
-        Some(2) => Err(Failure::Theirs("gRPC: it says that it does not serve".to_owned())),
-        Some(3) => Err(Failure::Theirs("gRPC: it does not know the service".to_owned())),
-        Some(_) => Err(Failure::Theirs("gRPC: it does not say whether it serves".to_owned())),
-        None => Err(Failure::Theirs("gRPC: the answer is no health status".to_owned())),
+        Some(2) => Err(Failure::Answered("gRPC: it says that it does not serve".to_owned())),
+        Some(3) => Err(Failure::Answered("gRPC: it does not know the service".to_owned())),
+        Some(_) => Err(Failure::Answered("gRPC: it does not say whether it serves".to_owned())),
+        None => Err(Failure::Answered("gRPC: the answer is no health status".to_owned())),
     }
 }
 
@@ -95,7 +95,7 @@ async fn read(body: &mut RecvStream) -> Result<BytesMut, Failure> {
     while let Some(data) = body.data().await {
         let data = data.map_err(|error| told(&error))?;
         if message.len() + data.len() > MAX_ANSWER {
-            return Err(Failure::Theirs("gRPC: the answer is longer than 4 KiB".to_owned()));
+            return Err(Failure::Answered("gRPC: the answer is longer than 4 KiB".to_owned()));
         }
         message.extend_from_slice(&data);
         // An error here is the stream's, and comes with the next piece.
@@ -126,7 +126,11 @@ fn refused(code: u32) -> Failure {
         16 => "it wants to know who asks",
         _ => "",
     };
-    Failure::Theirs(if why.is_empty() { format!("gRPC: status {code}") } else { format!("gRPC: status {code}, {why}") })
+    Failure::Answered(if why.is_empty() {
+        format!("gRPC: status {code}")
+    } else {
+        format!("gRPC: status {code}, {why}")
+    })
 }
 
 /// `HealthCheckRequest` in its frame.

@@ -48,6 +48,7 @@ pub(crate) struct Seen {
     pub(crate) state: CheckState,
     pub(crate) reason: String,
     pub(crate) duration: Duration,
+    pub(crate) answered: bool,
     pub(crate) status: Option<u16>,
     pub(crate) body: String,
     pub(crate) certificate_expires_in: Option<Duration>,
@@ -66,7 +67,7 @@ impl HttpCheck {
         let certificate_expires_in = certificate_ends.map(left);
         let status = Some(reply.status);
         let (state, reason) = self.judge(reply, duration, certificate_expires_in).await?;
-        Ok(Seen { state, reason, duration, status, body, certificate_expires_in })
+        Ok(Seen { state, reason, duration, answered: true, status, body, certificate_expires_in })
     }
 
     /// The answer at the end of all redirects, and the end of the certificate of whoever gave it.

@@ -133,12 +133,16 @@ impl Check {
         let seen = seen.unwrap_or_else(|failure| match failure {
             Failure::Ours(reason) => failed(CheckState::Unknown, reason, None),
             Failure::Theirs(reason) => failed(CheckState::Unhealthy, reason, None),
-            Failure::Expired(reason) => failed(CheckState::Unhealthy, reason, Some(Duration::ZERO)),
+            Failure::Answered(reason) => Seen { answered: true, ..failed(CheckState::Unhealthy, reason, None) },
+            Failure::Expired(reason) => {
+                Seen { answered: true, ..failed(CheckState::Unhealthy, reason, Some(Duration::ZERO)) }
+            }
         });
         CheckResult {
             state: seen.state,
             reason: seen.reason,
             duration: Span::from(seen.duration),
+            answered: seen.answered,
             status: seen.status,
             body: seen.body,
             certificate_expires_in: seen.certificate_expires_in.map(Span::from),
@@ -172,18 +176,19 @@ impl Check {
 fn good(budget: Budget, duration: Duration, certificate_ends: Option<i64>) -> Seen {
     let certificate_expires_in = certificate_ends.map(left);
     let (state, reason) = budget.judge(duration, certificate_expires_in);
-    Seen { state, reason, duration, certificate_expires_in, ..Seen::default() }
+    Seen { state, reason, duration, answered: true, certificate_expires_in, ..Seen::default() }
 }
 
 /// Here the resolver is what is asked about: its silence is its own fault, but for a shortage of ours.
 async fn resolves(shared: &Shared, name: &str, expect: &[IpAddr], until: Instant) -> Result<(), Failure> {
     let patience = until.saturating_duration_since(Instant::now()).mul_f64(0.95);
     let found = shared.resolver.ask(name, patience).await.map_err(|unresolved| match unresolved {
-        Unresolved::Nothing(why) | Unresolved::Silent(why) => Failure::Theirs(why),
+        Unresolved::Nothing(why) => Failure::Answered(why),
+        Unresolved::Silent(why) => Failure::Theirs(why),
         Unresolved::NotAsked(why) => Failure::Ours(why),
     })?;
     match expect.iter().find(|address| !found.contains(address)) {
-        Some(missing) => Err(Failure::Theirs(format!("{name} does not resolve to {missing}"))),
+        Some(missing) => Err(Failure::Answered(format!("{name} does not resolve to {missing}"))),
         None => Ok(()),
     }
 }

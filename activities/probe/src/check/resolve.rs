@@ -131,22 +131,23 @@ impl Resolver {
             return Ok(None);
         }
         let (tell, told) = watch::channel(None);
-        let end = End { resolver: self.clone(), name: name.to_owned(), tell };
+        let end = End { resolver: self.clone(), name: name.to_owned(), found: None, tell };
         std::thread::Builder::new().name("dixmgr-resolve".to_owned()).spawn(move || end.look_up())?;
         state.running.insert(name.to_owned(), told.clone());
         Ok(Some(told))
     }
 }
 
-/// A lookup under way. However it ends, its place is free again.
+/// A lookup under way. However it ends, its place is free again, and then whoever waits hears of it.
 struct End {
     resolver: Resolver,
     name: String,
+    found: Option<Found>,
     tell: watch::Sender<Option<Found>>,
 }
 
 impl End {
-    fn look_up(self) {
+    fn look_up(mut self) {
         let found = match (self.resolver.lookup)(&self.name) {
             Ok(addresses) if addresses.is_empty() => Found::Nothing("it has no address".to_owned()),
             Ok(mut addresses) => {
@@ -163,13 +164,16 @@ impl End {
             }
             state.known.insert(self.name.clone(), addresses.clone());
         }
-        self.tell.send_replace(Some(found));
+        self.found = Some(found);
     }
 }
 
 impl Drop for End {
     fn drop(&mut self) {
         self.resolver.state().running.remove(&self.name);
+        if let Some(found) = self.found.take() {
+            self.tell.send_replace(Some(found));
+        }
     }
 }
 

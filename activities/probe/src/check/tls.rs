@@ -139,7 +139,7 @@ fn told(error: &io::Error) -> Failure {
     let rustls::Error::InvalidCertificate(wrong) = error else {
         return Failure::theirs("TLS", text::short(&error.to_string()));
     };
-    let theirs = |why: &str| Failure::theirs("TLS", why);
+    let theirs = |why: &str| Failure::answered("TLS", why);
     match wrong {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             Failure::Expired("TLS: its certificate has expired".to_owned())

@@ -124,7 +124,9 @@ async fn whatever_else_it_says_is_told() {
         (Says { data: vec![0; 100_000], ..serving(1) }, "the answer is longer than 4 KiB"),
     ] {
         let server = start(says).await;
-        assert_unhealthy(&ask(server.port, "a", LONG).await, why);
+        let result = ask(server.port, "a", LONG).await;
+        assert_unhealthy(&result, why);
+        assert!(result.answered, "who says no is there: {why}");
     }
 }
 
@@ -137,5 +139,7 @@ async fn one_that_hangs_or_speaks_something_else_gets_its_verdict() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    assert_unhealthy(&ask(port, "a", LONG).await, "Connection refused");
+    let refused = ask(port, "a", LONG).await;
+    assert_unhealthy(&refused, "Connection refused");
+    assert!(!refused.answered);
 }

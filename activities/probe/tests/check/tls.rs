@@ -156,6 +156,7 @@ async fn a_certificate_that_is_not_good_is_told_apart() {
         assert_unhealthy(&result, why);
         let is_over = result.certificate_expires_in == Some(Span::ZERO);
         assert_eq!(is_over, why.contains("expired"), "{result:?}");
+        assert!(result.answered, "who shows a certificate is there: {result:?}");
     }
 }
 

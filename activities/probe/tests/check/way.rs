@@ -184,7 +184,9 @@ async fn a_name_resolves_to_what_is_expected() {
     assert_healthy(&dns("good.example", &[]).await);
     assert_healthy(&dns("good.example", &["2001:db8::1", "192.0.2.1"]).await);
     assert_unhealthy(&dns("good.example", &["192.0.2.2"]).await, "good.example does not resolve to 192.0.2.2");
-    assert_unhealthy(&dns("bad.example", &[]).await, "cannot resolve bad.example: Name or service not known");
+    let bad = dns("bad.example", &[]).await;
+    assert_unhealthy(&bad, "cannot resolve bad.example: Name or service not known");
+    assert!(bad.answered && !dns("hurt.example", &[]).await.answered, "that there is no such name is an answer");
     assert_unhealthy(&dns("hurt.example", &[]).await, "Temporary failure");
     // Of an endpoint behind that name it says nothing.
     assert_unknown(&tcp(&prober, "hurt.example", 80).await, "Temporary failure");

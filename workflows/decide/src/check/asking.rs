@@ -132,7 +132,7 @@ impl Asking {
 pub const fn sign_of_life(result: &CheckResult) -> Event {
     match result.state {
         CheckState::Unknown => Event::Abandoned,
-        CheckState::Unhealthy if result.status.is_none() => Event::Failed,
+        CheckState::Unhealthy if !result.answered => Event::Failed,
         _ => Event::Succeeded,
     }
 }

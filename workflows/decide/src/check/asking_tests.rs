@@ -126,9 +126,9 @@ fn whoever_hung_waits_in_the_line_of_those_that_hung_until_it_answers() {
 
 #[test]
 fn whoever_answers_is_not_dead() {
-    let means = |state, status| sign_of_life(&CheckResult { state, status, ..CheckResult::default() });
-    assert_eq!(means(CheckState::Healthy, None), Event::Succeeded);
-    assert_eq!(means(CheckState::Unhealthy, Some(503)), Event::Succeeded);
-    assert_eq!(means(CheckState::Unhealthy, None), Event::Failed);
-    assert_eq!(means(CheckState::Unknown, None), Event::Abandoned);
+    let means = |state, answered| sign_of_life(&CheckResult { state, answered, ..CheckResult::default() });
+    assert_eq!(means(CheckState::Healthy, true), Event::Succeeded);
+    assert_eq!(means(CheckState::Unhealthy, true), Event::Succeeded);
+    assert_eq!(means(CheckState::Unhealthy, false), Event::Failed);
+    assert_eq!(means(CheckState::Unknown, false), Event::Abandoned);
 }
