@@ -6,10 +6,16 @@
 use super::alerts::{config, runs, statuses};
 use dixmgr_contract::PhaseName;
 use dixmgr_tests::{Dixmgr, Host, Launch, Receiver, Sandbox, Temporal, TemporalServer, in_sandbox, wait_until};
+use std::time::{Duration, Instant};
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
 
 /// One for each step, and more than there are.
 const SERVICES: usize = 30;
+/// A moment of its life, shorter than a step takes, and how many of them pass before it is asked whether anything more will come.
+const SLICE: Duration = Duration::from_millis(1);
+const SLICES: usize = 500;
+/// So many steps may be written down at once, or by what was on its way already.
+const TOGETHER: usize = 5;
 
 struct Stage<'a> {
     host: &'a Host,
@@ -80,12 +86,29 @@ impl<'a> Stage<'a> {
         });
     }
 
-    /// Kills it there. Things may go together that went apart before: where there is no such step, at the last one.
+    /// Kills it there. It lives for a moment at a time until then, or it would be far beyond when that is seen.
     fn kill_at(&self, dixmgr: Dixmgr, number: usize, step: usize, is_over: impl Fn() -> bool) -> Dixmgr {
         wait_until("the step", || {
-            let steps = self.steps(number);
-            steps >= step || (steps > 0 && is_over())
+            let mut steps = 0;
+            // While it rests, what it did last is written down.
+            let came = (0..SLICES).any(|_| {
+                dixmgr.thaw();
+                let begun = Instant::now();
+                while begun.elapsed() < SLICE {
+                    std::thread::yield_now();
+                }
+                dixmgr.freeze();
+                steps = self.steps(number);
+                steps >= step
+            });
+            came || steps > 0 && {
+                dixmgr.thaw();
+                is_over()
+            }
         });
+        dixmgr.freeze();
+        let landed = self.steps(number);
+        assert!(landed <= step + TOGETHER, "meant for step {step}, it was killed after {landed}");
         dixmgr.kill();
         self.launch.start()
     }

@@ -291,6 +291,11 @@ impl Dixmgr {
         self.signal(Signal::STOP);
     }
 
+    /// SIGCONT: it goes on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
