@@ -238,6 +238,7 @@ mod tests {
             state: CheckState::Unhealthy,
             reason: "HTTP 503".into(),
             duration: Span::from_millis(2),
+            answered: true,
             status: Some(503),
             body: "no".into(),
             certificate_expires_in: None,
