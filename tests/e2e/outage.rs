@@ -1,8 +1,9 @@
 //! Temporal is away: dixmgr observes and measures on, and acts when it is back.
 
+use super::alerts::{config, runs, statuses};
 use super::{API, SLEEP, WF_API, api_runs, counts_starts, set, starts, waits_for};
 use dixmgr_contract::PhaseName;
-use dixmgr_tests::{Launch, Sandbox, TemporalServer, in_sandbox, wait_until};
+use dixmgr_tests::{Launch, Receiver, Sandbox, TemporalServer, in_sandbox, wait_until};
 
 #[test]
 fn what_dies_while_temporal_is_dead_is_seen_at_once_and_restarted_later() {
@@ -95,5 +96,32 @@ fn a_temporal_that_has_lost_its_memory_is_told_of_the_healthy_too() {
         TemporalServer::forget();
         let server = TemporalServer::start();
         server.connect().wait_phase(WF_API, PhaseName::Healthy);
+    });
+}
+
+/// One that fell before it, whose note is in retry, and one that falls while it is away.
+#[test]
+fn notes_wait_for_temporal_and_none_is_lost_or_told_twice() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        runs(host, &["api", "web"]);
+        let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
+        let dixmgr = Launch::exec(host, &config(&["api", "web"], "")).start();
+        for service in ["wf.svc.api", "wf.svc.web"] {
+            server.connect().wait_phase(service, PhaseName::Healthy);
+        }
+        receiver.answers("500");
+        host.kill("api");
+        wait_until("it is tried", || receiver.tries() > 0);
+        server.kill();
+        host.kill("web");
+        dixmgr.wait_logged(&["service is down", "service=web"]);
+        receiver.answers("ok");
+        let _server = TemporalServer::start();
+        for (service, incident) in [("api", "service_down.api"), ("web", "service_down.web")] {
+            receiver.wait(incident, "firing");
+            host.systemctl(&["start", service]);
+            receiver.wait(incident, "resolved");
+            assert_eq!(statuses(&receiver, incident), ["firing", "resolved"], "{incident}");
+        }
     });
 }
