@@ -151,9 +151,9 @@ impl Tracked {
         self.is_up() && self.has_probes() && self.sensed.as_ref().is_none_or(is_guess)
     }
 
-    /// Whether a probe was content last.
-    pub(super) fn opinion(&self, probe: &str) -> Option<bool> {
-        self.sensed.iter().flatten().find(|verdict| verdict.rule == probe).map(|verdict| verdict.healthy)
+    /// Whether a rule or probe, as it is called in a verdict, was content last.
+    pub(super) fn opinion(&self, rule: &str) -> Option<bool> {
+        self.sensed.iter().flatten().find(|verdict| verdict.rule == rule).map(|verdict| verdict.healthy)
     }
 
     /// What its probes have said of this run; absent while they have said nothing yet.
@@ -243,9 +243,11 @@ fn millis(span: Duration) -> u64 {
 
 /// What is told of a probe before it was asked: nobody is to rely on it yet.
 fn unasked(name: &str, check: &Check) -> Vec<Verdict> {
-    let unknown = |rule, healthy| Verdict { unknown: true, ..Verdict::new(rule, healthy, NOT_ASKED.to_owned()) };
+    let itself = Verdict { unknown: true, ..Verdict::of_probe(name, true, NOT_ASKED.to_owned()) };
     match check {
-        Check::Node(_) => vec![unknown(RULE_SYNC, false), unknown(name, true)],
-        _ => vec![Verdict { unready: true, ..unknown(name, true) }],
+        Check::Node(_) => {
+            vec![Verdict { unknown: true, ..Verdict::new(RULE_SYNC, false, NOT_ASKED.to_owned()) }, itself]
+        }
+        _ => vec![Verdict { unready: true, ..itself }],
     }
 }
