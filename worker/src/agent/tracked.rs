@@ -6,6 +6,7 @@ use super::sketch::{self, Digest};
 use super::{Options, ServiceView};
 use dixmgr_contract::observation::RULE_SYNC;
 use dixmgr_contract::{Cause, Observation, RestartOn, ServiceName, ServiceSpec, Severity, Time, UnitState, Verdict};
+use dixmgr_decide::node::in_sync_as_one;
 use dixmgr_model::{Check, Service};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -60,7 +61,7 @@ impl Tracked {
         Self {
             found: false,
             sensed: None,
-            unasked: probes.iter().flat_map(|(name, probe)| unasked(name, &probe.check)).collect(),
+            unasked: in_sync_as_one(probes.iter().flat_map(|(name, probe)| unasked(name, &probe.check)).collect()),
             after,
             workflow_id,
             spec,
