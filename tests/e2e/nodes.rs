@@ -1,6 +1,6 @@
 //! Blockchain nodes: in sync or not, moving or not, alone or among the others of their chain.
 
-use super::{file, set};
+use super::{SLEEP, file, set};
 use dixmgr_contract::PhaseName;
 use dixmgr_tests::{Dixmgr, Host, Launch, Sandbox, Temporal, TemporalServer, in_sandbox, wait_until};
 
@@ -72,6 +72,25 @@ fn a_node_that_opens_its_port_a_while_after_its_start_is_no_failure() {
         let fired = dixmgr.metric("dixmgr_alerts_fired_total", &[("alert_type", "health_check_failed")]);
         assert!(fired.is_none_or(|fired| fired == 0.0), "{fired:?}");
         assert_eq!(temporal.status("wf.svc.one").unwrap().restarts.total, 0);
+    });
+}
+
+/// The name is that of dixmgr's own rule, which says whether a node is in sync.
+#[test]
+fn a_node_that_refuses_is_told_though_its_probe_is_called_sync() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        let config = install(host, &[("one", 9944)]).replace("probes.rpc", "probes.sync");
+        let server = TemporalServer::start();
+        let (dixmgr, temporal) = (Launch::exec(host, &config).start(), server.connect());
+        temporal.wait_phase("wf.svc.one", PhaseName::Healthy);
+        let run = host.invocation("one");
+        host.install([("one.service", SLEEP)]);
+        host.systemctl(&["restart", "one.service"]);
+        host.runs_anew("one", &run);
+        let fires = || dixmgr.metric("dixmgr_alerts_active", &[("alert_type", "health_check_failed")]) == Some(1.0);
+        wait_until("it fires", fires);
+        let status = temporal.wait_phase("wf.svc.one", PhaseName::Degraded);
+        assert_eq!(status.restarts.total, 0, "that a node does not answer asks for no restart");
     });
 }
 

@@ -7,13 +7,17 @@ use crate::{Alert, Cause, ServiceName, ServiceSpec, UnitState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The rule of a [`Verdict`] that says whether a node is in sync: until it is, it runs and is not ready.
+/// The rule of a [`Verdict`] that says whether a node is in sync: until it is, it runs and is not ready. No probe is told under
+/// this name, not even one that is called so: see [`Verdict::of_probe`].
 pub const RULE_SYNC: &str = "sync";
+
+/// What is put before a probe's name where it could be taken for another's, as in the path of its key in the configuration.
+const PROBES: &str = "probes.";
 
 /// The opinion of one rule or probe about a service that systemd says is up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// The rule or probe.
+    /// The rule, or the probe under a name that is no rule's ([`Verdict::of_probe`]).
     pub rule: String,
     /// Whether it is content.
     pub healthy: bool,
@@ -35,6 +39,21 @@ impl Verdict {
     /// The opinion of a rule, and nothing more.
     pub fn new(rule: &str, healthy: bool, detail: String) -> Self {
         Self { rule: rule.to_owned(), healthy, detail, unready: false, failed: false, unknown: false }
+    }
+
+    /// The opinion of the probe of that name in the configuration, under a name that is no other's: that of a probe called `sync` is
+    /// told as `probes.sync`.
+    ///
+    /// Rejected: another name for the rule. Two versions of dixmgr work on one workflow, and what one has decided the other replays, so
+    /// both have to read the same in one observation. Whatever says `sync` is that rule for each of them, for ever. A version that told
+    /// probes under it cannot be told apart from it, and is read as it reads itself: one waits for a service that may be ready, but
+    /// never relies on a node that is not in sync.
+    pub fn of_probe(name: &str, healthy: bool, detail: String) -> Self {
+        if name == RULE_SYNC || name.starts_with(PROBES) {
+            Self::new(&format!("{PROBES}{name}"), healthy, detail)
+        } else {
+            Self::new(name, healthy, detail)
+        }
     }
 
     /// True if those that depend on the service have to wait because of it.
@@ -122,6 +141,41 @@ mod tests {
         let other = Verdict { rule: "tcp".into(), ..failed };
         assert_eq!(after(blank.clone(), &[other]), blank);
         assert!(blank.is_blank() && !kept.is_blank());
+    }
+
+    #[test]
+    fn a_probe_of_the_name_of_a_rule_is_told_and_remembered_as_itself() {
+        let slow = Verdict::of_probe("sync", false, "slow".into());
+        assert_eq!(slow.rule, "probes.sync");
+        assert!(!slow.holds_back(), "what is slow holds nobody back");
+        assert!(Verdict { unready: true, ..slow.clone() }.holds_back(), "unless it is to");
+        let syncs = Verdict::new(RULE_SYNC, false, "is syncing".into());
+        let before = [syncs.clone(), slow.clone()];
+        let after = |verdict: Verdict| {
+            let mut now = Verdict { unknown: true, ..verdict };
+            now.remember(&before);
+            now
+        };
+        assert_eq!(after(Verdict::of_probe("sync", true, String::new())), Verdict { unknown: true, ..slow });
+        assert_eq!(after(Verdict::new(RULE_SYNC, false, String::new())), Verdict { unknown: true, ..syncs });
+    }
+
+    #[test]
+    fn no_two_probes_are_told_under_one_name() {
+        let names = ["sync", "probes.sync", "probes.probes.sync", "probes.rpc", "rpc", "probes", "Sync", ""];
+        let told: std::collections::BTreeSet<_> =
+            names.iter().map(|name| Verdict::of_probe(name, true, String::new()).rule).collect();
+        assert_eq!(told.len(), names.len(), "{told:?}");
+        assert!(told.contains("rpc") && !told.contains(RULE_SYNC), "{told:?}");
+    }
+
+    /// A version that told a probe called `sync` under that very name has decided so, and what it has decided is replayed.
+    #[test]
+    fn what_says_sync_is_read_as_each_version_has_read_it() {
+        for told in [r#"{"rule":"sync","healthy":false}"#, r#"{"rule":"sync","healthy":false,"failed":true}"#] {
+            assert!(serde_json::from_str::<Verdict>(told).unwrap().holds_back());
+        }
+        assert!(!serde_json::from_str::<Verdict>(r#"{"rule":"sync","healthy":true}"#).unwrap().holds_back());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::agent::{Alerting, Round};
 use dixmgr_contract::{Alert, Severity, Span};
+use dixmgr_decide::node::NodeVerdict;
 use dixmgr_decide::rules::RuleSpec;
 use dixmgr_telemetry::Figures;
 use std::time::Instant;
@@ -185,6 +186,26 @@ async fn a_probe_that_does_not_know_ends_no_alert_and_begins_none() {
     second.agent.say(says(false, false)).await;
     wait_for("its end", || second.active("health_check_failed", "warning", 0)).await;
     let _ = std::fs::remove_dir_all(folder);
+}
+
+#[tokio::test]
+async fn a_node_that_refuses_is_told_whatever_its_probe_is_called() {
+    for probe in ["sync", "rpc"] {
+        let bench = bench("sync", &format!("{API}probes.{probe} = {{ rpc = \"http://127.0.0.1:1\" }}")).await;
+        bench.systemd.set(&api(), unit(ActiveState::Active, "a"));
+        bench.systemd.sync();
+        bench.settle().await;
+        let says = |reachable| {
+            let stands = NodeVerdict { reachable: Some(reachable), in_sync: Some(true), ..NodeVerdict::default() };
+            Message::Sensed { index: 0, run: Some("a".to_owned()), verdicts: stands.verdicts(probe).into() }
+        };
+        bench.agent.say(says(true)).await;
+        bench.agent.say(says(false)).await;
+        wait_for("it fires", || bench.active("health_check_failed", "warning", 1)).await;
+        bench.agent.say(says(true)).await;
+        wait_for("its end", || bench.active("health_check_failed", "warning", 0)).await;
+        let _ = std::fs::remove_dir_all(bench.end().await);
+    }
 }
 
 #[tokio::test]

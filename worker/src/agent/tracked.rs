@@ -6,6 +6,7 @@ use super::sketch::{self, Digest};
 use super::{Options, ServiceView};
 use dixmgr_contract::observation::RULE_SYNC;
 use dixmgr_contract::{Cause, Observation, RestartOn, ServiceName, ServiceSpec, Severity, Time, UnitState, Verdict};
+use dixmgr_decide::node::in_sync_as_one;
 use dixmgr_model::{Check, Service};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -60,7 +61,7 @@ impl Tracked {
         Self {
             found: false,
             sensed: None,
-            unasked: probes.iter().flat_map(|(name, probe)| unasked(name, &probe.check)).collect(),
+            unasked: in_sync_as_one(probes.iter().flat_map(|(name, probe)| unasked(name, &probe.check)).collect()),
             after,
             workflow_id,
             spec,
@@ -151,9 +152,9 @@ impl Tracked {
         self.is_up() && self.has_probes() && self.sensed.as_ref().is_none_or(is_guess)
     }
 
-    /// Whether a probe was content last.
-    pub(super) fn opinion(&self, probe: &str) -> Option<bool> {
-        self.sensed.iter().flatten().find(|verdict| verdict.rule == probe).map(|verdict| verdict.healthy)
+    /// Whether a rule or probe, as it is called in a verdict, was content last.
+    pub(super) fn opinion(&self, rule: &str) -> Option<bool> {
+        self.sensed.iter().flatten().find(|verdict| verdict.rule == rule).map(|verdict| verdict.healthy)
     }
 
     /// What its probes have said of this run; absent while they have said nothing yet.
@@ -243,9 +244,11 @@ fn millis(span: Duration) -> u64 {
 
 /// What is told of a probe before it was asked: nobody is to rely on it yet.
 fn unasked(name: &str, check: &Check) -> Vec<Verdict> {
-    let unknown = |rule, healthy| Verdict { unknown: true, ..Verdict::new(rule, healthy, NOT_ASKED.to_owned()) };
+    let itself = Verdict { unknown: true, ..Verdict::of_probe(name, true, NOT_ASKED.to_owned()) };
     match check {
-        Check::Node(_) => vec![unknown(RULE_SYNC, false), unknown(name, true)],
-        _ => vec![Verdict { unready: true, ..unknown(name, true) }],
+        Check::Node(_) => {
+            vec![Verdict { unknown: true, ..Verdict::new(RULE_SYNC, false, NOT_ASKED.to_owned()) }, itself]
+        }
+        _ => vec![Verdict { unready: true, ..itself }],
     }
 }

@@ -2,8 +2,9 @@
 
 use super::slot::Slot;
 use super::subject::{BROKE_OFF, NodeSubject, Subject};
-use dixmgr_contract::{NodeSighting, Protocol, Time};
-use dixmgr_decide::node::{Chain, ChainNote, Height};
+use dixmgr_contract::{NodeSighting, Protocol, ServiceName, Time};
+use dixmgr_decide::node::{Chain, ChainNote, Height, Siblings};
+use dixmgr_decide::rules::NodeStands;
 use dixmgr_probe::NodeError;
 use dixmgr_telemetry::events::{ChainMoves, ChainStalled};
 use dixmgr_telemetry::{Event, Metrics, NodeFigures};
@@ -14,12 +15,14 @@ pub(super) type ChainKey = (String, Protocol);
 
 pub(super) struct Chains {
     chains: BTreeMap<ChainKey, Chain>,
+    /// The nodes behind each service, of which several may be of one chain.
+    nodes: BTreeMap<(ServiceName, ChainKey), Siblings>,
     metrics: Metrics,
 }
 
 impl Chains {
     pub(super) const fn new(metrics: Metrics) -> Self {
-        Self { chains: BTreeMap::new(), metrics }
+        Self { chains: BTreeMap::new(), nodes: BTreeMap::new(), metrics }
     }
 
     /// Takes in a look at a node, if it saw anything, judges it among the others, and says what is to be said of the chain.
@@ -31,7 +34,9 @@ impl Chains {
             Some(Err(error)) if error.is_ours() => node.watch.could_not_look(&error.to_string()),
             Some(look) => node.watch.hear(look.map_err(|error| error.to_string()), &node.policy, &others, now),
         }
-        chain.tell(&node.service, node.watch.standing(&node.policy, now), now);
+        let siblings = self.nodes.entry((node.service.clone(), node.chain.clone())).or_default();
+        siblings.tell(&node.probe, node.watch.standing(&node.policy, now), now);
+        chain.tell(&node.service, siblings.standing(now), now);
         let notes = chain.step(&node.policy, now);
         node.verdict = node.watch.judge(&node.policy, &chain.others(&node.service, now), now);
         let stalled = [Height::Best, Height::Finalized].map(|which| (which, chain.is_stalled(which)));
@@ -42,7 +47,18 @@ impl Chains {
         for (which, stalled) in stalled {
             self.metrics.chain_stalled(chain, protocol, height(which), stalled);
         }
+    }
+
+    /// How a service with these probes stands as a node, which its gauges show: as its node that stands worst. Nothing of it is
+    /// another's.
+    pub(super) fn show<'a>(&self, probes: impl Iterator<Item = &'a Slot>) -> Option<NodeStands> {
+        let nodes = probes.filter_map(|slot| match slot.subject() {
+            Subject::Node(node) => Some((NodeStands::new(&node.policy, &node.verdict), node)),
+            Subject::Endpoint(_) => None,
+        });
+        let (stands, node) = nodes.reduce(|worst, one| if one.0.is_worse_than(&worst.0) { one } else { worst })?;
         self.metrics.services().set_node(node.service.as_str(), figures(node));
+        Some(stands)
     }
 
     /// A node does not run, or runs anew.
@@ -51,6 +67,7 @@ impl Chains {
         if let Some(chain) = self.chains.get_mut(&node.chain) {
             chain.forget(&node.service);
         }
+        self.nodes.remove(&(node.service.clone(), node.chain.clone()));
         self.metrics.services().set_node(node.service.as_str(), NodeFigures::default());
     }
 
@@ -82,3 +99,7 @@ fn figures(node: &NodeSubject) -> NodeFigures {
         since_best: facts.since_best.map(|span| span.duration()),
     }
 }
+
+#[cfg(test)]
+#[path = "chains_tests.rs"]
+mod tests;

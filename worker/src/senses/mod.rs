@@ -25,8 +25,8 @@ use crate::parts::Common;
 use chains::Chains;
 use dixmgr_contract::{Span, Time};
 use dixmgr_decide::check::{Line, Places, Turns, mean_the_same};
+use dixmgr_decide::node::in_sync_as_one;
 use dixmgr_decide::rng::Rng;
-use dixmgr_decide::rules::NodeStands;
 use dixmgr_model::Service;
 use dixmgr_probe::Prober;
 use dixmgr_telemetry::events::ProbeBroken;
@@ -35,7 +35,7 @@ use slot::Slot;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
-use subject::{Seen, Subject};
+use subject::Seen;
 use tokio::task::JoinSet;
 
 /// Services that are seen to run at the same moment are looked at one after the other, this far apart.
@@ -217,14 +217,10 @@ impl Senses {
         self.tell_stands(owner).await;
     }
 
-    /// Tells how the node of a service stands: the one that stands worst, should there be several.
+    /// Tells and shows how the node of a service stands: the one that stands worst, should there be several.
     async fn tell_stands(&self, service: usize) {
         let Some(run) = &self.known[service] else { return };
-        let stands = self.of[service].iter().filter_map(|index| match self.slots[*index].subject() {
-            Subject::Node(node) => Some(NodeStands::new(&node.policy, &node.verdict)),
-            Subject::Endpoint(_) => None,
-        });
-        if let Some(stands) = stands.reduce(NodeStands::worse) {
+        if let Some(stands) = self.chains.show(self.of[service].iter().map(|index| &self.slots[*index])) {
             self.agent.say(Message::Alerting(Alerting::Node { index: service, run: run.clone(), stands })).await;
         }
     }
@@ -233,6 +229,7 @@ impl Senses {
     async fn tell(&self, service: usize) {
         let Some(run) = &self.known[service] else { return };
         let verdicts = self.of[service].iter().flat_map(|index| self.slots[*index].verdicts()).collect();
+        let verdicts = in_sync_as_one(verdicts);
         self.agent.say(Message::Sensed { index: service, run: run.clone(), verdicts }).await;
     }
 }

@@ -105,4 +105,4 @@ const fn position(breaker: BreakerState) -> BreakerPosition {
 
 #[cfg(test)]
 #[path = "slot_tests.rs"]
-mod tests;
+pub(super) mod tests;

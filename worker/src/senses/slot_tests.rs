@@ -15,35 +15,47 @@ fn at(millis: u64) -> Time {
     Time::from_unix_millis(1_000_000).after(Span::from_millis(millis))
 }
 
-fn slot(subject: Subject) -> (Slot, Chains) {
-    let mut slot = Slot::new("api".into(), "probe".into(), INTERVAL, subject, &mut Rng::new(1), at(0));
+fn running(service: &str, probe: &str, subject: Subject) -> Slot {
+    let mut slot = Slot::new(service.into(), probe.into(), INTERVAL, subject, &mut Rng::new(1), at(0));
     slot.follow(true, at(0), at(0));
+    slot
+}
+
+fn alone(slot: Slot) -> (Slot, Chains) {
     (slot, Chains::new(Metrics::new("dixmgr", Room::of(1)).unwrap()))
 }
 
 fn node() -> (Slot, Chains) {
-    slot(Subject::Node(Box::new(NodeSubject {
-        service: "api".parse().unwrap(),
-        chain: ("test".to_owned(), Protocol::Substrate),
+    alone(node_of("api", "probe", Protocol::Substrate))
+}
+
+/// A node of the chain `test`, which runs.
+pub(in crate::senses) fn node_of(service: &str, probe: &str, protocol: Protocol) -> Slot {
+    let node = NodeSubject {
+        service: service.parse().unwrap(),
+        probe: probe.to_owned(),
+        chain: ("test".to_owned(), protocol),
         ask: NodeLook {
             nodes: NodeChecker::new().unwrap(),
-            protocol: Protocol::Substrate,
+            protocol,
             endpoint: Endpoint::parse("http://127.0.0.1:1").unwrap(),
             timeout: Duration::from_secs(5),
         },
-        policy: NodePolicy::of(Protocol::Substrate),
+        policy: NodePolicy::of(protocol),
         watch: NodeWatch::default(),
         verdict: NodeVerdict::default(),
-    })))
+    };
+    running(service, probe, Subject::Node(Box::new(node)))
 }
 
 fn endpoint() -> (Slot, Chains) {
     let ask = Ask::Dns { name: "localhost".into(), expect: Vec::new(), budget: Default::default() };
-    slot(Subject::Endpoint(Box::new(EndpointSubject {
+    let subject = EndpointSubject {
         check: Some(Prober::new().check(CheckSpec { ask, timeout: Duration::from_secs(1) })),
         thresholds: Thresholds { failures: 1, successes: 1, start_grace: Span::ZERO },
         belief: Belief::new(at(0)),
-    })))
+    };
+    alone(running("api", "probe", Subject::Endpoint(Box::new(subject))))
 }
 
 fn refused() -> Seen {

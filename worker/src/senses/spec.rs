@@ -26,7 +26,7 @@ pub(super) struct Maker {
 impl Maker {
     pub(super) fn slot(&mut self, service: &Service, name: &str, probe: &Probe) -> Option<Slot> {
         let subject = match &probe.check {
-            model::Check::Node(check) => Subject::Node(Box::new(self.node(service, probe, check)?)),
+            model::Check::Node(check) => Subject::Node(Box::new(self.node(service, name, probe, check)?)),
             _ => Subject::Endpoint(Box::new(EndpointSubject {
                 check: Some(self.prober.check(check_spec(probe)?)),
                 thresholds: probe.thresholds(),
@@ -37,9 +37,10 @@ impl Maker {
         Some(Slot::new(service, name.to_owned(), probe.interval, subject, &mut self.rng, self.now))
     }
 
-    fn node(&self, service: &Service, probe: &Probe, check: &model::NodeCheck) -> Option<NodeSubject> {
+    fn node(&self, service: &Service, name: &str, probe: &Probe, check: &model::NodeCheck) -> Option<NodeSubject> {
         Some(NodeSubject {
             service: service.spec.name.clone(),
+            probe: name.to_owned(),
             chain: chain_of(service, check),
             ask: NodeLook {
                 nodes: self.nodes.clone(),

@@ -30,6 +30,7 @@ pub(super) struct EndpointSubject {
 /// A blockchain node.
 pub(super) struct NodeSubject {
     pub(super) service: ServiceName,
+    pub(super) probe: String,
     pub(super) chain: ChainKey,
     pub(super) ask: NodeLook,
     pub(super) policy: NodePolicy,

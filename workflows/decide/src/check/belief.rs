@@ -55,8 +55,8 @@ impl Belief {
         }
     }
 
-    /// What its service's workflow is told, as the opinion of `rule`.
-    pub fn verdict(&self, rule: &str) -> Verdict {
+    /// What its service's workflow is told, as the opinion of `probe`.
+    pub fn verdict(&self, probe: &str) -> Verdict {
         let state = self.machine.state();
         let is_well = matches!(state, CheckState::Healthy | CheckState::Unknown);
         let detail = if state == CheckState::Healthy { String::new() } else { self.last.reason.clone() };
@@ -64,7 +64,7 @@ impl Belief {
             unready: !self.ready,
             failed: state == CheckState::Unhealthy,
             unknown: state == CheckState::Unknown,
-            ..Verdict::new(rule, is_well, detail)
+            ..Verdict::of_probe(probe, is_well, detail)
         }
     }
 }

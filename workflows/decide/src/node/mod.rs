@@ -13,7 +13,8 @@
 //! node does not answer; one that we could not make says nothing. A node that starts anew gets a new watch: what its last run
 //! did is no longer its own.
 //!
-//! The files: `motion` (one height over time), `chain` (the nodes of a chain), `judge` (the verdict), `verdict` (its type).
+//! The files: `motion` (one height over time), `chain` (the nodes of a chain), `judge` (the verdict), `verdict` (its type),
+//! `service` (several nodes behind one service).
 //!
 //! Rejected: one machine for a chain with all of its nodes in it. Nodes are on several hosts, each of which has to judge
 //! its own while the others are silent.
@@ -21,9 +22,11 @@
 mod chain;
 mod judge;
 mod motion;
+mod service;
 mod verdict;
 
 pub use chain::{Chain, ChainNote, Height, Others};
+pub use service::{Siblings, in_sync_as_one};
 pub use verdict::{Level, NodeFacts, NodeVerdict, Stall, Whose};
 
 use dixmgr_contract::{NodeSighting, NodeStanding, Protocol, Span, Time};

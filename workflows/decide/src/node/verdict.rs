@@ -106,8 +106,8 @@ impl NodeVerdict {
         self.in_sync != Some(true)
     }
 
-    /// What its service's workflow is told: whether it is in sync, and, as the opinion of `rule`, whether it works.
-    pub fn verdicts(&self, rule: &str) -> [Verdict; 2] {
+    /// What its service's workflow is told: whether it is in sync, and, as the opinion of `probe`, whether it works.
+    pub fn verdicts(&self, probe: &str) -> [Verdict; 2] {
         let is_silent = self.reachable.is_none();
         let sync = Verdict {
             unknown: is_silent && self.in_sync.is_none(),
@@ -117,7 +117,7 @@ impl NodeVerdict {
         let progress = Verdict {
             failed: self.asks_for_restart(),
             unknown: is_silent && !self.is_bad(),
-            ..Verdict::new(rule, is_well, self.detail.clone())
+            ..Verdict::of_probe(probe, is_well, self.detail.clone())
         };
         [sync, progress]
     }

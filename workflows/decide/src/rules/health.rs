@@ -92,7 +92,9 @@ pub fn failed_checks(verdicts: &[Verdict]) -> (Option<u64>, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dixmgr_contract::{ActiveState, LoadState, RestartPolicy};
+    use crate::check::{Belief, Thresholds};
+    use crate::node::NodeVerdict;
+    use dixmgr_contract::{ActiveState, CheckResult, CheckState, LoadState, RestartPolicy, Time};
 
     fn unit(active: ActiveState) -> UnitState {
         UnitState { invocation: Some("a".into()), ..UnitState::new(LoadState::Loaded, active) }
@@ -188,6 +190,27 @@ mod tests {
         let syncs = Verdict::new(RULE_SYNC, false, "is syncing".into());
         assert_eq!(failed_checks(&[yes.clone(), syncs]), (Some(0), None));
         assert_eq!(failed_checks(&[yes, no("http"), no("grpc")]), (Some(2), Some("http: 503".into())));
+    }
+
+    #[test]
+    fn a_probe_called_sync_is_counted_as_any_other() {
+        let refuses = NodeVerdict { reachable: Some(false), detail: "refused".into(), ..NodeVerdict::default() };
+        assert_eq!(failed_checks(&refuses.verdicts("sync")), (Some(1), Some("probes.sync: refused".into())));
+        let syncs = NodeVerdict { reachable: Some(true), in_sync: Some(false), ..NodeVerdict::default() };
+        assert_eq!(failed_checks(&syncs.verdicts("sync")), (Some(0), None));
+        let mut http = Belief::new(Time::default());
+        let once = Thresholds { failures: 1, successes: 1, start_grace: Span::ZERO };
+        for (state, expected) in [
+            (CheckState::Healthy, (Some(0), None, false)),
+            (CheckState::Degraded, (Some(1), Some("probes.sync: slow".to_owned()), false)),
+            (CheckState::Unhealthy, (Some(1), Some("probes.sync: slow".to_owned()), true)),
+        ] {
+            let look = CheckResult { state, reason: "slow".into(), ..CheckResult::default() };
+            http.hear(look, &once, Time::default().after(Span::from_secs(1)));
+            let verdict = http.verdict("sync");
+            let (failed, first) = failed_checks(std::slice::from_ref(&verdict));
+            assert_eq!((failed, first, verdict.holds_back()), expected, "{state:?}");
+        }
     }
 
     #[test]

@@ -50,11 +50,14 @@ impl NodeStands {
         }
     }
 
-    /// The one that stands worse, of two nodes behind one service.
-    #[must_use]
-    pub fn worse(self, other: Self) -> Self {
-        let badness = |one: &Self| (one.level, one.in_sync == Some(false), one.peers < Some(one.min_peers));
-        if badness(&other) > badness(&self) { other } else { self }
+    /// True if it stands worse than another node behind the same service. What is not known is not as good as what is well.
+    pub fn is_worse_than(&self, other: &Self) -> bool {
+        let badness = |one: &Self| {
+            let has_few = one.peers.is_some_and(|peers| peers < one.min_peers);
+            let level = if one.level.is_bad() { one.level } else { Level::Fine };
+            (level, one.in_sync == Some(false), one.in_sync.is_none(), has_few)
+        };
+        badness(self) > badness(other)
     }
 
     /// Adds it to what is known of the service.
@@ -110,6 +113,29 @@ mod tests {
             (Level::Unknown, Whose::Own, 900, None),
         ] {
             assert_eq!(stalled(level, whose, since), expected, "{level:?} {since}");
+        }
+    }
+
+    #[test]
+    fn of_two_nodes_that_one_stands_worse_of_which_less_good_is_known() {
+        let policy = NodePolicy::of(Protocol::Substrate);
+        let node = |level, in_sync, peers: Option<u64>| {
+            let facts = NodeFacts { peers, ..NodeFacts::default() };
+            let (best, peers) = (Stall { level, whose: Whose::Own }, peers.map_or(Level::Unknown, |_| Level::Warning));
+            NodeStands::new(&policy, &NodeVerdict { best, in_sync, peers, facts, ..NodeVerdict::default() })
+        };
+        let from_good_to_bad = [
+            node(Level::Fine, Some(true), None),
+            node(Level::Fine, Some(true), Some(1)),
+            node(Level::Unknown, None, None),
+            node(Level::Unknown, Some(false), None),
+            node(Level::Warning, Some(true), None),
+            node(Level::Critical, Some(true), None),
+        ];
+        for (index, one) in from_good_to_bad.iter().enumerate() {
+            for (other_index, other) in from_good_to_bad.iter().enumerate() {
+                assert_eq!(one.is_worse_than(other), index > other_index, "{one:?} {other:?}");
+            }
         }
     }
 
