@@ -70,7 +70,18 @@ pub(super) fn verdict(watch: &NodeWatch, policy: &NodePolicy, others: &Others, n
         Some(_) => Level::Fine,
     };
     let detail = words(watch, sighting, &facts, best.level.max(finalized.level));
-    NodeVerdict { in_sync: watch.in_sync, reachable, was_ill: watch.ill, best, finalized, peers, lag, facts, detail }
+    NodeVerdict {
+        in_sync: watch.in_sync,
+        reachable,
+        was_ill: watch.ill,
+        best,
+        finalized,
+        peers,
+        lag,
+        falls_short: watch.shortfalls >= policy.failures.max(1),
+        facts,
+        detail,
+    }
 }
 
 /// How long there was no new block: as long as it was seen to stand, or as old as the block is. That does not count while

@@ -11,7 +11,8 @@
 //!
 //! A look that fails is no news: it is neither up nor down, and only several in a row, after the grace of a start, say that the
 //! node does not answer; one that we could not make says nothing. A node that starts anew gets a new watch: what its last run
-//! did is no longer its own.
+//! did is no longer its own. Few peers, and lag, are seen at each look, and shown; they too make a node ill only several looks in a
+//! row after the grace. A stall has a time of its own.
 //!
 //! The files: `motion` (one height over time), `chain` (the nodes of a chain), `judge` (the verdict), `verdict` (its type).
 //!
@@ -46,11 +47,12 @@ pub struct NodePolicy {
     pub stall_critical: Span,
     /// More blocks (slots) behind than this is not in sync.
     pub max_lag: u64,
-    /// Looks in a row that fail before it counts as unreachable, or that are not in sync before it falls out of it; at least 1.
+    /// Looks in a row that fail before it counts as unreachable, that are not in sync before it falls out of it, or that find few
+    /// peers or lag before it is ill; at least 1.
     pub failures: u32,
     /// Looks in a row that are good before what was found ill counts as well again, or as in sync; at least 1.
     pub successes: u32,
-    /// After a start, looks that fail do not count for this long. A height stands for as long before the age of its block counts
+    /// After a start, looks that fail, or that find few peers or lag, do not count for this long. A height stands for as long before the age of its block counts
     /// as well: after a start a tip is old.
     pub grace: Span,
     /// For how long a look is news: more than the time between two looks, of which one may fail.
@@ -102,6 +104,12 @@ pub struct NodeWatch {
     hits: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     in_sync: Option<bool>,
+    /// It was in sync at some time: until then, being behind is no news.
+    #[serde(default)]
+    followed: bool,
+    /// Looks in a row, of those that say anything of it, that found few peers or lag.
+    #[serde(default)]
+    shortfalls: u32,
     /// Something was wrong with it, and has not been right often enough since.
     #[serde(default)]
     ill: bool,
@@ -143,7 +151,7 @@ impl NodeWatch {
             }
             Err(error) => {
                 self.could_not_look(&error);
-                if self.started.is_some_and(|started| now < started.after(policy.grace)) {
+                if self.is_in_grace(policy, now) {
                     return;
                 }
                 self.failures = self.failures.saturating_add(1);
@@ -151,8 +159,11 @@ impl NodeWatch {
             }
         };
         self.count(in_sync, policy);
-        match self.judge(policy, others, now).has_no_fault() {
+        self.count_shortfall(policy, others, now);
+        let verdict = self.judge(policy, others, now);
+        match verdict.has_no_fault() {
             Some(false) => (self.ill, self.well) = (policy.successes > 1, 0),
+            Some(true) if verdict.shortfall(self.followed).is_bad() => self.well = 0,
             Some(true) => self.well = self.well.saturating_add(1),
             None => {}
         }
@@ -173,6 +184,22 @@ impl NodeWatch {
             (before, None) if !enough => before,
             (_, now) => now,
         };
+    }
+
+    /// A look that finds few peers or lag, in the row of those. One that failed, or that does not tell, neither counts nor ends it.
+    fn count_shortfall(&mut self, policy: &NodePolicy, others: &Others, now: Time) {
+        self.followed |= self.in_sync == Some(true);
+        match self.judge(policy, others, now).shortfall(self.followed) {
+            _ if self.failures > 0 => {}
+            Level::Unknown => {}
+            Level::Fine => self.shortfalls = 0,
+            Level::Warning | Level::Critical if self.is_in_grace(policy, now) => {}
+            Level::Warning | Level::Critical => self.shortfalls = self.shortfalls.saturating_add(1),
+        }
+    }
+
+    fn is_in_grace(&self, policy: &NodePolicy, now: Time) -> bool {
+        self.started.is_some_and(|started| now < started.after(policy.grace))
     }
 
     /// The heights of a sighting. While it synchronises, its work counts for its height, and its height for finality. The
