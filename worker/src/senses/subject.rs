@@ -59,6 +59,7 @@ pub(super) enum Seen {
 }
 
 impl Look {
+    /// `now` is that of the host's clock, which the age of a block is counted to.
     pub(super) async fn run(self, now: Time) -> Seen {
         match self {
             Self::Endpoint(mut check) => {
