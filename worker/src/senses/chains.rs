@@ -1,7 +1,7 @@
 //! The nodes of this host's chains, compared: a node that hears of the others can tell its own fault from the chain's.
 
 use super::slot::Slot;
-use super::subject::{BROKE_OFF, NodeSubject, Subject};
+use super::subject::{BROKE_OFF, NodeSubject, Subject, missed};
 use dixmgr_contract::{NodeSighting, Protocol, Time};
 use dixmgr_decide::node::{Chain, ChainNote, Height};
 use dixmgr_probe::NodeError;
@@ -29,7 +29,7 @@ impl Chains {
         match look {
             None => node.watch.could_not_look(BROKE_OFF),
             Some(Err(error)) if error.is_ours() => node.watch.could_not_look(&error.to_string()),
-            Some(look) => node.watch.hear(look.map_err(|error| error.to_string()), &node.policy, &others, now),
+            Some(look) => node.watch.hear(look.map_err(missed), &node.policy, &others, now),
         }
         chain.tell(&node.service, node.watch.standing(&node.policy, now), now);
         let notes = chain.step(&node.policy, now);

@@ -38,13 +38,15 @@ impl Maker {
     }
 
     fn node(&self, service: &Service, probe: &Probe, check: &model::NodeCheck) -> Option<NodeSubject> {
+        let endpoint = Endpoint::parse(check.rpc.expose()).ok()?;
+        let over_network = !endpoint.is_local();
         Some(NodeSubject {
             service: service.spec.name.clone(),
             chain: chain_of(service, check),
             ask: NodeLook {
                 nodes: self.nodes.clone(),
                 protocol: check.protocol,
-                endpoint: Endpoint::parse(check.rpc.expose()).ok()?,
+                endpoint,
                 timeout: probe.timeout.duration(),
             },
             policy: NodePolicy {
@@ -57,6 +59,7 @@ impl Maker {
                 successes: probe.successes,
                 grace: probe.start_grace,
                 valid_for: Span::from_millis(probe.interval.as_millis().saturating_mul(INTERVALS_VALID)),
+                over_network,
             },
             watch: NodeWatch::default(),
             verdict: NodeVerdict::default(),

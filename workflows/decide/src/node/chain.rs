@@ -88,8 +88,12 @@ impl Chain {
     /// How the others stand, of whom there is news.
     pub fn others(&self, name: &ServiceName, now: Time) -> Others {
         let others = self.news(now).filter(|(other, _)| *other != name);
+        let told = self.nodes.iter().filter(|(other, _)| *other != name).map(|(_, told)| told);
+        let afar = || told.clone().filter_map(|told| Some((told.standing.answers?, told.at)));
         Others {
             standings: others.map(|(_, standing)| standing.clone()).collect(),
+            are_afar: afar().next().is_some(),
+            heard: afar().filter(|(answers, _)| *answers).map(|(_, at)| at).max(),
             best_stalled: self.best.is_some(),
             finalized_stalled: self.finalized.is_some(),
         }
@@ -172,6 +176,10 @@ fn median(mut heights: Vec<u64>) -> Option<u64> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Others {
     standings: Vec<NodeStanding>,
+    /// Some of them are asked over a network.
+    are_afar: bool,
+    /// When one of these was last looked at, of those that answered that look.
+    heard: Option<Time>,
     best_stalled: bool,
     finalized_stalled: bool,
 }
@@ -185,6 +193,11 @@ impl Others {
     /// The median of their best heights.
     pub fn reference(&self) -> Option<u64> {
         median(self.standings.iter().filter_map(|standing| sane(standing.best)).collect())
+    }
+
+    /// Whether it may be the network that has been silent since then: others are asked over it, and none has answered since.
+    pub(super) fn may_be_cut_off(&self, since: Time) -> bool {
+        self.are_afar && self.heard.is_none_or(|heard| heard < since)
     }
 
     /// Whose fault it is that a node stands still at `height`.

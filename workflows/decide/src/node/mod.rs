@@ -10,7 +10,10 @@
 //! ```
 //!
 //! A look that fails is no news: it is neither up nor down, and only several in a row, after the grace of a start, say that the
-//! node does not answer; one that we could not make says nothing. A node that starts anew gets a new watch: what its last run
+//! node does not answer; one that we could not make says nothing. A node that is silent so has failed, and is restarted where its
+//! owner says so, unless its last word was that it synchronises, or the silence may be that of the way to it: one that is asked
+//! over a network, as other nodes of its chain are, is at fault itself only if one of them has answered since. Whoever answers what
+//! is not understood is not silent. A node that starts anew gets a new watch: what its last run
 //! did is no longer its own. Few peers, and lag, are seen at each look, and shown; they too make a node ill only several looks in a
 //! row after the grace. A stall has a time of its own.
 //!
@@ -33,6 +36,15 @@ use serde::{Deserialize, Serialize};
 
 /// The longest error that is kept, in characters.
 const MAX_ERROR: usize = 300;
+
+/// Why a look at a node saw nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// Nobody answered: no connection, or nothing in time. Why, for people.
+    Silent(String),
+    /// What there was is no answer of a node. Why, for people.
+    Unclear(String),
+}
 
 /// What is expected of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +69,9 @@ pub struct NodePolicy {
     pub grace: Span,
     /// For how long a look is news: more than the time between two looks, of which one may fail.
     pub valid_for: Span,
+    /// It is asked over a network, whose silence may be taken for its own; not over the loopback of its host.
+    #[serde(default)]
+    pub over_network: bool,
 }
 
 impl NodePolicy {
@@ -73,6 +88,7 @@ impl NodePolicy {
             successes: 1,
             grace: Span::from_secs(60),
             valid_for: Span::from_secs(120),
+            over_network: false,
         }
     }
 }
@@ -93,6 +109,9 @@ pub struct NodeWatch {
     /// Looks in a row that failed.
     #[serde(default)]
     failures: u32,
+    /// Those of them, at the end, that nobody answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    silence: Option<Silence>,
     /// Why the last one failed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     error: String,
@@ -124,6 +143,13 @@ struct Seen {
     at: Time,
 }
 
+/// Looks in a row that nobody answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Silence {
+    looks: u32,
+    since: Time,
+}
+
 impl NodeWatch {
     /// Of a run that begins now.
     pub fn started(now: Time) -> Self {
@@ -138,10 +164,10 @@ impl NodeWatch {
     /// Takes in a look: what was seen, or why nothing was.
     ///
     /// `others` are those of before this look. Looks have to be given in their order.
-    pub fn hear(&mut self, look: Result<NodeSighting, String>, policy: &NodePolicy, others: &Others, now: Time) {
+    pub fn hear(&mut self, look: Result<NodeSighting, Missed>, policy: &NodePolicy, others: &Others, now: Time) {
         let in_sync = match look {
             Ok(sighting) => {
-                self.failures = 0;
+                (self.failures, self.silence) = (0, None);
                 self.error.clear();
                 self.follow(&sighting, policy, now);
                 let lag = judge::lag(&sighting, others);
@@ -149,12 +175,16 @@ impl NodeWatch {
                 self.seen = Some(Seen { sighting, at: now });
                 in_sync
             }
-            Err(error) => {
-                self.could_not_look(&error);
+            Err(missed) => {
+                let (Missed::Silent(why) | Missed::Unclear(why)) = &missed;
+                self.could_not_look(why);
                 if self.is_in_grace(policy, now) {
                     return;
                 }
                 self.failures = self.failures.saturating_add(1);
+                let Silence { looks, since } = self.silence.unwrap_or(Silence { looks: 0, since: now });
+                let is_silent = matches!(missed, Missed::Silent(_));
+                self.silence = is_silent.then_some(Silence { looks: looks.saturating_add(1), since });
                 None
             }
         };
@@ -232,7 +262,8 @@ impl NodeWatch {
         let (finalized, finalized_motion) = motion(&self.finalized, judge::since_finalized(self, policy), stall);
         let age = self.seen.as_ref().map_or(Span::ZERO, |seen| now.since(seen.at));
         let valid_for = motion::minus(policy.valid_for, age);
-        NodeStanding { best, best_motion, finalized, finalized_motion, valid_for }
+        let answers = policy.over_network.then_some(self.error.is_empty() && seen.is_some());
+        NodeStanding { best, best_motion, finalized, finalized_motion, valid_for, answers }
     }
 
     /// What is to be thought of it now, among `others`.

@@ -69,6 +69,8 @@ pub struct NodeVerdict {
     pub in_sync: Option<bool>,
     /// Whether it answers. `None`: it was not asked, or not often enough to say that it does not.
     pub reachable: Option<bool>,
+    /// It has not answered for too many looks in a row, by its own fault as far as can be told.
+    pub gone: bool,
     /// Something was wrong with it, and has not been right often enough since.
     pub was_ill: bool,
     /// No new best block for too long.
@@ -88,9 +90,9 @@ pub struct NodeVerdict {
 }
 
 impl NodeVerdict {
-    /// True if a restart may help: a stall is critical, and the node's own.
+    /// True if a restart may help: it does not answer, or a stall is critical, and that is its own fault.
     pub const fn asks_for_restart(&self) -> bool {
-        self.best.is_own_and_critical() || self.finalized.is_own_and_critical()
+        self.gone || self.best.is_own_and_critical() || self.finalized.is_own_and_critical()
     }
 
     /// Whether it answers and nothing is wrong with it; absent while that is not known.

@@ -104,7 +104,7 @@ fn a_single_failure_is_unknown_and_several_are_unreachable() {
         world.wait(30);
         let verdict = world.look(0, Err("no answer".into()));
         assert_eq!((verdict.reachable, verdict.in_sync), (reachable, in_sync));
-        assert!(!verdict.asks_for_restart() && !verdict.peers.is_bad());
+        assert_eq!((verdict.asks_for_restart(), verdict.peers.is_bad()), (reachable.is_some(), false));
     }
     assert_eq!(world.judge(0).facts, Default::default());
     assert_eq!(world.see(0, at(6)).in_sync, Some(true));
