@@ -10,7 +10,7 @@ use dixmgr_telemetry::{Event, Metrics, NodeFigures};
 use std::collections::BTreeMap;
 
 /// Which nodes are compared: those with one chain and one protocol.
-pub(super) type ChainKey = (String, Protocol);
+pub(crate) type ChainKey = (String, Protocol);
 
 pub(super) struct Chains {
     chains: BTreeMap<ChainKey, Chain>,
@@ -20,6 +20,11 @@ pub(super) struct Chains {
 impl Chains {
     pub(super) const fn new(metrics: Metrics) -> Self {
         Self { chains: BTreeMap::new(), metrics }
+    }
+
+    /// Nodes of that chain cannot be asked from here.
+    pub(super) fn has_unseen(&mut self, chain: ChainKey) {
+        self.chains.entry(chain).or_default().has_unseen();
     }
 
     /// Takes in a look at a node, if it saw anything, judges it among the others, and says what is to be said of the chain.

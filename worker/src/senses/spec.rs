@@ -80,6 +80,19 @@ pub(super) fn is_comparable(service: &Service, probe: &Probe, chains: &BTreeSet<
     endpoint.is_ok_and(|endpoint| !endpoint.is_local()) && chains.contains(&chain_of(service, check))
 }
 
+/// The chain of a probe that asks a node.
+pub(crate) fn chain(service: &Service, probe: &Probe) -> Option<ChainKey> {
+    let model::Check::Node(check) = &probe.check else { return None };
+    Some(chain_of(service, check))
+}
+
+/// The chain of a node that only its own host can ask.
+pub(crate) fn unseen_chain(service: &Service, probe: &Probe) -> Option<ChainKey> {
+    let model::Check::Node(check) = &probe.check else { return None };
+    let endpoint = Endpoint::parse(check.rpc.expose()).ok()?;
+    endpoint.is_local().then(|| chain_of(service, check))
+}
+
 /// The check of a probe; nothing for a blockchain node, which is asked otherwise.
 fn check_spec(probe: &Probe) -> Option<CheckSpec> {
     let budget = probe.budget();

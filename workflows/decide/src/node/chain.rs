@@ -34,6 +34,9 @@ pub struct Chain {
     /// The same of its finality.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     finalized: Option<u64>,
+    /// Some of its nodes cannot be asked from here.
+    #[serde(default)]
+    has_unseen: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +83,11 @@ impl Chain {
         }
     }
 
+    /// There are nodes of it that cannot be asked from here: one that stands still is not known to be alone in that.
+    pub const fn has_unseen(&mut self) {
+        self.has_unseen = true;
+    }
+
     /// A node is not in the configuration any more.
     pub fn forget(&mut self, name: &ServiceName) {
         self.nodes.remove(name);
@@ -92,6 +100,7 @@ impl Chain {
         let afar = || told.clone().filter_map(|told| Some((told.standing.answers?, told.at)));
         Others {
             standings: others.map(|(_, standing)| standing.clone()).collect(),
+            have_unseen: self.has_unseen,
             are_afar: afar().next().is_some(),
             heard: afar().filter(|(answers, _)| *answers).map(|(_, at)| at).max(),
             best_stalled: self.best.is_some(),
@@ -176,6 +185,8 @@ fn median(mut heights: Vec<u64>) -> Option<u64> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Others {
     standings: Vec<NodeStanding>,
+    /// There are more, which cannot be asked from here.
+    have_unseen: bool,
     /// Some of them are asked over a network.
     are_afar: bool,
     /// When one of these was last looked at, of those that answered that look.
@@ -206,11 +217,12 @@ impl Others {
             Height::Best => self.best_stalled,
             Height::Finalized => self.finalized_stalled || self.best_stalled,
         };
-        let mut rows = self.standings.iter().filter_map(|standing| height_of(standing, which)).peekable();
+        let rows = || self.standings.iter().filter_map(|standing| height_of(standing, which));
+        let is_alone = !self.have_unseen && rows().next().is_none();
         let beyond = height.saturating_add(max_lag);
         if stalled {
             Whose::Chain
-        } else if rows.peek().is_none() || rows.any(|(other, motion)| motion == Motion::Moves && other > beyond) {
+        } else if is_alone || rows().any(|(other, motion)| motion == Motion::Moves && other > beyond) {
             Whose::Own
         } else {
             Whose::Unclear

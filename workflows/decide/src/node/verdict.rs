@@ -35,7 +35,7 @@ pub enum Whose {
     Own,
     /// The whole chain stands still. That is told once, for the chain.
     Chain,
-    /// There are others, and none of them is seen to move far beyond it.
+    /// There are others, and none of them is seen to move far beyond it: also where they cannot be asked from here.
     Unclear,
 }
 

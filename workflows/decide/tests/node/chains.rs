@@ -188,6 +188,18 @@ fn with_one_other_that_does_not_go_beyond_it_a_stall_is_told_a_little_later_and_
 }
 
 #[test]
+fn the_only_node_that_can_be_asked_of_a_chain_is_told_when_it_stands_and_not_restarted_for_it() {
+    let mut world = World::new(Protocol::Substrate);
+    world.chain.has_unseen();
+    (0..40).for_each(|n: u64| round(&mut world, 1, |_| at(1_000 + n.min(3))));
+    assert_eq!((world.judge(0).best.level, world.judge(0).best.whose), (Level::Critical, Whose::Unclear));
+    assert_eq!((world.restarts, world.notes.len()), (0, 0));
+    // Where another one is seen to go on, that proves whose fault it is.
+    (0..40).for_each(|n| round(&mut world, 2, |node| at(if node == 0 { 1_003 } else { 1_003 + n * 5 })));
+    assert!(world.judge(0).asks_for_restart());
+}
+
+#[test]
 fn whoever_is_silent_is_not_compared_with() {
     let mut world = World::new(Protocol::Substrate);
     world.see(0, at(5_000));
