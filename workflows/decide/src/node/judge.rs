@@ -100,7 +100,8 @@ fn is_gone(watch: &NodeWatch, policy: &NodePolicy, others: &Others) -> bool {
         let to_go = lag(last, &Others::default());
         last.is_syncing == Some(true) || to_go.is_some_and(|to_go| to_go > policy.max_lag)
     });
-    !syncs && !(policy.over_network && others.may_be_cut_off(silence.since))
+    let may_be_the_way = policy.over_network && others.may_be_cut_off(silence.since);
+    !(syncs || may_be_the_way)
 }
 
 /// How long there was no new block: as long as it was seen to stand, or as old as the block is. That does not count while
