@@ -29,7 +29,7 @@ pub(super) fn install(host: &Host, nodes: &[(&str, u16)]) -> String {
         );
         config += &format!(
             "[services.{name}]\nunit = \"{name}.service\"\nchain = \"test\"\n\
-             restart = {{ restart_on = [\"exit\", \"probe\"] }}\nprobes.rpc = {{ {probe}, start_grace = \"0s\" }}\n"
+             restart = {{ restart_on = [\"exit\", \"probe\"] }}\nprobes.rpc = {{ {probe}, start_grace = \"5s\" }}\n"
         );
     }
     config
@@ -60,7 +60,7 @@ fn a_node_that_stands_while_others_move_is_told_and_restarted_where_its_owner_sa
 #[test]
 fn a_node_that_opens_its_port_a_while_after_its_start_is_no_failure() {
     in_sandbox(Sandbox::UserManager, |host| {
-        let config = install(host, &[("one", 9944)]).replace(", start_grace = \"0s\"", "");
+        let config = install(host, &[("one", 9944)]).replace(", start_grace = \"5s\"", "");
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/node.py");
         let late = format!("ExecStart=/bin/sh -c 'sleep 3; exec python3 {script} 9944 {}'", file("one").display());
         host.install([("one.service", late.as_str())]);
@@ -122,5 +122,23 @@ fn a_chain_that_stands_still_is_told_once_and_nobody_is_restarted() {
         }
         dixmgr.wait_logged(&["chain moves again"]);
         wait_until("it moves", || stalled("best") == Some(0.0));
+    });
+}
+
+#[test]
+fn a_node_that_does_not_answer_any_more_is_restarted_where_its_owner_says_so() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        let server = TemporalServer::start();
+        let (dixmgr, temporal) = two_nodes(host, &server);
+        let run = host.invocation("one");
+        // It is there and does nothing: connections are taken by the kernel, and nobody answers.
+        host.systemctl(&["kill", "--signal=STOP", "one.service"]);
+        host.runs_anew("one", &run);
+        temporal.wait_phase("wf.svc.one", PhaseName::Healthy);
+        let status = temporal.status("wf.svc.one").unwrap();
+        let reason = status.last_failure.map(|failure| failure.reason).unwrap_or_default();
+        assert!(reason.contains("probe rpc has failed") && reason.contains("did not answer"), "{reason}");
+        assert_eq!(temporal.status("wf.svc.two").unwrap().restarts.total, 0);
+        dixmgr.wait_metric("dixmgr_service_restarts_total", "one", 1.0);
     });
 }

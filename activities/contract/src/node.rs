@@ -190,6 +190,9 @@ pub struct NodeStanding {
     pub finalized_motion: Motion,
     /// For how long from now on this is news.
     pub valid_for: Span,
+    /// Whether it answered the last look; absent for one that is not asked over a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<bool>,
 }
 
 #[cfg(test)]

@@ -28,12 +28,20 @@ pub enum HttpError {
     /// The client itself.
     #[error("cannot set up an HTTP client: {0}")]
     Setup(String),
-    /// Not reached: the name, the connection or TLS.
+    /// Not reached: nobody took the connection.
     #[error("cannot connect to {place}: {reason}")]
     Connect {
         /// `scheme://host:port`.
         place: String,
-        /// What the system or TLS says.
+        /// What the system says.
+        reason: String,
+    },
+    /// Not asked: its name has no address, or TLS found no agreement.
+    #[error("cannot connect to {place}: {reason}")]
+    Mismatch {
+        /// `scheme://host:port`.
+        place: String,
+        /// What the resolver or TLS says.
         reason: String,
     },
     /// Not asked, by a fault of ours: nothing is known of it.
@@ -179,7 +187,11 @@ pub(crate) fn told(place: String, error: &reqwest::Error) -> HttpError {
     if failure::is_ours(error) {
         return HttpError::Ours { place, reason };
     }
-    if error.is_connect() { HttpError::Connect { place, reason } } else { HttpError::Broken { place, reason } }
+    match (error.is_connect(), failure::is_of_the_system(error)) {
+        (true, true) => HttpError::Connect { place, reason },
+        (true, false) => HttpError::Mismatch { place, reason },
+        (false, _) => HttpError::Broken { place, reason },
+    }
 }
 
 /// The innermost error in a few words. The outermost one is reqwest's, which holds the URL.

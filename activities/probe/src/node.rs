@@ -233,6 +233,11 @@ impl NodeError {
     pub const fn is_ours(&self) -> bool {
         matches!(self, Self::Http(HttpError::Ours { .. } | HttpError::Setup(_)))
     }
+
+    /// Nobody answered: no connection, or nothing in time. What is answered and not understood is no silence.
+    pub const fn is_silence(&self) -> bool {
+        matches!(self, Self::Http(HttpError::Connect { .. } | HttpError::Timeout { .. }))
+    }
 }
 
 const fn hint(status: u16) -> &'static str {

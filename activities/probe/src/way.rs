@@ -44,7 +44,7 @@ fn has_way_to(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{HttpError, http};
+    use crate::{HttpError, NodeError, http};
     use std::io;
 
     async fn asked(url: &str, resolver: Resolver) -> HttpError {
@@ -61,7 +61,8 @@ mod tests {
         let silent = says("Temporary failure in name resolution").await;
         assert!(matches!(&silent, HttpError::Ours { reason, .. } if reason.contains("node.test")), "{silent}");
         let unknown = says("Name or service not known").await;
-        assert!(matches!(unknown, HttpError::Connect { .. }), "{unknown}");
+        assert!(matches!(unknown, HttpError::Mismatch { .. }), "{unknown}");
+        assert!(!NodeError::Http(unknown).is_silence(), "a restart of the node gives it no name");
     }
 
     #[tokio::test]
@@ -73,6 +74,7 @@ mod tests {
         for host in ["127.0.0.1", "localhost"] {
             let refused = asked(&format!("http://{host}:{port}"), Resolver::of_host()).await;
             assert!(matches!(refused, HttpError::Connect { .. }), "{host}: {refused}");
+            assert!(NodeError::Http(refused).is_silence());
         }
     }
 

@@ -1,7 +1,7 @@
 //! The nodes of this host's chains, compared: a node that hears of the others can tell its own fault from the chain's.
 
 use super::slot::Slot;
-use super::subject::{BROKE_OFF, NodeSubject, Subject};
+use super::subject::{BROKE_OFF, NodeSubject, Subject, missed};
 use dixmgr_contract::{NodeSighting, Protocol, ServiceName, Time};
 use dixmgr_decide::node::{Chain, ChainNote, Height, Siblings};
 use dixmgr_decide::rules::NodeStands;
@@ -11,7 +11,7 @@ use dixmgr_telemetry::{Event, Metrics, NodeFigures};
 use std::collections::BTreeMap;
 
 /// Which nodes are compared: those with one chain and one protocol.
-pub(super) type ChainKey = (String, Protocol);
+pub(crate) type ChainKey = (String, Protocol);
 
 pub(super) struct Chains {
     chains: BTreeMap<ChainKey, Chain>,
@@ -25,6 +25,11 @@ impl Chains {
         Self { chains: BTreeMap::new(), nodes: BTreeMap::new(), metrics }
     }
 
+    /// Nodes of that chain cannot be asked from here.
+    pub(super) fn has_unseen(&mut self, chain: ChainKey) {
+        self.chains.entry(chain).or_default().has_unseen();
+    }
+
     /// Takes in a look at a node, if it saw anything, judges it among the others, and says what is to be said of the chain.
     pub(super) fn hear(&mut self, node: &mut NodeSubject, look: Option<Result<NodeSighting, NodeError>>, now: Time) {
         let chain = self.chains.entry(node.chain.clone()).or_default();
@@ -32,7 +37,7 @@ impl Chains {
         match look {
             None => node.watch.could_not_look(BROKE_OFF),
             Some(Err(error)) if error.is_ours() => node.watch.could_not_look(&error.to_string()),
-            Some(look) => node.watch.hear(look.map_err(|error| error.to_string()), &node.policy, &others, now),
+            Some(look) => node.watch.hear(look.map_err(missed), &node.policy, &others, now),
         }
         let siblings = self.nodes.entry((node.service.clone(), node.chain.clone())).or_default();
         siblings.tell(&node.probe, node.watch.standing(&node.policy, now), now);

@@ -17,7 +17,7 @@ mod spec;
 mod subject;
 
 pub(crate) use runs::{Run, Runs};
-pub(crate) use spec::http_way;
+pub(crate) use spec::{chain, http_way, unseen_chain};
 
 use crate::agent::{Alerting, Handle, Message};
 use crate::history::History;
@@ -105,7 +105,10 @@ impl Senses {
             owners.resize(slots.len(), owner);
         }
         let compared: BTreeSet<_> = slots.iter().filter_map(Slot::chain).collect();
+        let mut chains = Chains::new(metrics.clone());
         for service in elsewhere {
+            let unseen = service.probes.values().filter_map(|probe| unseen_chain(service, probe));
+            unseen.filter(|chain| compared.contains(chain)).for_each(|chain| chains.has_unseen(chain));
             let probes = service.probes.iter().filter(|(_, probe)| spec::is_comparable(service, probe, &compared));
             slots.extend(probes.filter_map(|(name, probe)| maker.slot(service, name, probe)));
         }
@@ -117,7 +120,7 @@ impl Senses {
             runs,
             turns: Turns::new(places),
             looks: JoinSet::new(),
-            chains: Chains::new(metrics.clone()),
+            chains,
             agent,
             metrics,
             history,
@@ -183,7 +186,8 @@ impl Senses {
                 Some(look) => {
                     self.looks.spawn(async move {
                         let began = Instant::now();
-                        let seen = look.run(now).await;
+                        // A block's own stamp is of the clocks of people, which may be set after our start.
+                        let seen = look.run(Time::from(SystemTime::now())).await;
                         Ended { index, line, seen, took: began.elapsed() }
                     });
                 }

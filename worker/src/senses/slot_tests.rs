@@ -69,6 +69,11 @@ fn shortage() -> Seen {
     Seen::Node(Some(Err(NodeError::Http(HttpError::Ours { place: "http://127.0.0.1:1".to_owned(), reason }))))
 }
 
+/// It answers, and not as a node does.
+fn forbidden() -> Seen {
+    Seen::Node(Some(Err(NodeError::Status { place: "http://127.0.0.1:1".to_owned(), status: 403 })))
+}
+
 fn in_sync() -> Seen {
     let sighting = NodeSighting { best: Some(7), peers: Some(9), is_syncing: Some(false), ..NodeSighting::default() };
     Seen::Node(Some(Ok(sighting)))
@@ -96,15 +101,17 @@ fn a_node_that_refuses_is_dead_and_one_that_answers_is_not() {
     assert_eq!(Seen::Node(Some(Err(status))).event(), Event::Succeeded);
 }
 
-/// It is asked again and again until its grace is over, each time with that in the end; is it ill then, and left alone?
-fn after_its_grace(look: fn() -> Seen) -> (bool, bool) {
+/// It is asked again and again until its grace is over, each time with that in the end; is it ill then, has it failed, and is it
+/// left alone?
+fn after_its_grace(look: fn() -> Seen) -> (bool, bool, bool) {
     let (mut slot, mut chains) = node();
     let grace = at(60_000);
     loop {
         let now = slot.wake_at().unwrap();
         if now > grace.after(Span::from_secs(10)) {
             let [_, progress] = <[Verdict; 2]>::try_from(slot.verdicts()).unwrap();
-            return (!progress.healthy, slot.shown(Duration::ZERO).unwrap().breaker != BreakerPosition::Closed);
+            let is_left_alone = slot.shown(Duration::ZERO).unwrap().breaker != BreakerPosition::Closed;
+            return (!progress.healthy, progress.failed, is_left_alone);
         }
         if slot.begin(now).is_some() {
             slot.end(look(), &mut chains, now);
@@ -115,8 +122,9 @@ fn after_its_grace(look: fn() -> Seen) -> (bool, bool) {
 
 #[test]
 fn a_node_is_given_the_time_to_start_and_our_faults_are_not_its_own() {
-    assert_eq!(after_its_grace(refused), (true, false));
-    assert_eq!(after_its_grace(shortage), (false, false));
+    assert_eq!(after_its_grace(refused), (true, true, false));
+    assert_eq!(after_its_grace(shortage), (false, false, false));
+    assert_eq!(after_its_grace(forbidden), (true, false, false), "who answers is not restarted");
 }
 
 #[test]

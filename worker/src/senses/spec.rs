@@ -38,6 +38,8 @@ impl Maker {
     }
 
     fn node(&self, service: &Service, name: &str, probe: &Probe, check: &model::NodeCheck) -> Option<NodeSubject> {
+        let endpoint = Endpoint::parse(check.rpc.expose()).ok()?;
+        let over_network = !endpoint.is_local();
         Some(NodeSubject {
             service: service.spec.name.clone(),
             probe: name.to_owned(),
@@ -45,7 +47,7 @@ impl Maker {
             ask: NodeLook {
                 nodes: self.nodes.clone(),
                 protocol: check.protocol,
-                endpoint: Endpoint::parse(check.rpc.expose()).ok()?,
+                endpoint,
                 timeout: probe.timeout.duration(),
             },
             policy: NodePolicy {
@@ -58,6 +60,7 @@ impl Maker {
                 successes: probe.successes,
                 grace: probe.start_grace,
                 valid_for: Span::from_millis(probe.interval.as_millis().saturating_mul(INTERVALS_VALID)),
+                over_network,
             },
             watch: NodeWatch::default(),
             verdict: NodeVerdict::default(),
@@ -76,6 +79,19 @@ pub(super) fn is_comparable(service: &Service, probe: &Probe, chains: &BTreeSet<
     let model::Check::Node(check) = &probe.check else { return false };
     let endpoint = Endpoint::parse(check.rpc.expose());
     endpoint.is_ok_and(|endpoint| !endpoint.is_local()) && chains.contains(&chain_of(service, check))
+}
+
+/// The chain of a probe that asks a node.
+pub(crate) fn chain(service: &Service, probe: &Probe) -> Option<ChainKey> {
+    let model::Check::Node(check) = &probe.check else { return None };
+    Some(chain_of(service, check))
+}
+
+/// The chain of a node that only its own host can ask.
+pub(crate) fn unseen_chain(service: &Service, probe: &Probe) -> Option<ChainKey> {
+    let model::Check::Node(check) = &probe.check else { return None };
+    let endpoint = Endpoint::parse(check.rpc.expose()).ok()?;
+    endpoint.is_local().then(|| chain_of(service, check))
 }
 
 /// The check of a probe; nothing for a blockchain node, which is asked otherwise.

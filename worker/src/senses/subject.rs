@@ -4,7 +4,7 @@ use super::chains::{ChainKey, Chains};
 use dixmgr_contract::{CheckResult, NodeSighting, Protocol, ServiceName, Span, Time, Verdict};
 use dixmgr_decide::breaker::Event;
 use dixmgr_decide::check::{Belief, Thresholds, sign_of_life};
-use dixmgr_decide::node::{NodePolicy, NodeVerdict, NodeWatch};
+use dixmgr_decide::node::{Missed, NodePolicy, NodeVerdict, NodeWatch};
 use dixmgr_probe::{Check, Endpoint, NodeChecker, NodeError};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
@@ -60,6 +60,7 @@ pub(super) enum Seen {
 }
 
 impl Look {
+    /// `now` is that of the host's clock, which the age of a block is counted to.
     pub(super) async fn run(self, now: Time) -> Seen {
         match self {
             Self::Endpoint(mut check) => {
@@ -78,6 +79,12 @@ impl Look {
 /// What it leaves behind is a kept connection, which the next look does not trust anyway.
 pub(super) async fn unless_it_breaks<T>(look: impl Future<Output = T>) -> Option<T> {
     AssertUnwindSafe(look).catch_unwind().await.ok()
+}
+
+/// What a look at a node that saw nothing says of it.
+pub(super) fn missed(error: NodeError) -> Missed {
+    let why = error.to_string();
+    if error.is_silence() { Missed::Silent(why) } else { Missed::Unclear(why) }
 }
 
 impl Seen {

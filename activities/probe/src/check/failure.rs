@@ -41,8 +41,7 @@ impl Failure {
 
     /// From an error with others inside: the innermost one says the most, and repeats the least.
     pub(crate) fn of(what: &str, error: &(dyn Error + 'static)) -> Self {
-        let chain = || std::iter::successors(Some(error), |inner| within(*inner));
-        let reason = chain().last().map_or_else(String::new, |inner| text::short(&inner.to_string()));
+        let reason = chain(error).last().map_or_else(String::new, |inner| text::short(&inner.to_string()));
         let said = format!("{what}: {reason}");
         if is_ours(error) { Self::Ours(said) } else { Self::Theirs(said) }
     }
@@ -58,11 +57,21 @@ fn within<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'stat
 
 /// Whether an error, or one inside it, is a fault of ours.
 pub(crate) fn is_ours(error: &(dyn Error + 'static)) -> bool {
-    let chain = std::iter::successors(Some(error), |inner| within(*inner));
-    chain.into_iter().any(|inner| {
-        let code = inner.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-        code.is_some_and(is_our_code) || matches!(inner.downcast_ref(), Some(Failure::Ours(_)))
-    })
+    chain(error)
+        .any(|inner| code(inner).is_some_and(is_our_code) || matches!(inner.downcast_ref(), Some(Failure::Ours(_))))
+}
+
+/// Whether an error, or one inside it, is what the system said.
+pub(crate) fn is_of_the_system(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|inner| code(inner).is_some())
+}
+
+fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |inner| within(*inner))
+}
+
+fn code(error: &(dyn Error + 'static)) -> Option<i32> {
+    error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error)
 }
 
 /// Shortages of this host, no way out of it, no permission on it (`errno(3)`; the same numbers on all of Linux that we run on).

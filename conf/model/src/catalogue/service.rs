@@ -72,7 +72,7 @@ const RESTART: Section = Section::new(
         key(
             "restart_on",
             Kind::ListOf(&Kind::OneOf(&["exit", "probe"])),
-            "What is a failure: `exit`, the unit's end; `probe`, a probe that says unhealthy.",
+            "What is a failure: `exit`, the unit's end; `probe`, a probe that says unhealthy; of a node, that it does not answer or stands still, by its own fault.",
         )
         .or(Literal::Words(&["exit"])),
     ],

@@ -34,6 +34,9 @@ pub struct Chain {
     /// The same of its finality.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     finalized: Option<u64>,
+    /// Some of its nodes cannot be asked from here.
+    #[serde(default)]
+    has_unseen: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +83,11 @@ impl Chain {
         }
     }
 
+    /// There are nodes of it that cannot be asked from here: one that stands still is not known to be alone in that.
+    pub const fn has_unseen(&mut self) {
+        self.has_unseen = true;
+    }
+
     /// A node is not in the configuration any more.
     pub fn forget(&mut self, name: &ServiceName) {
         self.nodes.remove(name);
@@ -88,8 +96,13 @@ impl Chain {
     /// How the others stand, of whom there is news.
     pub fn others(&self, name: &ServiceName, now: Time) -> Others {
         let others = self.news(now).filter(|(other, _)| *other != name);
+        let told = self.nodes.iter().filter(|(other, _)| *other != name).map(|(_, told)| told);
+        let afar = || told.clone().filter_map(|told| Some((told.standing.answers?, told.at)));
         Others {
             standings: others.map(|(_, standing)| standing.clone()).collect(),
+            have_unseen: self.has_unseen,
+            are_afar: afar().next().is_some(),
+            heard: afar().filter(|(answers, _)| *answers).map(|(_, at)| at).max(),
             best_stalled: self.best.is_some(),
             finalized_stalled: self.finalized.is_some(),
         }
@@ -172,6 +185,12 @@ fn median(mut heights: Vec<u64>) -> Option<u64> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Others {
     standings: Vec<NodeStanding>,
+    /// There are more, which cannot be asked from here.
+    have_unseen: bool,
+    /// Some of them are asked over a network.
+    are_afar: bool,
+    /// When one of these was last looked at, of those that answered that look.
+    heard: Option<Time>,
     best_stalled: bool,
     finalized_stalled: bool,
 }
@@ -187,17 +206,23 @@ impl Others {
         median(self.standings.iter().filter_map(|standing| sane(standing.best)).collect())
     }
 
+    /// Whether it may be the network that has been silent since then: others are asked over it, and none has answered since.
+    pub(super) fn may_be_cut_off(&self, since: Time) -> bool {
+        self.are_afar && self.heard.is_none_or(|heard| heard < since)
+    }
+
     /// Whose fault it is that a node stands still at `height`.
     pub(super) fn whose(&self, which: Height, height: u64, max_lag: u64) -> Whose {
         let stalled = match which {
             Height::Best => self.best_stalled,
             Height::Finalized => self.finalized_stalled || self.best_stalled,
         };
-        let mut rows = self.standings.iter().filter_map(|standing| height_of(standing, which)).peekable();
+        let rows = || self.standings.iter().filter_map(|standing| height_of(standing, which));
+        let is_alone = !self.have_unseen && rows().next().is_none();
         let beyond = height.saturating_add(max_lag);
         if stalled {
             Whose::Chain
-        } else if rows.peek().is_none() || rows.any(|(other, motion)| motion == Motion::Moves && other > beyond) {
+        } else if is_alone || rows().any(|(other, motion)| motion == Motion::Moves && other > beyond) {
             Whose::Own
         } else {
             Whose::Unclear

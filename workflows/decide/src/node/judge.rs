@@ -31,10 +31,7 @@ pub(super) fn verdict(watch: &NodeWatch, policy: &NodePolicy, others: &Others, n
         _ => is_unreachable.then_some(false),
     };
     let Some(sighting) = news.map(|seen| &seen.sighting) else {
-        let in_sync = if reachable == Some(false) { None } else { watch.in_sync };
-        let detail = if watch.error.is_empty() { "nothing is known of it".to_owned() } else { watch.error.clone() };
-        let facts = NodeFacts { in_sync, ..NodeFacts::default() };
-        return NodeVerdict { in_sync, reachable, was_ill: watch.ill, facts, detail, ..NodeVerdict::default() };
+        return unseen(watch, policy, others, reachable);
     };
     let lag = lag(sighting, others);
     let standing = |track: &Track| track.is_news(now, policy.valid_for).then_some(track.standing);
@@ -70,7 +67,41 @@ pub(super) fn verdict(watch: &NodeWatch, policy: &NodePolicy, others: &Others, n
         Some(_) => Level::Fine,
     };
     let detail = words(watch, sighting, &facts, best.level.max(finalized.level));
-    NodeVerdict { in_sync: watch.in_sync, reachable, was_ill: watch.ill, best, finalized, peers, lag, facts, detail }
+    NodeVerdict {
+        in_sync: watch.in_sync,
+        reachable,
+        was_ill: watch.ill,
+        best,
+        finalized,
+        peers,
+        lag,
+        gone: false,
+        falls_short: watch.shortfalls >= policy.failures.max(1),
+        facts,
+        detail,
+    }
+}
+
+/// The verdict where there is no news.
+fn unseen(watch: &NodeWatch, policy: &NodePolicy, others: &Others, reachable: Option<bool>) -> NodeVerdict {
+    let in_sync = if reachable == Some(false) { None } else { watch.in_sync };
+    let detail = if watch.error.is_empty() { "nothing is known of it".to_owned() } else { watch.error.clone() };
+    let facts = NodeFacts { in_sync, ..NodeFacts::default() };
+    let gone = is_gone(watch, policy, others);
+    NodeVerdict { in_sync, reachable, was_ill: watch.ill, gone, facts, detail, ..NodeVerdict::default() }
+}
+
+/// Whether nobody has answered for as many looks in a row as its owner allows, and that is the node's own fault, as far as can be
+/// told. A synchronisation may be at work in silence, and no restart may undo that.
+fn is_gone(watch: &NodeWatch, policy: &NodePolicy, others: &Others) -> bool {
+    let Some(silence) = watch.silence.filter(|silence| silence.looks >= policy.failures.max(1)) else { return false };
+    let last = watch.seen.as_ref().map(|seen| &seen.sighting);
+    let syncs = last.is_some_and(|last| {
+        let to_go = lag(last, &Others::default());
+        last.is_syncing == Some(true) || to_go.is_some_and(|to_go| to_go > policy.max_lag)
+    });
+    let may_be_the_way = policy.over_network && others.may_be_cut_off(silence.since);
+    !(syncs || may_be_the_way)
 }
 
 /// How long there was no new block: as long as it was seen to stand, or as old as the block is. That does not count while

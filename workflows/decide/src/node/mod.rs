@@ -10,8 +10,12 @@
 //! ```
 //!
 //! A look that fails is no news: it is neither up nor down, and only several in a row, after the grace of a start, say that the
-//! node does not answer; one that we could not make says nothing. A node that starts anew gets a new watch: what its last run
-//! did is no longer its own.
+//! node does not answer; one that we could not make says nothing. A node that is silent so has failed, and is restarted where its
+//! owner says so, unless its last word was that it synchronises, or the silence may be that of the way to it: one that is asked
+//! over a network, as other nodes of its chain are, is at fault itself only if one of them has answered since. Whoever answers what
+//! is not understood is not silent. A node that starts anew gets a new watch: what its last run
+//! did is no longer its own. Few peers, and lag, are seen at each look, and shown; they too make a node ill only several looks in a
+//! row after the grace. A stall has a time of its own.
 //!
 //! The files: `motion` (one height over time), `chain` (the nodes of a chain), `judge` (the verdict), `verdict` (its type),
 //! `service` (several nodes behind one service).
@@ -36,6 +40,15 @@ use serde::{Deserialize, Serialize};
 /// The longest error that is kept, in characters.
 const MAX_ERROR: usize = 300;
 
+/// Why a look at a node saw nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// Nobody answered: no connection, or nothing in time. Why, for people.
+    Silent(String),
+    /// What there was is no answer of a node. Why, for people.
+    Unclear(String),
+}
+
 /// What is expected of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodePolicy {
@@ -49,15 +62,19 @@ pub struct NodePolicy {
     pub stall_critical: Span,
     /// More blocks (slots) behind than this is not in sync.
     pub max_lag: u64,
-    /// Looks in a row that fail before it counts as unreachable, or that are not in sync before it falls out of it; at least 1.
+    /// Looks in a row that fail before it counts as unreachable, that are not in sync before it falls out of it, or that find few
+    /// peers or lag before it is ill; at least 1.
     pub failures: u32,
     /// Looks in a row that are good before what was found ill counts as well again, or as in sync; at least 1.
     pub successes: u32,
-    /// After a start, looks that fail do not count for this long. A height stands for as long before the age of its block counts
+    /// After a start, looks that fail, or that find few peers or lag, do not count for this long. A height stands for as long before the age of its block counts
     /// as well: after a start a tip is old.
     pub grace: Span,
     /// For how long a look is news: more than the time between two looks, of which one may fail.
     pub valid_for: Span,
+    /// It is asked over a network, whose silence may be taken for its own; not over the loopback of its host.
+    #[serde(default)]
+    pub over_network: bool,
 }
 
 impl NodePolicy {
@@ -74,6 +91,7 @@ impl NodePolicy {
             successes: 1,
             grace: Span::from_secs(60),
             valid_for: Span::from_secs(120),
+            over_network: false,
         }
     }
 }
@@ -94,6 +112,9 @@ pub struct NodeWatch {
     /// Looks in a row that failed.
     #[serde(default)]
     failures: u32,
+    /// Those of them, at the end, that nobody answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    silence: Option<Silence>,
     /// Why the last one failed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     error: String,
@@ -105,6 +126,12 @@ pub struct NodeWatch {
     hits: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     in_sync: Option<bool>,
+    /// It was in sync at some time: until then, being behind is no news.
+    #[serde(default)]
+    followed: bool,
+    /// Looks in a row, of those that say anything of it, that found few peers or lag.
+    #[serde(default)]
+    shortfalls: u32,
     /// Something was wrong with it, and has not been right often enough since.
     #[serde(default)]
     ill: bool,
@@ -117,6 +144,13 @@ pub struct NodeWatch {
 struct Seen {
     sighting: NodeSighting,
     at: Time,
+}
+
+/// Looks in a row that nobody answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Silence {
+    looks: u32,
+    since: Time,
 }
 
 impl NodeWatch {
@@ -133,10 +167,10 @@ impl NodeWatch {
     /// Takes in a look: what was seen, or why nothing was.
     ///
     /// `others` are those of before this look. Looks have to be given in their order.
-    pub fn hear(&mut self, look: Result<NodeSighting, String>, policy: &NodePolicy, others: &Others, now: Time) {
+    pub fn hear(&mut self, look: Result<NodeSighting, Missed>, policy: &NodePolicy, others: &Others, now: Time) {
         let in_sync = match look {
             Ok(sighting) => {
-                self.failures = 0;
+                (self.failures, self.silence) = (0, None);
                 self.error.clear();
                 self.follow(&sighting, policy, now);
                 let lag = judge::lag(&sighting, others);
@@ -144,18 +178,25 @@ impl NodeWatch {
                 self.seen = Some(Seen { sighting, at: now });
                 in_sync
             }
-            Err(error) => {
-                self.could_not_look(&error);
-                if self.started.is_some_and(|started| now < started.after(policy.grace)) {
+            Err(missed) => {
+                let (Missed::Silent(why) | Missed::Unclear(why)) = &missed;
+                self.could_not_look(why);
+                if self.is_in_grace(policy, now) {
                     return;
                 }
                 self.failures = self.failures.saturating_add(1);
+                let Silence { looks, since } = self.silence.unwrap_or(Silence { looks: 0, since: now });
+                let is_silent = matches!(missed, Missed::Silent(_));
+                self.silence = is_silent.then_some(Silence { looks: looks.saturating_add(1), since });
                 None
             }
         };
         self.count(in_sync, policy);
-        match self.judge(policy, others, now).has_no_fault() {
+        self.count_shortfall(policy, others, now);
+        let verdict = self.judge(policy, others, now);
+        match verdict.has_no_fault() {
             Some(false) => (self.ill, self.well) = (policy.successes > 1, 0),
+            Some(true) if verdict.shortfall(self.followed).is_bad() => self.well = 0,
             Some(true) => self.well = self.well.saturating_add(1),
             None => {}
         }
@@ -176,6 +217,22 @@ impl NodeWatch {
             (before, None) if !enough => before,
             (_, now) => now,
         };
+    }
+
+    /// A look that finds few peers or lag, in the row of those. One that failed, or that does not tell, neither counts nor ends it.
+    fn count_shortfall(&mut self, policy: &NodePolicy, others: &Others, now: Time) {
+        self.followed |= self.in_sync == Some(true);
+        match self.judge(policy, others, now).shortfall(self.followed) {
+            _ if self.failures > 0 => {}
+            Level::Unknown => {}
+            Level::Fine => self.shortfalls = 0,
+            Level::Warning | Level::Critical if self.is_in_grace(policy, now) => {}
+            Level::Warning | Level::Critical => self.shortfalls = self.shortfalls.saturating_add(1),
+        }
+    }
+
+    fn is_in_grace(&self, policy: &NodePolicy, now: Time) -> bool {
+        self.started.is_some_and(|started| now < started.after(policy.grace))
     }
 
     /// The heights of a sighting. While it synchronises, its work counts for its height, and its height for finality. The
@@ -208,7 +265,8 @@ impl NodeWatch {
         let (finalized, finalized_motion) = motion(&self.finalized, judge::since_finalized(self, policy), stall);
         let age = self.seen.as_ref().map_or(Span::ZERO, |seen| now.since(seen.at));
         let valid_for = motion::minus(policy.valid_for, age);
-        NodeStanding { best, best_motion, finalized, finalized_motion, valid_for }
+        let answers = policy.over_network.then_some(self.error.is_empty() && seen.is_some());
+        NodeStanding { best, best_motion, finalized, finalized_motion, valid_for, answers }
     }
 
     /// What is to be thought of it now, among `others`.

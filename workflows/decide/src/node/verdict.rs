@@ -35,7 +35,7 @@ pub enum Whose {
     Own,
     /// The whole chain stands still. That is told once, for the chain.
     Chain,
-    /// There are others, and none of them is seen to move far beyond it.
+    /// There are others, and none of them is seen to move far beyond it: also where they cannot be asked from here.
     Unclear,
 }
 
@@ -69,16 +69,20 @@ pub struct NodeVerdict {
     pub in_sync: Option<bool>,
     /// Whether it answers. `None`: it was not asked, or not often enough to say that it does not.
     pub reachable: Option<bool>,
+    /// It has not answered for too many looks in a row, by its own fault as far as can be told.
+    pub gone: bool,
     /// Something was wrong with it, and has not been right often enough since.
     pub was_ill: bool,
     /// No new best block for too long.
     pub best: Stall,
     /// No new final block for too long.
     pub finalized: Stall,
-    /// Too few peers.
+    /// Too few peers, at the last look.
     pub peers: Level,
-    /// Too far behind.
+    /// Too far behind, at the last look.
     pub lag: Level,
+    /// Too few peers, or too far behind once it was in sync, for as many looks in a row as its owner allows.
+    pub falls_short: bool,
     /// What it is based on.
     pub facts: NodeFacts,
     /// It for people, in a line.
@@ -86,9 +90,9 @@ pub struct NodeVerdict {
 }
 
 impl NodeVerdict {
-    /// True if a restart may help: a stall is critical, and the node's own.
+    /// True if a restart may help: it does not answer, or a stall is critical, and that is its own fault.
     pub const fn asks_for_restart(&self) -> bool {
-        self.best.is_own_and_critical() || self.finalized.is_own_and_critical()
+        self.gone || self.best.is_own_and_critical() || self.finalized.is_own_and_critical()
     }
 
     /// Whether it answers and nothing is wrong with it; absent while that is not known.
@@ -122,11 +126,14 @@ impl NodeVerdict {
         [sync, progress]
     }
 
-    /// Something is wrong with the node itself. That it synchronises is said apart; until it was in sync once, being behind
-    /// is no news.
+    /// How bad what the last look alone found is: few peers, or lag. Until it `followed` its chain, being behind is no news.
+    pub(super) fn shortfall(&self, followed: bool) -> Level {
+        if followed { self.peers.max(self.lag) } else { self.peers }
+    }
+
+    /// Something is wrong with the node itself. That it synchronises is said apart.
     fn is_bad(&self) -> bool {
-        let levels = [self.best.own(), self.finalized.own(), self.peers];
-        levels.iter().any(|level| level.is_bad()) || (!self.is_awaited() && self.lag.is_bad())
+        self.falls_short || self.best.own().is_bad() || self.finalized.own().is_bad()
     }
 }
 
@@ -159,8 +166,8 @@ mod tests {
         let told = |verdict: &NodeVerdict| verdict.verdicts("rpc").map(|verdict| (verdict.healthy, verdict.failed));
         let behind = NodeVerdict { in_sync: Some(false), lag: Level::Warning, ..NodeVerdict::default() };
         assert_eq!(told(&behind), [(false, false), (true, false)]);
-        let fell_back = NodeVerdict { in_sync: Some(true), ..behind.clone() };
-        assert_eq!(told(&fell_back), [(true, false), (false, false)], "it was in sync and fell behind");
+        let fell_back = NodeVerdict { falls_short: true, ..behind.clone() };
+        assert_eq!(told(&fell_back), [(false, false), (false, false)], "it was in sync and fell behind");
         let own = NodeVerdict { best: stall(Level::Warning, Whose::Own), ..behind.clone() };
         assert_eq!(told(&own), [(false, false), (false, false)]);
         let stands = NodeVerdict { best: stall(Level::Critical, Whose::Own), ..behind.clone() };

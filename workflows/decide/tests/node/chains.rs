@@ -26,6 +26,33 @@ fn a_node_that_is_behind_the_median_of_the_others_is_not_in_sync() {
 }
 
 #[test]
+fn a_node_that_falls_behind_is_ill_after_several_looks_until_it_has_caught_up_and_one_that_catches_up_is_not() {
+    let mut world = World::new(Protocol::Substrate);
+    let told = |world: &World| [0, 2].map(|node| world.judge(node).verdicts("rpc")[1].healthy);
+    let behind = |world: &mut World, n: u64, late: u64| {
+        round(world, 4, |node| {
+            at(if node == 0 {
+                1_000 + n - late
+            } else if node == 2 {
+                n
+            } else {
+                1_000 + n
+            })
+        });
+        told(world)
+    };
+    assert_eq!([1, 2].map(|n| behind(&mut world, n, 0)), [[true; 2]; 2]);
+    assert_eq!(
+        [3, 4, 5, 6].map(|n| behind(&mut world, n, 100)),
+        [[true, true], [true, true], [false, true], [false, true]]
+    );
+    assert_eq!(world.judge(0).in_sync, Some(false));
+    assert_eq!(behind(&mut world, 7, 1), [true, true]);
+    assert_eq!(behind(&mut world, 8, 100), [true, true], "a single look");
+    assert_eq!((world.own_stalls, world.restarts), (0, 0));
+}
+
+#[test]
 fn one_liar_among_three_others_moves_nothing() {
     for lie in [u64::MAX, (1 << 53) - 1, 5_000, 0] {
         let mut world = World::new(Protocol::Substrate);
@@ -158,6 +185,18 @@ fn with_one_other_that_does_not_go_beyond_it_a_stall_is_told_a_little_later_and_
     assert_eq!((world.judge(0).best.level, world.judge(0).best.whose), (Level::Warning, Whose::Unclear));
     (13..40).for_each(|n| see(&mut world, n));
     assert_eq!((world.judge(0).best.level, world.restarts), (Level::Critical, 0));
+}
+
+#[test]
+fn the_only_node_that_can_be_asked_of_a_chain_is_told_when_it_stands_and_not_restarted_for_it() {
+    let mut world = World::new(Protocol::Substrate);
+    world.chain.has_unseen();
+    (0..40).for_each(|n: u64| round(&mut world, 1, |_| at(1_000 + n.min(3))));
+    assert_eq!((world.judge(0).best.level, world.judge(0).best.whose), (Level::Critical, Whose::Unclear));
+    assert_eq!((world.restarts, world.notes.len()), (0, 0));
+    // Where another one is seen to go on, that proves whose fault it is.
+    (0..40).for_each(|n| round(&mut world, 2, |node| at(if node == 0 { 1_003 } else { 1_003 + n * 5 })));
+    assert!(world.judge(0).asks_for_restart());
 }
 
 #[test]

@@ -7,5 +7,6 @@ mod chains;
 #[path = "../common/mod.rs"]
 mod common;
 mod properties;
+mod silence;
 mod single;
 mod world;

@@ -5,6 +5,7 @@ use crate::world::{EPOCH, World, at, name};
 use dixmgr_contract::{Motion, NodeProblem, NodeSighting, NodeStanding, Protocol, Span, Time};
 use dixmgr_decide::node::{Chain, Height, Level, NodeWatch};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 fn height() -> impl Strategy<Value = Option<u64>> {
     prop_oneof![
@@ -49,10 +50,11 @@ proptest! {
 
     #[test]
     fn any_story_can_be_judged_and_kept(protocol in protocol(), steps in prop::collection::vec(step(), 1..60)) {
-        let mut world = World::new(protocol);
+        let (mut world, mut last) = (World::new(protocol), BTreeMap::new());
         for (node, look, wait) in steps {
             world.now = Time::from_unix_millis(world.now.unix_millis() + wait * 1_000);
             let failed = look.is_none();
+            last.extend(look.as_ref().map(|seen| (node, seen.is_syncing == Some(true))));
             let alone = |world: &World| {
                 world.watches.get(&node).map(|watch| watch.judge(&world.policy, &Default::default(), world.now))
             };
@@ -70,7 +72,9 @@ proptest! {
                     prop_assert!(after.in_sync != Some(false) || before.in_sync == Some(false));
                 }
             }
-            prop_assert!(!verdict.asks_for_restart() || verdict.reachable != Some(false));
+            let last_syncs = last.get(&node).is_some_and(|syncs| *syncs);
+            prop_assert!(!verdict.gone || (failed && verdict.reachable == Some(false) && !last_syncs));
+            prop_assert_eq!(verdict.verdicts("rpc")[1].failed, verdict.asks_for_restart());
             let watch = &world.watches[&node];
             let text = serde_json::to_string(watch).unwrap();
             prop_assert_eq!(&serde_json::from_str::<NodeWatch>(&text).unwrap(), watch);

@@ -43,9 +43,38 @@ fn low_peers_begin_below_the_minimum_and_end_at_it() {
     for (peers, level) in
         [(20, Level::Fine), (5, Level::Fine), (4, Level::Warning), (1, Level::Warning), (5, Level::Fine)]
     {
-        assert_eq!(world.see(0, NodeSighting { peers: Some(peers), ..at(5) }).peers, level, "{peers}");
+        let verdict = world.see(0, NodeSighting { peers: Some(peers), ..at(5) });
+        assert_eq!(
+            (verdict.peers, verdict.is_healthy()),
+            (level, Some(true)),
+            "{peers}: shown at once, and not believed"
+        );
     }
     assert_eq!(world.see(0, NodeSighting { peers: None, ..at(5) }).peers, Level::Unknown);
+}
+
+/// What so many peers, at one look each half a minute of a run, let be said of a node that moves: is it healthy?
+fn believed<const LOOKS: usize>(peers: [Option<u64>; LOOKS]) -> [bool; LOOKS] {
+    let mut world = World::new(Protocol::Substrate);
+    world.watches.insert(0, NodeWatch::started(world.now));
+    let mut height = 0;
+    peers.map(|peers| {
+        height += 1;
+        let [_, progress] = world.see(0, NodeSighting { peers, ..at(height) }).verdicts("rpc");
+        world.wait(30);
+        assert!(!progress.failed && !progress.unknown);
+        progress.healthy
+    })
+}
+
+#[test]
+fn few_peers_say_nothing_in_the_first_minute_and_then_only_several_looks_in_a_row() {
+    assert_eq!(believed([2, 2, 2, 2, 2, 2, 5].map(Some)), [true, true, true, true, false, false, true]);
+    // Whoever hovers at the minimum is not told again and again, and one bad look between good ones is nothing.
+    assert_eq!(believed([5, 5, 4, 5, 4, 4, 5, 4].map(Some)), [true; 8]);
+    // A look that does not tell neither counts nor ends the row.
+    let untold = [Some(5), Some(5), Some(4), None, Some(4), None, Some(4), None];
+    assert_eq!(believed(untold), [true, true, true, true, true, true, false, false]);
 }
 
 #[test]
@@ -75,7 +104,7 @@ fn a_single_failure_is_unknown_and_several_are_unreachable() {
         world.wait(30);
         let verdict = world.look(0, Err("no answer".into()));
         assert_eq!((verdict.reachable, verdict.in_sync), (reachable, in_sync));
-        assert!(!verdict.asks_for_restart() && !verdict.peers.is_bad());
+        assert_eq!((verdict.asks_for_restart(), verdict.peers.is_bad()), (reachable.is_some(), false));
     }
     assert_eq!(world.judge(0).facts, Default::default());
     assert_eq!(world.see(0, at(6)).in_sync, Some(true));
@@ -125,7 +154,9 @@ fn what_was_ill_is_well_after_as_many_good_looks_as_its_owner_wants() {
     world.policy.successes = 2;
     assert_eq!(world.see(0, at(5)).is_healthy(), Some(true), "of what nothing is known, one is enough");
     let few = || NodeSighting { peers: Some(1), ..at(5) };
-    for (sighting, healthy) in [(few(), false), (at(5), false), (few(), false), (at(5), false), (at(5), true)] {
+    let [begins, goes_on, ill] = [(few(), true), (few(), true), (few(), false)];
+    let back = [(at(5), false), (few(), false), (at(5), false), (at(5), true)];
+    for (sighting, healthy) in [begins, goes_on, ill].into_iter().chain(back) {
         let verdict = world.see(0, sighting);
         assert_eq!((verdict.is_healthy(), verdict.verdicts("rpc")[1].healthy), (Some(healthy), healthy));
     }

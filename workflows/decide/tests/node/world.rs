@@ -1,7 +1,7 @@
 //! A few nodes of one chain that are looked at in turns.
 
 use dixmgr_contract::{NodeSighting, Protocol, ServiceName, Span, Time};
-use dixmgr_decide::node::{Chain, ChainNote, Level, NodePolicy, NodeVerdict, NodeWatch};
+use dixmgr_decide::node::{Chain, ChainNote, Level, Missed, NodePolicy, NodeVerdict, NodeWatch};
 use std::collections::BTreeMap;
 
 pub(crate) const EPOCH: i64 = 1_700_000_000_000;
@@ -52,8 +52,13 @@ impl World {
         self.now = self.now.after(Span::from_secs(seconds));
     }
 
-    /// Looks at a node, as an agent does.
+    /// Looks at a node, as an agent does: it answers, or is silent.
     pub(crate) fn look(&mut self, node: usize, look: Result<NodeSighting, String>) -> NodeVerdict {
+        self.take(node, look.map_err(Missed::Silent))
+    }
+
+    /// The same, where the look may have failed in any way.
+    pub(crate) fn take(&mut self, node: usize, look: Result<NodeSighting, Missed>) -> NodeVerdict {
         let others = self.chain.others(&name(node), self.now);
         let watch = self.watches.entry(node).or_default();
         watch.hear(look, &self.policy, &others, self.now);
