@@ -13,7 +13,7 @@ use crate::post::{Post, PostError};
 use crate::slots::Slots;
 use crate::unit::failure;
 use dixmgr_contract::alert::Silence;
-use dixmgr_contract::host::HostReport;
+use dixmgr_contract::host::{HostReport, HostReportKind};
 use dixmgr_contract::id::{
     ATTRIBUTE_CHAIN, ATTRIBUTE_HOST, ATTRIBUTE_KIND, ATTRIBUTE_SERVICE, MEMO_MARK, TASK_TIMEOUT, prefix_of,
 };
@@ -103,7 +103,7 @@ impl TellingActivities {
     #[activity(name = "RaiseIncidentActivity")]
     pub async fn raise(self: Arc<Self>, ctx: ActivityContext, call: Call<Raise>) -> Result<(), ActivityError> {
         let raise = call.read().map_err(failure)?;
-        until_stopped(beating_until_stopped(&ctx, self.report(&ctx, raise)).await)
+        until_stopped(beating_until_stopped(&ctx, self.report(&ctx, raise, self.telling.enabled)).await)
     }
 
     /// Tells an incident what is behind it, and begins it if need be.
@@ -176,19 +176,20 @@ impl TellingActivities {
 }
 
 impl TellingActivities {
-    async fn report(&self, ctx: &ActivityContext, raise: Raise) -> Result<(), PostError> {
+    /// Unless it may begin one, an end is told to the incident if that is open.
+    async fn report(&self, ctx: &ActivityContext, raise: Raise, may_begin: bool) -> Result<(), PostError> {
         let Raise { alert, mut report, cause } = raise;
         let grouping = self.telling.policy.grouping(&alert);
         let fingerprint = grouping.fingerprint(&alert, report.service.as_ref(), report.host.as_ref(), &report.chain);
         report.cause = cause.map(|cause| self.telling.policy.cause(&cause));
         let attributes = attributes(&report);
-        if !self.telling.enabled && report.alerts.is_empty() {
+        if !may_begin && report.alerts.is_empty() {
             return self.tell_the_end(ctx, &fingerprint, &report).await;
         }
         self.tell(ctx, IncidentSpec { fingerprint, alert }, attributes, SIGNAL_MEMBER, &report).await
     }
 
-    /// Alerting was switched off: what fired is over, if anybody was told of it.
+    /// Alerting was switched off, or a host is forgotten: what fired is over, if anybody was told of it.
     async fn tell_the_end(
         &self,
         ctx: &ActivityContext,
@@ -267,7 +268,10 @@ impl TellingActivities {
         let since = ctx.info().scheduled_time.map(dixmgr_contract::Time::from).unwrap_or_default();
         let revision = u64::try_from(since.unix_millis()).unwrap_or(0);
         match report.raise(revision) {
-            Some(raise) if self.telling.enabled || raise.report.alerts.is_empty() => self.report(ctx, raise).await,
+            Some(raise) if self.telling.enabled || raise.report.alerts.is_empty() => {
+                let may_begin = self.telling.enabled && report.kind != HostReportKind::HostForgotten;
+                self.report(ctx, raise, may_begin).await
+            }
             _ => Ok(()),
         }
     }
