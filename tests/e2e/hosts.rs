@@ -13,19 +13,19 @@ use std::time::{Duration, Instant};
 /// A short lease, so that a loss is known soon.
 const LEASE: &str = "[hosts]\nlease_timeout = \"2s\"\n";
 const LEASE_TIMEOUT: Duration = Duration::from_secs(2);
-const FLEET: &str = "[services.api]\nunit = \"api.service\"\nhost = \"alpha\"\n[services.web]\nunit = \"web.service\"\nhost = \"beta\"\n";
+pub(super) const FLEET: &str = "[services.api]\nunit = \"api.service\"\nhost = \"alpha\"\n[services.web]\nunit = \"web.service\"\nhost = \"beta\"\n";
 
-fn install(host: &Host) {
+pub(super) fn install(host: &Host) {
     host.install([("api.service", SLEEP), ("web.service", SLEEP), ("db.service", SLEEP)]);
     host.start(&["api", "web", "db"]);
 }
 
-fn launch(host: &Host, name: &'static str, services: &str) -> Launch {
+pub(super) fn launch(host: &Host, name: &'static str, services: &str) -> Launch {
     Launch::exec(host, &format!("{LEASE}{services}")).on_host(name)
 }
 
 /// Waits until both hosts have their names and both services are healthy.
-fn all_is_well(temporal: &Temporal) {
+pub(super) fn all_is_well(temporal: &Temporal) {
     for (host, service) in [("alpha", "wf.svc.api"), ("beta", "wf.svc.web")] {
         temporal.wait_phase(service, PhaseName::Healthy);
         wait_until(&format!("{host} is held"), || status(temporal, host)["phase"] == "held");

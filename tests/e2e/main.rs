@@ -17,6 +17,7 @@ mod go_version;
 mod grpc;
 mod history;
 mod hosts;
+mod hosts_lost;
 mod lease;
 mod machines;
 mod maintenance;

@@ -9,7 +9,7 @@ pub(crate) const WAITS: &[Flow] = flows!["DependencyWaitWorkflow": wait_satisfie
 /// Clusters.
 pub(crate) const CLUSTERS: &[Flow] = flows!["ClusterWorkflow": cluster_rollout 1 true];
 /// Hosts.
-pub(crate) const HOSTS: &[Flow] = flows!["HostWorkflow": host_lease 1 true];
+pub(crate) const HOSTS: &[Flow] = flows!["HostWorkflow": host_lease 1 true, host_lost 1 true];
 /// The registry.
 pub(crate) const REGISTRIES: &[Flow] =
     flows!["InfrastructureWorkflow": registry 1 true, silenced 1 true, maintenance 1 true];
@@ -79,6 +79,25 @@ async fn host_lease(actor: Actor) -> Vec<String> {
     assert!(refused.contains("\"granted\":false"), "{refused}");
     actor.host().release();
     actor.wait_query("status", "stopped", |status| status["phase"] == "stopped").await;
+    vec![actor.run_id().await]
+}
+
+/// Recorded by a version that owed nobody the report of a loss.
+async fn host_lost(actor: Actor) -> Vec<String> {
+    actor.start(&json!({"host": "alpha"})).await;
+    let claim = json!({"holder": {"machine": "m1", "epoch": "m1-1"}, "lease_timeout": "1s"});
+    actor.update("claim", Some(claim)).await.unwrap();
+    actor.wait_query("status", "held", |status| status["phase"] == "held").await;
+    let reports = async |count: usize| {
+        let told = async || (actor.host().asked().calls("ReportHostActivity") >= count).then_some(());
+        crate::stage::wait_for("it is told", told).await;
+    };
+    actor.host().be_silent(true);
+    actor.wait_query("status", "lost", |status| status["phase"] == "lost").await;
+    reports(1).await;
+    actor.host().be_silent(false);
+    actor.wait_query("status", "held again", |status| status["phase"] == "held").await;
+    reports(2).await;
     vec![actor.run_id().await]
 }
 

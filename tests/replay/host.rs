@@ -6,6 +6,7 @@ use dixmgr_contract::plan::{FanOut, FannedOut};
 use dixmgr_contract::{FailureKind, Guard};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use temporalio_client::{UntypedSignal, UntypedWorkflow};
 use temporalio_common::data_converters::RawValue;
@@ -49,6 +50,8 @@ pub(crate) struct MockHost {
     deliveries: Arc<Mutex<VecDeque<Value>>>,
     /// How many leases may end.
     released: Arc<Semaphore>,
+    /// Nobody begins a lease or beats.
+    silent: Arc<AtomicBool>,
 }
 
 impl Default for MockHost {
@@ -58,6 +61,7 @@ impl Default for MockHost {
             endings: Arc::default(),
             deliveries: Arc::default(),
             released: Arc::new(Semaphore::new(0)),
+            silent: Arc::default(),
         }
     }
 }
@@ -68,8 +72,26 @@ impl MockHost {
         self.released.add_permits(1);
     }
 
+    /// Whether the lease is not heard of.
+    pub(crate) fn be_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::Relaxed);
+    }
+
+    fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn next_notes(&self, deliveries: &[Value]) {
         self.deliveries.lock().unwrap().extend(deliveries.iter().cloned());
+    }
+
+    /// Holds a lease until somebody is to hear of it again; the server has ended it by then.
+    async fn unheard(&self) -> Result<Handover, ActivityError> {
+        while self.is_silent() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        Err(ActivityError::cancelled())
     }
 
     fn called(&self, activity: &'static str) {
@@ -204,11 +226,14 @@ impl MockFleet {
     #[activity(name = "HostLeaseActivity")]
     pub(crate) async fn hold(self: Arc<Self>, ctx: ActivityContext, lease: Lease) -> Result<Handover, ActivityError> {
         self.0.called("HostLeaseActivity");
+        if self.0.is_silent() {
+            return self.0.unheard().await;
+        }
         let holder = json!({"machine": "m1", "epoch": "m1-1"});
         let began = crate::flows::raw(&json!({"lease": lease.lease, "holder": holder, "at_ms": 0}));
         let workflow = ctx.client().get_workflow_handle::<UntypedWorkflow>(ctx.info().workflow_id.clone().unwrap());
         workflow.signal(UntypedSignal::new("lease_began"), began, Default::default()).await.unwrap();
-        loop {
+        while !self.0.is_silent() {
             ctx.record_heartbeat(json!({"at_ms": 0})).await?;
             tokio::select! {
                 permit = self.0.released.acquire() => {
@@ -216,8 +241,9 @@ impl MockFleet {
                     return Ok(Handover {});
                 }
                 _ = ctx.cancelled() => return Err(ActivityError::cancelled()),
-                () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+                () = tokio::time::sleep(std::time::Duration::from_millis(250)) => {}
             }
         }
+        self.0.unheard().await
     }
 }

@@ -151,6 +151,8 @@ fn the_histories_hold_what_they_are_for() {
         "ReportServiceActivity",
         "SubscribeActivity",
         "HostLeaseActivity",
+        "ReportHostActivity",
+        "MarkHostLostActivity",
         "FanOutActivity",
         "RetireServicesActivity",
         "RaiseIncidentActivity",

@@ -82,7 +82,7 @@ impl FleetActivities {
         Ok(beating(&ctx, post.signal_each(&workflow_ids, SIGNAL_COMMAND, &command)).await.into())
     }
 
-    /// Writes down what happened to a host.
+    /// Tells people what happened to a host, and writes it down once that is done, or nobody is told.
     #[activity(name = "ReportHostActivity")]
     pub async fn report_host(
         self: Arc<Self>,
@@ -90,6 +90,7 @@ impl FleetActivities {
         report: Call<HostReport>,
     ) -> Result<(), ActivityError> {
         let report = report.read().map_err(failure)?;
+        self.telling.unless_another_should(&report, ctx.info().attempt)?;
         until_stopped(beating_until_stopped(&ctx, self.telling.report_host(&ctx, &report)).await)?;
         HostNews(&report).emit(&self.metrics);
         Ok(())

@@ -13,7 +13,7 @@ use crate::post::{Post, PostError};
 use crate::slots::Slots;
 use crate::unit::failure;
 use dixmgr_contract::alert::Silence;
-use dixmgr_contract::host::HostReport;
+use dixmgr_contract::host::{HostReport, HostReportKind};
 use dixmgr_contract::id::{
     ATTRIBUTE_CHAIN, ATTRIBUTE_HOST, ATTRIBUTE_KIND, ATTRIBUTE_SERVICE, MEMO_MARK, TASK_TIMEOUT, prefix_of,
 };
@@ -32,11 +32,16 @@ use temporalio_client::WorkflowStartOptions;
 use temporalio_common::MemoValues;
 use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
 use temporalio_macros::activities;
+use temporalio_sdk::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::sync::Mutex;
 
 /// For how long the fleet's silences are taken to be what they were.
 const SILENCES_LAST: Duration = Duration::from_secs(2);
+
+/// A host that tells nobody hands a loss back for another host so many times, and so long apart; then nobody tells.
+const HANDED_BACK: u32 = 8;
+const HAND_OVER: Duration = Duration::from_millis(250);
 
 /// Hears what became of each note.
 pub type Told = Arc<dyn Fn(&NotifyArgs, &Delivery) + Send + Sync>;
@@ -98,7 +103,7 @@ impl TellingActivities {
     #[activity(name = "RaiseIncidentActivity")]
     pub async fn raise(self: Arc<Self>, ctx: ActivityContext, call: Call<Raise>) -> Result<(), ActivityError> {
         let raise = call.read().map_err(failure)?;
-        until_stopped(beating_until_stopped(&ctx, self.report(&ctx, raise)).await)
+        until_stopped(beating_until_stopped(&ctx, self.report(&ctx, raise, self.telling.enabled)).await)
     }
 
     /// Tells an incident what is behind it, and begins it if need be.
@@ -171,19 +176,20 @@ impl TellingActivities {
 }
 
 impl TellingActivities {
-    async fn report(&self, ctx: &ActivityContext, raise: Raise) -> Result<(), PostError> {
+    /// Unless it may begin one, an end is told to the incident if that is open.
+    async fn report(&self, ctx: &ActivityContext, raise: Raise, may_begin: bool) -> Result<(), PostError> {
         let Raise { alert, mut report, cause } = raise;
         let grouping = self.telling.policy.grouping(&alert);
         let fingerprint = grouping.fingerprint(&alert, report.service.as_ref(), report.host.as_ref(), &report.chain);
         report.cause = cause.map(|cause| self.telling.policy.cause(&cause));
         let attributes = attributes(&report);
-        if !self.telling.enabled && report.alerts.is_empty() {
+        if !may_begin && report.alerts.is_empty() {
             return self.tell_the_end(ctx, &fingerprint, &report).await;
         }
         self.tell(ctx, IncidentSpec { fingerprint, alert }, attributes, SIGNAL_MEMBER, &report).await
     }
 
-    /// Alerting was switched off: what fired is over, if anybody was told of it.
+    /// Alerting was switched off, or a host is forgotten: what fired is over, if anybody was told of it.
     async fn tell_the_end(
         &self,
         ctx: &ActivityContext,
@@ -209,7 +215,7 @@ impl TellingActivities {
         let own = ctx.info().workflow_id.clone().unwrap_or_default();
         let post = Post::new(ctx.client());
         if !self.telling.enabled {
-            return Err(PostError::Failed(format!("alerting is off on host {}", self.telling.host)));
+            return Err(self.is_off());
         }
         let mut memo = MemoValues::new();
         memo.insert(MEMO_MARK, env!("CARGO_PKG_VERSION").to_owned());
@@ -242,13 +248,31 @@ impl TellingActivities {
         silences
     }
 
-    /// A host that is lost is told of like a service that is down, and its return as the end of that.
+    /// Hands a loss back to Temporal while another host may tell people of it, on which alerting is on.
+    pub(crate) fn unless_another_should(&self, report: &HostReport, attempt: u32) -> Result<(), ActivityError> {
+        let is_for_people = report.raise(0).is_some_and(|raise| !raise.report.alerts.is_empty());
+        if self.telling.enabled || !is_for_people || attempt > HANDED_BACK {
+            return Ok(());
+        }
+        let failure = ApplicationFailure::builder(self.is_off()).type_name("AlertingOff".to_owned());
+        Err(ActivityError::application(failure.next_retry_delay(HAND_OVER).build()))
+    }
+
+    fn is_off(&self) -> PostError {
+        PostError::Failed(format!("alerting is off on host {}", self.telling.host))
+    }
+
+    /// A host that is lost is told of like a service that is down, and its return as the end of that. Where alerting is off, nobody is told
+    /// of the loss.
     pub(crate) async fn report_host(&self, ctx: &ActivityContext, report: &HostReport) -> Result<(), PostError> {
         let since = ctx.info().scheduled_time.map(dixmgr_contract::Time::from).unwrap_or_default();
         let revision = u64::try_from(since.unix_millis()).unwrap_or(0);
         match report.raise(revision) {
-            Some(raise) => self.report(ctx, raise).await,
-            None => Ok(()),
+            Some(raise) if self.telling.enabled || raise.report.alerts.is_empty() => {
+                let may_begin = self.telling.enabled && report.kind != HostReportKind::HostForgotten;
+                self.report(ctx, raise, may_begin).await
+            }
+            _ => Ok(()),
         }
     }
 }

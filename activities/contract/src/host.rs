@@ -167,6 +167,8 @@ pub enum HostReportKind {
     HostLost,
     /// Somebody does again.
     HostBack,
+    /// It is gone for good, and nobody waits for it any more.
+    HostForgotten,
     /// Another machine wanted its name and did not get it.
     HostRefused,
     /// Its plan names services that belong to another host.
@@ -182,23 +184,35 @@ pub struct HostReport {
     pub kind: HostReportKind,
     /// It in a sentence.
     pub text: String,
+    /// When it happened, if that may be a while ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+    /// Somebody has taken it before, and it goes on: no news.
+    #[serde(default)]
+    pub again: bool,
 }
 
 impl HostReport {
-    /// What an incident is told of it: a host that is lost is in trouble, one that is back is well; the rest is no incident.
-    /// `revision` grows with each report of the host.
+    /// News of just now.
+    pub const fn new(host: HostName, kind: HostReportKind, text: String) -> Self {
+        Self { host, kind, text, at: None, again: false }
+    }
+
+    /// What an incident is told of it: a host that is lost is in trouble, one that is back or forgotten is not; the rest is no incident.
+    /// `revision` is when it is told, Unix milliseconds; an incident ignores what is not newer than what it has heard.
     pub fn raise(&self, revision: u64) -> Option<Raise> {
+        let told = Time::from_unix_millis(i64::try_from(revision).unwrap_or(i64::MAX));
         let lost = Alert {
             rule: "HostLost".to_owned(),
             alert: HOST_LOST.to_owned(),
             severity: Severity::Critical,
-            age_ms: 0,
+            age_ms: self.at.map_or(0, |at| told.since(at).as_millis()),
             detail: self.text.clone(),
             labels: BTreeMap::new(),
         };
         let alerts = match self.kind {
             HostReportKind::HostLost => vec![lost],
-            HostReportKind::HostBack => Vec::new(),
+            HostReportKind::HostBack | HostReportKind::HostForgotten => Vec::new(),
             HostReportKind::HostRefused | HostReportKind::PlanConflict => return None,
         };
         let report = MemberReport { host: Some(self.host.clone()), revision, alerts, ..MemberReport::default() };
@@ -278,5 +292,18 @@ mod tests {
         assert_eq!(lease_queue("dixmgr", &host), "dixmgr@alpha/lease");
         assert_eq!(serde_json::to_string(&HostReportKind::HostBack).unwrap(), "\"host_back\"");
         assert_eq!(serde_json::to_string(&Handover {}).unwrap(), "{}");
+    }
+
+    #[test]
+    fn a_loss_that_is_told_again_began_when_it_happened() {
+        let host = HostName::new("alpha").unwrap();
+        let lost = HostReport::new(host, HostReportKind::HostLost, "lost".into());
+        assert_eq!(lost.raise(5_000).unwrap().report.alerts[0].age_ms, 0);
+        let earlier = HostReport { at: Some(Time::from_unix_millis(2_000)), ..lost };
+        assert_eq!(earlier.raise(5_000).unwrap().report.alerts[0].age_ms, 3_000);
+        let over = HostReport { kind: HostReportKind::HostForgotten, ..earlier };
+        assert!(over.raise(5_000).unwrap().report.alerts.is_empty());
+        let old: HostReport = serde_json::from_str(r#"{"host":"alpha","kind":"host_lost","text":"x"}"#).unwrap();
+        assert_eq!((old.at, old.again), (None, false));
     }
 }

@@ -418,11 +418,14 @@ pub struct HostNews<'a>(pub &'a HostReport);
 
 impl Event for HostNews<'_> {
     fn emit(self, _: &Metrics) {
-        let HostReport { host, kind, text } = self.0;
+        let HostReport { host, kind, text, again, .. } = self.0;
+        if *again {
+            return;
+        }
         match kind {
             HostReportKind::HostLost => error!(%host, "{text}"),
             HostReportKind::HostRefused | HostReportKind::PlanConflict => warn!(%host, "{text}"),
-            HostReportKind::HostBack => info!(%host, "{text}"),
+            HostReportKind::HostBack | HostReportKind::HostForgotten => info!(%host, "{text}"),
         }
     }
 }

@@ -18,14 +18,16 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
-use temporalio_client::errors::WorkflowUpdateError;
+use temporalio_client::errors::{WorkflowInteractionError, WorkflowUpdateError};
 use temporalio_client::{
-    Client, UntypedWorkflow, WorkflowExecuteUpdateOptions, WorkflowQueryOptions, WorkflowTerminateOptions,
+    Client, WorkflowExecuteUpdateOptions, WorkflowGetResultOptions, WorkflowQueryOptions, WorkflowSignalOptions,
 };
 
 /// Longer than any query; a rolling restart may take its time.
 pub(super) const QUERY_DEADLINE: Duration = Duration::from_secs(10);
 const COMMAND_DEADLINE: Duration = Duration::from_secs(300);
+/// For how long the end of a host that is forgotten is waited for.
+const END_DEADLINE: Duration = Duration::from_secs(30);
 const ROLLOUT_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
 /// A question to the fleet.
@@ -79,26 +81,43 @@ fn host_line(host: &HostStatus, services: Option<u32>) -> String {
     format!("{:<24} {phase:<8} since {}  {services} services; {holder}\n", host.host.to_string(), host.since)
 }
 
-/// Removes everything of a host that is gone for good.
+/// Removes everything of a host that is gone for good. Whatever is begun here goes on without the command, and running it again does the
+/// rest: the host's workflow tells the end of its loss and ends, the registry ends the watching of its services.
 pub(super) async fn forget(host: &HostName, ask: &Ask) -> Result<(), Failure> {
     let client = client(&ask.at).await?;
-    let id = host_workflow_id(host);
-    let handle = client.get_workflow_handle::<HostWorkflow>(id.clone());
+    let handle = client.get_workflow_handle::<HostWorkflow>(host_workflow_id(host));
     let status = within(handle.query(HostWorkflow::status, (), WorkflowQueryOptions::default())).await;
     if status.is_ok_and(|status| status.phase == HostPhase::Held) {
         return Err(Failure::Failed(anyhow!("{host} is up; stop its dixmgr first, or it comes back by itself")));
     }
-    let registry = client.get_workflow_handle::<InfrastructureWorkflow>(INFRASTRUCTURE_ID);
     let forget = ForgetHost { host: host.clone() };
+    let told = handle.signal(HostWorkflow::forget, forget.clone().into(), WorkflowSignalOptions::default());
+    let had_workflow = match tokio::time::timeout(QUERY_DEADLINE, told).await {
+        Ok(Ok(())) => true,
+        // It never had one, or it has ended since somebody began to forget the host.
+        Ok(Err(WorkflowInteractionError::NotFound(_))) => false,
+        Ok(Err(error)) => return Err(Failure::Failed(anyhow!("the workflow of {host} cannot be told: {error}"))),
+        Err(_) => {
+            return Err(Failure::Failed(anyhow!("the workflow of {host} cannot be told: Temporal does not answer")));
+        }
+    };
+    let registry = client.get_workflow_handle::<InfrastructureWorkflow>(INFRASTRUCTURE_ID);
     let options = WorkflowExecuteUpdateOptions::default();
-    let answer =
-        update(COMMAND_DEADLINE, registry.execute_update(InfrastructureWorkflow::forget_host, forget.into(), options))
-            .await?;
-    let lease = client.get_workflow_handle::<UntypedWorkflow>(id);
-    // It may never have had one.
-    let _ =
-        lease.terminate(WorkflowTerminateOptions::builder().reason(format!("forgotten by {}", who())).build()).await;
+    let forgotten = registry.execute_update(InfrastructureWorkflow::forget_host, forget.into(), options);
+    let mut answer = match update(COMMAND_DEADLINE, forgotten).await {
+        Err(_) if had_workflow && is_unplanned(&client, host).await => format!("host {host} is forgotten"),
+        answer => answer?,
+    };
+    let over = handle.get_result(WorkflowGetResultOptions::default());
+    if had_workflow && tokio::time::timeout(END_DEADLINE, over).await.is_err() {
+        answer += "; its workflow is there until the end of its loss has been told";
+    }
     say(&answer, ask)
+}
+
+/// True if the registry knows nothing of the host (any more).
+async fn is_unplanned(client: &Client, host: &HostName) -> bool {
+    registry(client).await.is_ok_and(|fleet| fleet.hosts.iter().all(|slice| slice.host != *host))
 }
 
 /// Prints the clusters of the fleet.

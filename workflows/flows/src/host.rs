@@ -9,7 +9,10 @@ use crate::inflight::InFlight;
 use crate::shell::{Shell, is_long, next, now, rest};
 use crate::wait::Alarm;
 use crate::wire::Wire;
-use dixmgr_contract::host::{Beat, Claim, ClaimAnswer, HostStatus, Lease, LeaseBegan, LossMark, lease_queue};
+use dixmgr_contract::host::{
+    Beat, Claim, ClaimAnswer, HostReport, HostReportKind, HostStatus, Lease, LeaseBegan, LossMark, lease_queue,
+};
+use dixmgr_contract::plan::ForgetHost;
 use dixmgr_contract::{HostName, Span, Time};
 use dixmgr_decide::host::{Action, Ended, Event, HostLease};
 use futures_util::FutureExt;
@@ -28,6 +31,9 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(30);
 const MARK_TIMEOUT: Duration = Duration::from_secs(300);
 /// An activity needs an end; a lease has none that anybody will see.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// The patch mark of runs that owe people the report of a loss, and of its end, until it is taken; made with the first.
+const REPORTS_OWED: &str = "reports-owed";
 
 type Context = WorkflowContext<HostWorkflow>;
 type Operation<'a> = LocalBoxFuture<'a, Option<Event>>;
@@ -76,11 +82,18 @@ impl HostWorkflow {
         let mut tokens = BTreeMap::new();
         let mut alarm = Alarm::none();
         let mut quiet = false;
+        if ctx.state(|flow| flow.lease.as_ref().is_ok_and(HostLease::owes)) {
+            owes(ctx);
+        }
         loop {
             let moment = now(ctx);
             while let Some(actions) = next(ctx, moment) {
                 quiet |= actions.contains(&Action::Checkpoint);
                 operations.extend(actions.into_iter().filter_map(|action| perform(ctx, action, &mut tokens)));
+            }
+            // A lease that nobody runs ends with this.
+            if ctx.state(|flow| flow.lease.as_ref().is_ok_and(HostLease::is_over)) && ctx.all_handlers_finished() {
+                return Ok(());
             }
             // The open lease never ends by itself; its holder takes that of the next run.
             if (quiet || is_long(ctx)) && operations.len() <= 1 && ctx.all_handlers_finished() {
@@ -97,6 +110,12 @@ impl HostWorkflow {
     #[signal]
     pub fn lease_began(&mut self, _ctx: &mut SyncWorkflowContext<Self>, began: Wire<LeaseBegan>) {
         self.desk.take("lease_began", began, Event::LeaseBegan);
+    }
+
+    /// The host is gone for good: the workflow tells the end of its loss, and ends. Without effect while the host is up.
+    #[signal]
+    pub fn forget(&mut self, _ctx: &mut SyncWorkflowContext<Self>, args: Wire<ForgetHost>) {
+        self.desk.take("forget", args, |_| Event::Forgotten);
     }
 
     /// Where the host stands.
@@ -153,6 +172,7 @@ fn perform<'a>(
             None
         }
         Action::MarkLost(mark) => Some(mark_lost(ctx, mark)),
+        Action::Tell(report) => Some(tell(ctx, report)),
         Action::Report(report) => {
             let told = ctx.execute_activity(ReportHost, report, for_the_fleet(REPORT_TIMEOUT, 10));
             Some(told.map(|_| None).boxed_local())
@@ -163,6 +183,23 @@ fn perform<'a>(
         }
         Action::Checkpoint => None,
     }
+}
+
+/// Whether this run owes people anything. One that was worked on by a dixmgr that knew of no debts goes on so until its end.
+fn owes(ctx: &Context) -> bool {
+    let owes = ctx.patched(REPORTS_OWED);
+    if !owes {
+        ctx.state_mut(|flow| flow.lease.as_mut().map(HostLease::forgive).unwrap_or_default());
+    }
+    owes
+}
+
+fn tell(ctx: &Context, report: HostReport) -> Operation<'_> {
+    // No older version knows the signal that is behind this.
+    let owes = report.kind == HostReportKind::HostForgotten || owes(ctx);
+    let told = ctx.execute_activity(ReportHost, report, for_the_fleet(REPORT_TIMEOUT, 10));
+    told.map(move |result| owes.then_some(if result.is_ok() { Event::Reported } else { Event::ReportFailed }))
+        .boxed_local()
 }
 
 fn take_lease(ctx: &Context, lease: Lease, delay: Span, token: WorkflowCancellationToken) -> Operation<'_> {

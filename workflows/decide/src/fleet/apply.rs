@@ -111,7 +111,7 @@ impl Fleet {
              take them out of the configuration of one host",
             named.join(", ")
         );
-        actions.push(Action::Report(HostReport { host: host.clone(), kind: HostReportKind::PlanConflict, text }));
+        actions.push(Action::Report(HostReport::new(host.clone(), HostReportKind::PlanConflict, text)));
     }
 }
 

@@ -6,7 +6,7 @@
 //! machine id, which would take the name from each other without end.
 
 use super::{Action, GRACE, Grant, HostLease, Phase};
-use dixmgr_contract::host::{Claim, ClaimAnswer, Holder, HostReportKind, Refused};
+use dixmgr_contract::host::{Claim, ClaimAnswer, Holder, HostReport, HostReportKind, Refused};
 use dixmgr_contract::{Span, Time};
 
 /// Answers, and replaced starts, that are remembered.
@@ -89,7 +89,7 @@ impl HostLease {
     fn grant(&mut self, claim: Claim, now: Time, actions: &mut Vec<Action>) {
         let Claim { holder, lease_timeout } = claim;
         self.timeout = lease_timeout.clamp(TIMEOUTS.0, TIMEOUTS.1);
-        self.churn = 0;
+        (self.churn, self.forgotten) = (0, false);
         let until = now.after(self.timeout).after(GRACE);
         let is_known = self.owner(now).is_some_and(|(owner, _)| owner.epoch == holder.epoch);
         if !is_known {
@@ -143,7 +143,7 @@ impl HostLease {
         if !self.refusals_told.contains(&holder.machine) && self.refusals_told.len() < TOLD {
             self.refusals_told.push(holder.machine.clone());
             let text = format!("a dixmgr ({holder}) asked for the name {} and was refused: {reason}", self.host);
-            actions.push(self.report(HostReportKind::HostRefused, text));
+            actions.push(Action::Report(HostReport::new(self.host.clone(), HostReportKind::HostRefused, text)));
         }
         self.refused = Some(Refused { holder, at: now });
     }

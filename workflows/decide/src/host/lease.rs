@@ -44,10 +44,10 @@ impl HostLease {
             let moved = self.holder.as_ref().is_some_and(|before| !before.same_machine(&holder));
             let place = if moved { ", on another machine" } else { "" };
             let text = format!("host {} is back after {away}{place} ({holder})", self.host);
-            actions.push(self.report(HostReportKind::HostBack, text));
+            self.owe(HostReportKind::HostBack, text, now);
         }
         self.hand_to(holder);
-        self.marking = None;
+        (self.marking, self.forgotten) = (None, false);
         let skew_ms = now.unix_millis().saturating_sub(at_ms);
         self.enter(Phase::Held { began: now, skew_ms }, now);
     }
@@ -81,6 +81,7 @@ impl HostLease {
 
     /// The lease ended with the run. That says nothing about the holder, who may need a heartbeat to notice.
     pub(super) fn new_run(&mut self, now: Time) {
+        self.retry_telling(now);
         let Some(open) = self.open.take() else { return };
         if matches!(self.phase, Phase::Held { .. }) {
             let until = now.after(open.timeout).after(GRACE);

@@ -6,7 +6,7 @@
 //! looks at all of it. Leases are numbered, and whatever speaks of another number than the open one is from the past.
 //!
 //! The files: `claim` (who may have the name), `lease` (the open lease and its end), `settle` (the windows, the loss, the
-//! marks), `status` (what people see).
+//! marks), `owed` (what people have to hear of it), `status` (what people see).
 //!
 //! **A loss or an outage.** While the server is away no heartbeat reaches it, so when it returns all heartbeats time out at
 //! once, and none of the hosts is lost. The server fires a time-out `lease_timeout` after the last beat that it *received*;
@@ -20,15 +20,16 @@
 
 mod claim;
 mod lease;
+mod owed;
 mod settle;
 mod status;
 
 use dixmgr_contract::host::{
-    Claim, ClaimAnswer, Holder, HostPhase, HostReport, HostReportKind, LEASE_TIMEOUT, Lease, LeaseBegan, LossMark,
-    Refused,
+    Claim, ClaimAnswer, Holder, HostPhase, HostReport, LEASE_TIMEOUT, Lease, LeaseBegan, LossMark, Refused,
 };
 use dixmgr_contract::{HostName, Span, Time};
 use lease::Open;
+use owed::Owed;
 use serde::{Deserialize, Serialize};
 use settle::Marking;
 
@@ -75,6 +76,12 @@ pub struct HostLease {
     untold: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     marking: Option<Marking>,
+    /// What people have to hear of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owed: Option<Owed>,
+    /// Somebody said that it is gone for good, and it has not come back since.
+    #[serde(default)]
+    forgotten: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refused: Option<Refused>,
     /// The machines of whose refusal people have been told.
@@ -166,6 +173,12 @@ pub enum Event {
         /// The loss's number.
         loss: u64,
     },
+    /// Somebody has taken the report that was under way.
+    Reported,
+    /// Nobody has.
+    ReportFailed,
+    /// The host is gone for good.
+    Forgotten,
     /// Time has passed.
     Tick,
 }
@@ -214,7 +227,10 @@ pub enum Action {
     /// Tell each service of the host that nobody sees it. The driver answers with [`Event::ServicesMarked`] or
     /// [`Event::MarkFailed`] in any case.
     MarkLost(LossMark),
-    /// Tell people, from whichever host is there.
+    /// Tell people of a loss or its end, from whichever host is there. The driver answers with [`Event::Reported`] or
+    /// [`Event::ReportFailed`] in any case; there is no other one before that.
+    Tell(HostReport),
+    /// Tell people of something else. Whether they hear it is not waited for.
     Report(HostReport),
     /// All is quiet: a good moment to start a new run. Only the lease may be open then.
     Checkpoint,
@@ -238,6 +254,8 @@ impl HostLease {
             lost_count: 0,
             untold: false,
             marking: None,
+            owed: None,
+            forgotten: false,
             refused: None,
             refusals_told: Vec::new(),
         }
@@ -253,6 +271,9 @@ impl HostLease {
             Event::NewRun => self.new_run(now),
             Event::ServicesMarked { loss } => self.marked(loss, true, now),
             Event::MarkFailed { loss } => self.marked(loss, false, now),
+            Event::Reported => self.told(true, now),
+            Event::ReportFailed => self.told(false, now),
+            Event::Forgotten => self.forget(now),
             Event::Tick => {}
         }
         self.settle(now, &mut actions);
@@ -269,9 +290,5 @@ impl HostLease {
             self.since = now;
         }
         self.phase = phase;
-    }
-
-    fn report(&self, kind: HostReportKind, text: String) -> Action {
-        Action::Report(HostReport { host: self.host.clone(), kind, text })
     }
 }

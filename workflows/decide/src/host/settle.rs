@@ -5,8 +5,13 @@ use dixmgr_contract::host::{HostReportKind, LossMark};
 use dixmgr_contract::{Span, Time};
 use serde::{Deserialize, Serialize};
 
-/// The first wait before the services are told again of a loss; doubles up to 16 times of it.
-const MARK_AGAIN: Span = Span::from_secs(30);
+/// The first wait before the services, or people, are told again what they could not be told; doubles up to 16 times of it.
+const FIRST_WAIT: Span = Span::from_secs(30);
+
+/// The wait after so many failures before.
+pub(super) fn backoff(failed: u32) -> Span {
+    Span::from_millis(FIRST_WAIT.as_millis() << failed.min(4))
+}
 
 /// The services of a lost host are being told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +26,8 @@ pub(super) struct Marking {
 impl HostLease {
     /// Looks at everything that is known and at the time.
     pub(super) fn settle(&mut self, now: Time, actions: &mut Vec<Action>) {
-        self.lapse(now, actions);
+        self.lapse(now);
+        self.tell(now, actions);
         self.mark_again(now, actions);
         self.rest(now, actions);
         self.keep_open(now, actions);
@@ -34,11 +40,12 @@ impl HostLease {
             _ => None,
         };
         let again = self.marking.and_then(|marking| marking.again_at);
-        [lapse, again, self.quiet_at()].into_iter().flatten().min()
+        let told = self.owed.as_ref().and_then(|owed| owed.again_at);
+        [lapse, again, told, self.quiet_at()].into_iter().flatten().min()
     }
 
     /// The window is over. If the alarm itself is late, nobody could have been heard meanwhile, and it begins again.
-    fn lapse(&mut self, now: Time, actions: &mut Vec<Action>) {
+    fn lapse(&mut self, now: Time) {
         let window = self.long_window();
         let Phase::Vacant { until, seen, why } = &mut self.phase else { return };
         if *until > now {
@@ -59,7 +66,7 @@ impl HostLease {
              services are{why}",
             self.host
         );
-        actions.push(self.report(HostReportKind::HostLost, text));
+        self.owe(HostReportKind::HostLost, text, now);
         self.marking = Some(Marking { failed: 0, again_at: Some(now) });
     }
 
@@ -81,9 +88,8 @@ impl HostLease {
             self.marking = None;
             return;
         }
-        let wait = MARK_AGAIN.as_millis() << marking.failed.min(4);
+        marking.again_at = Some(now.after(backoff(marking.failed)));
         marking.failed = marking.failed.saturating_add(1);
-        marking.again_at = Some(now.after(Span::from_millis(wait)));
     }
 
     /// Marks that were under way in the run before are made again.

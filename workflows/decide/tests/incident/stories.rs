@@ -2,7 +2,7 @@
 
 use crate::world::{Mode, World};
 use crate::{begin, report};
-use dixmgr_contract::incident::{AckArgs, Affected, IncidentSpec, MAX_AFFECTED, SilenceArgs};
+use dixmgr_contract::incident::{AckArgs, Affected, IncidentSpec, MAX_AFFECTED, ResolveArgs, SilenceArgs};
 use dixmgr_contract::{AlertPolicy, Delivery, GroupBy, NoteKind, Route, ServiceName, Severity, Span, Time};
 use dixmgr_decide::incident::{Action, Event, Incident, MAX_MEMBERS};
 use std::collections::BTreeMap;
@@ -53,6 +53,28 @@ fn a_thousand_failures_behind_one_cause_are_one_note() {
     let kinds: Vec<_> = world.receivers["slack"].inbox.iter().map(|(_, note)| note.kind).collect();
     assert_eq!(kinds, [NoteKind::Firing, NoteKind::Resolved]);
     assert!(world.incidents.is_empty(), "all are closed");
+}
+
+/// As the workflow of a host that is lost does.
+#[test]
+fn what_goes_on_and_is_told_again_each_hour_is_told_once_and_anew_after_it_was_ended_by_hand() {
+    let quiet = AlertPolicy { repeat_interval: Span::from_secs(30 * 24 * 3_600), ..policy() };
+    let mut world = World::new(quiet, begin());
+    let mut revision = 0;
+    let mut hours = |world: &mut World, count: u64| {
+        for _ in 0..count {
+            revision += 1;
+            fire(world, "service_down.api", "api", None, revision);
+            world.run(Span::from_secs(3_600));
+        }
+    };
+    hours(&mut world, 24);
+    assert_eq!(world.receivers["slack"].inbox.len(), 1);
+    world.send("service_down.api", Event::Resolve(ResolveArgs::default()));
+    world.run(Span::from_secs(1_800));
+    hours(&mut world, 3);
+    let kinds: Vec<_> = world.receivers["slack"].inbox.iter().map(|(_, note)| note.kind).collect();
+    assert_eq!(kinds, [NoteKind::Firing, NoteKind::Resolved, NoteKind::Firing]);
 }
 
 #[test]
