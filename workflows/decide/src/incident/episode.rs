@@ -60,13 +60,21 @@ impl Incident {
         }
     }
 
-    /// What is behind this one is not held by it any more when nothing is wrong here.
+    /// What is behind this one is not held by it any more when nothing is wrong here; nor what nobody was told of, when nobody is to be
+    /// told of this one.
     fn release_those_behind(&mut self, clock: &mut Clock<'_>, actions: &mut Vec<Action>) {
+        if self.heeds_all && !self.affected.is_empty() && self.is_muted() {
+            let incidents = self.untold_behind(clock.policy);
+            self.affected.retain(|incident, _| !incidents.contains(incident));
+            if !incidents.is_empty() {
+                actions.push(Action::Release { incidents, is_muted: true });
+            }
+        }
         let Some(calm) = self.calm.filter(|_| !self.affected.is_empty()) else { return };
         let hearing = if self.members.is_empty() { HEARING } else { Span::ZERO };
         if clock.due(calm.after(hearing)) {
             let incidents = std::mem::take(&mut self.affected).into_keys().collect();
-            actions.push(Action::Release { incidents });
+            actions.push(Action::Release { incidents, is_muted: false });
         }
     }
 

@@ -168,8 +168,8 @@ impl Line {
     }
 
     /// It was told of that member, or is about to be.
-    pub(super) fn knows(&self, member: &String) -> bool {
-        let is_named = |current: &Current| current.names.binary_search(member).is_ok();
+    pub(super) fn knows(&self, member: &str) -> bool {
+        let is_named = |current: &Current| current.names.binary_search_by(|name| name.as_str().cmp(member)).is_ok();
         self.heard.contains(member) || self.current.as_ref().is_some_and(is_named)
     }
 

@@ -27,6 +27,11 @@ pub(super) enum Mute {
 }
 
 impl Mute {
+    /// People have asked for it.
+    pub(super) const fn is_peace(&self) -> bool {
+        matches!(self, Self::Paused(_) | Self::Silenced(..) | Self::Maintenance(..))
+    }
+
     /// It for people.
     pub(super) fn reason(&self) -> String {
         match self {
@@ -74,6 +79,8 @@ impl Incident {
                 (member.audible, member.heard) = (Some(clock.now), true);
                 changed = true;
             }
+            member.hushed =
+                self.heeds_all && member.cause.is_some() && self.peace_of(member, &windows, clock).is_some();
             member.muted = muted;
         }
         self.members = members;
@@ -101,6 +108,11 @@ impl Incident {
         {
             return Some(Mute::Grace(until));
         }
+        self.peace_of(member, windows, clock)
+    }
+
+    /// What people have asked for.
+    fn peace_of(&self, member: &Member, windows: &[(&MaintenanceWindow, Time)], clock: &mut Clock<'_>) -> Option<Mute> {
         // That a pause was forgotten is to be told while it lasts.
         if let Some(by) = member.paused_by.as_ref().filter(|_| self.spec.alert != SERVICE_PAUSED) {
             return Some(Mute::Paused(by.clone()));
