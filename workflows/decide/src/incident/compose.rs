@@ -74,6 +74,7 @@ impl Incident {
             affected: self.affected_joins,
             severity: severity.max(line.told.severity),
             acks: self.acks,
+            returns: self.returns,
             stage: self.stage,
         };
         let opens = line.open.is_none() && !is_over;

@@ -82,6 +82,13 @@ impl Incident {
     pub(super) fn escalate(&mut self, clock: &mut Clock<'_>) -> bool {
         let first =
             self.members.values().filter(|member| member.is_audible()).filter_map(|member| member.audible).min();
+        if first.is_none() {
+            if self.heeds_all && self.stage_at.is_some() && self.over.is_none() {
+                self.peace_since.get_or_insert(clock.now);
+            }
+        } else if let Some(since) = self.peace_since.take() {
+            self.stage_at = self.stage_at.map(|at| at.after(clock.now.since(since.max(at))));
+        }
         let Some(first) = first.filter(|_| self.ack.is_none() && self.stage < clock.policy.escalation.len()) else {
             return false;
         };
@@ -121,7 +128,7 @@ impl Incident {
         self.cycles.clear();
         let mut changed = silences != self.own_silences.len();
         if self.began.take().is_some() {
-            (self.ack, self.stage, self.stage_at) = (None, 0, None);
+            (self.ack, self.stage, self.stage_at, self.peace_since) = (None, 0, None, None);
             self.members.values_mut().for_each(|member| member.heard = false);
             changed = true;
         }

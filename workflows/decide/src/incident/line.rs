@@ -80,6 +80,9 @@ pub(super) struct Told {
     pub(super) affected: u64,
     pub(super) severity: Severity,
     pub(super) acks: u64,
+    /// Of returns from a silence, a pause or a window.
+    #[serde(default)]
+    pub(super) returns: u64,
     pub(super) stage: usize,
 }
 
@@ -122,6 +125,8 @@ pub(super) struct View {
     pub(super) first: Option<Time>,
     /// There is a member that it was not told of.
     pub(super) news: bool,
+    /// There is one that it was told of before people asked for peace, and not since.
+    pub(super) returned: bool,
 }
 
 impl Line {

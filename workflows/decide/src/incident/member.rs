@@ -51,6 +51,12 @@ pub(super) struct Member {
     /// It is a consequence, and nobody would be told of it if it were none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) hushed: bool,
+    /// People may have been told of it, and then asked for peace.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) in_peace: bool,
+    /// Which of the returns from that was its last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) returned: Option<u64>,
     /// The cause that has let it go because nobody is told of that: not to be waited for again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) let_go_by: Option<String>,
@@ -151,6 +157,7 @@ impl Member {
         }
         (self.firing, self.audible, self.muted) = (false, None, None);
         (self.cause, self.grace, self.hushed, self.let_go_by) = (None, None, false, None);
+        (self.in_peace, self.returned) = (false, None);
     }
 
     fn fire(&mut self, worst: &Alert, since: Time) {
@@ -185,6 +192,8 @@ fn blank(report: &MemberReport, now: Time) -> Member {
         cause: None,
         grace: None,
         hushed: false,
+        in_peace: false,
+        returned: None,
         let_go_by: None,
     }
 }

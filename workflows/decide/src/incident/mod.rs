@@ -96,6 +96,12 @@ pub struct Incident {
     /// Counts acknowledgements.
     #[serde(default)]
     acks: u64,
+    /// Counts members of which people may be told again after a silence, a pause or a window.
+    #[serde(default)]
+    returns: u64,
+    /// Since when the escalation waits, for nobody is to be told of anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    peace_since: Option<Time>,
     /// Steps of the escalation that were reached.
     #[serde(default)]
     stage: usize,
@@ -277,6 +283,8 @@ impl Incident {
             own_silences: Vec::new(),
             ack: None,
             acks: 0,
+            returns: 0,
+            peace_since: None,
             stage: 0,
             stage_at: None,
             began: None,

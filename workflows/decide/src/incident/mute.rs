@@ -67,6 +67,7 @@ impl Incident {
         self.look_when_it_opens(clock);
         let mut members = std::mem::take(&mut self.members);
         let mut changed = false;
+        let returns = self.returns + 1;
         for member in members.values_mut().filter(|member| member.firing) {
             if member.grace.is_some_and(|until| until <= clock.now) {
                 member.grace = None;
@@ -74,6 +75,10 @@ impl Incident {
             let muted = self.mute_of(member, &windows, clock);
             if muted.is_some() && member.audible.take().is_some() {
                 changed = true;
+            }
+            member.in_peace |= self.heeds_all && member.heard && muted.as_ref().is_some_and(Mute::is_peace);
+            if muted.is_none() && std::mem::take(&mut member.in_peace) {
+                (member.returned, self.returns) = (Some(returns), returns);
             }
             if muted.is_none() && member.audible.is_none() {
                 (member.audible, member.heard) = (Some(clock.now), true);

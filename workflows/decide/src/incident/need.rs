@@ -78,6 +78,7 @@ impl Incident {
             view.severity = view.severity.max(Some(member.severity));
             view.first = Some(view.first.map_or(audible, |first| first.min(audible)));
             view.news |= !knows;
+            view.returned |= knows && member.returned > Some(line.told.returns);
         }
         Self::view_behind(self.reached(route, line), floor, &mut view);
         view.wanted &= self.is_target(route, line, policy);
@@ -128,8 +129,9 @@ impl Incident {
             return Some(NoteKind::Escalation);
         }
         let is_news = view.news || self.affected_joins > line.told.affected;
-        if is_news && clock.due(last.after(clock.policy.group_interval)) {
-            return Some(NoteKind::Update);
+        let returned = view.returned && self.ack.is_none();
+        if (is_news || returned) && clock.due(last.after(clock.policy.group_interval)) {
+            return Some(if is_news { NoteKind::Update } else { NoteKind::Reminder });
         }
         let repeats = self.ack.is_none() && !clock.policy.repeat_interval.is_zero();
         (repeats && clock.due(last.after(clock.policy.repeat_interval))).then_some(NoteKind::Reminder)
