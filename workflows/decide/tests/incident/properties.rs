@@ -72,10 +72,13 @@ fn policy(rng: &mut Rng) -> AlertPolicy {
 fn reach(rng: &mut Rng) -> Reach {
     let severities = [None, Some(Severity::Warning), Some(Severity::Critical)];
     let names = ["log", "mail", "nodes", "pager", "gone"];
-    names
-        .into_iter()
-        .filter_map(|name| (rng.between(0, 1) == 0).then(|| (name.to_owned(), pick(rng, &severities))))
-        .collect()
+    let mut reach = Reach::new();
+    for name in names {
+        if rng.between(0, 1) == 0 {
+            reach.insert(name.to_owned(), pick(rng, &severities));
+        }
+    }
+    reach
 }
 
 struct Life {
