@@ -4,6 +4,7 @@
 
 use crate::{NoteMember, ServiceName, Severity, Span, Time, glob::Matcher, id::prefix_of};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The workflow type of an incident.
 pub const INCIDENT_WORKFLOW: &str = "IncidentWorkflow";
@@ -27,6 +28,11 @@ pub const UPDATE_SILENCE: &str = "silence";
 pub const UPDATE_UNSILENCE: &str = "unsilence";
 /// The most services that are named as affected by one incident.
 pub const MAX_AFFECTED: usize = 5_000;
+/// The most channels that are named in a [`Reach`]: as many as there can be.
+pub const MAX_REACH: usize = 100;
+
+/// Whose business something is, by the names of channels, and how bad the worst of it is for each; null: of that nobody is told for now.
+pub type Reach = BTreeMap<String, Option<Severity>>;
 
 /// The id of an incident's workflow, in the family of `relative` (live or dry run).
 pub fn incident_id(relative: &str, fingerprint: &str) -> String {
@@ -63,13 +69,19 @@ pub struct Affected {
     /// The fingerprints of the incidents behind it: two that wait for each other are found by them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub behind: Vec<String>,
+    /// Whose business all of that is: each by its own severity and its own labels. An older dixmgr says nothing. At most [`MAX_REACH`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reach: Reach,
 }
 
-/// The cause is over, or there is none: what is held because of it may be told.
+/// The cause is over, there is none, or nobody is told of it: what is held because of it may be told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Released {
     /// The fingerprint of the cause.
     pub cause: String,
+    /// It lasts, and nobody is told of it for now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_muted: bool,
 }
 
 /// Somebody takes care of it.

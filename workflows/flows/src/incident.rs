@@ -33,6 +33,8 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
 const TELL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The patch mark of runs that heed the maintenance windows of the fleet; made when there are some.
 const WINDOWS_OF_THE_FLEET: &str = "windows-of-the-fleet";
+/// The patch mark of runs that heed whose business is what is behind a cause, and what it means that nobody is told.
+const HEEDS_ALL: &str = "heeds-all";
 const SEVERITY: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_SEVERITY);
 
 type Context = WorkflowContext<IncidentWorkflow>;
@@ -121,7 +123,10 @@ impl IncidentWorkflow {
     /// The cause of this one is over.
     #[signal]
     pub fn released(&mut self, _ctx: &mut SyncWorkflowContext<Self>, released: Wire<Released>) {
-        self.desk.take("released", released, |released| Event::Released { cause: released.cause });
+        self.desk.take("released", released, |released: Released| Event::Released {
+            cause: released.cause,
+            is_muted: released.is_muted,
+        });
     }
 
     /// What is silenced in the fleet.
@@ -220,9 +225,10 @@ impl IncidentWorkflow {
 }
 
 fn begin(ctx: &Context, start: &IncidentStart) {
-    let (seed, moment) = (ctx.random(), now(ctx));
+    let (seed, moment, heeds_all) = (ctx.random(), now(ctx), ctx.patched(HEEDS_ALL));
     ctx.state_mut(|flow| {
-        flow.incident.get_or_insert_with(|| Incident::new(start.spec.clone(), seed, moment));
+        let incident = flow.incident.get_or_insert_with(|| Incident::new(start.spec.clone(), seed, moment));
+        incident.heed_all(heeds_all);
     });
 }
 
@@ -265,9 +271,11 @@ fn perform(ctx: &Context, action: Action) -> Vec<Operation<'_>> {
         Action::TellCause { cause, affected } => {
             let tell = TellCause { cause: cause.clone(), affected };
             let told = ctx.execute_activity(TellTheCause, tell, for_the_fleet(TELL_TIMEOUT, 3));
-            vec![told.map(move |result| result.err().map(|_| Event::Released { cause })).boxed_local()]
+            vec![told.map(move |result| result.err().map(|_| Event::Released { cause, is_muted: false })).boxed_local()]
         }
-        Action::Release { incidents } => incidents.into_iter().map(|incident| release(ctx, &incident)).collect(),
+        Action::Release { incidents, is_muted } => {
+            incidents.into_iter().map(|incident| release(ctx, &incident, is_muted)).collect()
+        }
         Action::Record(record) => write_down(ctx, record).into_iter().collect(),
         Action::Answer(answer) => {
             ctx.state_mut(|flow| flow.desk.put(answer.id, answer.result));
@@ -285,11 +293,11 @@ fn interrupted(error: &ActivityExecutionError) -> String {
 }
 
 /// One that has ended meanwhile need not be told.
-fn release<'a>(ctx: &'a Context, incident: &str) -> Operation<'a> {
+fn release<'a>(ctx: &'a Context, incident: &str, is_muted: bool) -> Operation<'a> {
     let cause = ctx.state(|flow| flow.start.as_ref().map(|start| start.spec.fingerprint.clone()).unwrap_or_default());
     let options = SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
     let held = ctx.external_workflow(incident_id(ctx.workflow_id(), incident), None);
-    held.signal(IncidentWorkflow::released, Released { cause }.into(), options).map(|_| None).boxed_local()
+    held.signal(IncidentWorkflow::released, Released { cause, is_muted }.into(), options).map(|_| None).boxed_local()
 }
 
 fn write_down(ctx: &Context, record: IncidentRecord) -> Option<Operation<'_>> {

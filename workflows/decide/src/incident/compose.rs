@@ -3,10 +3,11 @@
 use super::{
     Clock, Incident, Member, hash,
     line::{Current, Line, Told, View},
+    reach::BEHIND,
     rounded, words,
 };
 use dixmgr_contract::{AlertPolicy, Note, NoteKind, NoteMember, Route, ServiceName, Severity, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most members and services that a note lists.
 const MAX_LISTED: usize = 100;
@@ -39,13 +40,13 @@ impl Incident {
         let (policy, now) = (at.policy, at.now);
         self.sequence += 1;
         let id = self.note_id(&route.name);
-        let mut members: Vec<_> =
-            self.business(route, line, policy).filter(|(name, member)| member.is_listed(line.knows(name))).collect();
+        let mut members = self.those_told_of(route, line, policy);
         members.sort_by_key(|(name, member)| (!member.firing, std::cmp::Reverse(member.peak), member.since, *name));
         let firing = members.iter().filter(|(_, member)| member.firing).count();
         let affected = self.affected_services();
+        let peak = || members.iter().map(|(_, member)| member.peak).max().unwrap_or(self.worst);
         let severity =
-            view.severity.unwrap_or_else(|| members.iter().map(|(_, member)| member.peak).max().unwrap_or(self.worst));
+            view.severity.unwrap_or_else(|| line.worst_behind().map_or_else(peak, |worst| worst.max(peak())));
         let matter = Matter { kind, members, firing, affected: affected.len(), severity, now };
         let is_over = matches!(kind, NoteKind::Resolved | NoteKind::Late);
         let labels = self.labels(&matter);
@@ -73,11 +74,21 @@ impl Incident {
             affected: self.affected_joins,
             severity: severity.max(line.told.severity),
             acks: self.acks,
+            returns: self.returns,
             stage: self.stage,
         };
         let opens = line.open.is_none() && !is_over;
         let names = if is_over { Vec::new() } else { self.name_those_in_trouble(route, line, policy) };
         Current { note, opens, told, names, attempts: 0, flying: false, next: now }
+    }
+
+    /// The members that a note names: also those that a channel was told of only because of what was behind them.
+    fn those_told_of<'a>(&'a self, route: &Route, line: &Line, policy: &AlertPolicy) -> Vec<(&'a String, &'a Member)> {
+        let business: BTreeSet<&String> = self.business(route, line, policy).map(|(name, _)| name).collect();
+        let knows_behind = line.knows(BEHIND);
+        let is_its = |name: &String| business.contains(name) || (knows_behind && line.knows(name));
+        let is_listed = |(name, member): &(&String, &Member)| is_its(name) && member.is_listed(line.knows(name));
+        self.members.iter().filter(is_listed).collect()
     }
 
     /// The next note's id: unique among all notes of all incidents to all channels.
@@ -99,7 +110,10 @@ impl Incident {
     /// In order of their names.
     fn name_those_in_trouble(&self, route: &Route, line: &Line, policy: &AlertPolicy) -> Vec<String> {
         let audible = self.business(route, line, policy).filter(|(_, member)| member.is_audible());
-        audible.map(|(name, _)| name.clone()).collect()
+        let behind = self.reached(route, line).map(|_| BEHIND.to_owned());
+        let mut names: Vec<String> = audible.map(|(name, _)| name.clone()).chain(behind).collect();
+        names.sort();
+        names
     }
 
     fn title(&self, matter: &Matter<'_>) -> String {
@@ -163,8 +177,8 @@ impl Incident {
         match matter.affected {
             _ if is_over => {}
             0 => {}
-            1 => said.push("1 service behind it is affected.".to_owned()),
-            many => said.push(format!("{many} services behind it are affected.")),
+            1 => said.push(format!("1 service behind it is affected{}.", matter.behind())),
+            many => said.push(format!("{many} services behind it are affected{}.", matter.behind())),
         }
         said.join(" ")
     }
@@ -191,6 +205,12 @@ impl Incident {
 }
 
 impl<'a> Matter<'a> {
+    /// How bad what is behind is, if that is worse than the rest.
+    fn behind(&self) -> String {
+        let own = self.members.iter().filter(|(_, member)| member.firing).map(|(_, member)| member.severity).max();
+        if own < Some(self.severity) { format!(" ({})", self.severity) } else { String::new() }
+    }
+
     fn only(&self) -> Option<&'a Member> {
         match self.members.as_slice() {
             [(_, member)] => Some(member),

@@ -3,8 +3,8 @@
 //! A consequence tells its cause what is behind it, itself included and always whole, so a chain of three is one note of the first.
 //! Two incidents that name each other as their cause find their own names behind the other one, and neither waits.
 
-use super::{Action, Clock, Incident};
-use dixmgr_contract::incident::{Affected, MAX_AFFECTED};
+use super::{Action, Clock, Incident, reach};
+use dixmgr_contract::incident::{Affected, MAX_AFFECTED, Reach};
 use dixmgr_contract::{AlertPolicy, ServiceName, Span, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,13 +12,32 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A cause is told again after this long.
 const AGAIN: Span = Span::from_secs(3_600);
 
-/// What is behind an incident.
+/// Another incident that is held because of this one, with what is behind it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Consequence {
+    pub(super) services: BTreeSet<ServiceName>,
+    #[serde(default)]
+    incidents: BTreeSet<String>,
+    /// In [`Incident::reaches`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reach: Option<u16>,
+    /// Since when it has that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) since: Option<Time>,
+    /// The count of affected services with its last: whoever was told of so many was told of it.
+    #[serde(default)]
+    pub(super) joined: u64,
+}
+
+/// What is behind an incident, as its cause is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Behind {
     pub(super) services: BTreeSet<ServiceName>,
     /// Which incidents; they find two that wait for each other.
     #[serde(default)]
     incidents: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    reach: Reach,
 }
 
 impl Incident {
@@ -37,9 +56,13 @@ impl Incident {
         }
     }
 
-    pub(super) fn release(&mut self, cause: &str, policy: &AlertPolicy, now: Time) {
+    pub(super) fn release(&mut self, cause: &str, is_muted: bool, policy: &AlertPolicy, now: Time) {
         for member in self.members.values_mut().filter(|member| member.cause.as_deref() == Some(cause)) {
-            member.release(policy, now);
+            if is_muted {
+                member.let_go();
+            } else {
+                member.release(policy, now);
+            }
         }
         self.told_causes.remove(cause);
     }
@@ -64,10 +87,16 @@ impl Incident {
         if new > room || (self.affected.len() >= MAX_AFFECTED && !self.affected.contains_key(&told.incident)) {
             return;
         }
+        let before = self.affected.get(&told.incident).cloned().unwrap_or_default();
+        let reach = self.number_of(told.reach);
+        let is_same = reach == before.reach && before.since.is_some();
+        let since = if is_same { before.since } else { Some(now) };
         self.affected_joins += new as u64;
+        let joined = if new == 0 && before.joined > 0 { before.joined } else { self.affected_joins };
         let mut incidents: BTreeSet<String> = told.behind.into_iter().take(MAX_AFFECTED).collect();
         incidents.insert(told.incident.clone());
-        self.affected.insert(told.incident, Behind { services: services.into_iter().collect(), incidents });
+        let services = services.into_iter().collect();
+        self.affected.insert(told.incident, Consequence { services, incidents, reach, since, joined });
     }
 
     /// What this one waits for waits for this one.
@@ -95,7 +124,9 @@ impl Incident {
         let mut behind: BTreeMap<String, Behind> = BTreeMap::new();
         for member in self.members.values().filter(|member| member.firing) {
             let Some(cause) = &member.cause else { continue };
-            behind.entry(cause.clone()).or_default().services.extend(member.service.clone());
+            let of_cause = behind.entry(cause.clone()).or_default();
+            of_cause.services.extend(member.service.clone());
+            self.extend_reach(&mut of_cause.reach, member, clock.policy);
         }
         if behind.is_empty() && self.told_causes.is_empty() {
             self.tell_again = None;
@@ -109,6 +140,7 @@ impl Incident {
             for further in self.affected.values() {
                 of_cause.services.extend(further.services.iter().cloned());
                 of_cause.incidents.extend(further.incidents.iter().cloned());
+                reach::extend(&mut of_cause.reach, self.reach_of(further));
             }
         }
         let gone = self.told_causes.keys().filter(|cause| !behind.contains_key(*cause));
@@ -116,7 +148,12 @@ impl Incident {
         let changed = behind.iter().filter(|(cause, of_cause)| self.told_causes.get(*cause) != Some(of_cause));
         told.extend(changed.map(|(cause, of_cause)| (cause, of_cause.clone())));
         if !told.is_empty() {
-            self.tell_again = Some(clock.now.after(AGAIN));
+            let again = clock.now.after(AGAIN);
+            self.tell_again = Some(again);
+            // Where nothing else has changed, nobody looks again in this step.
+            if self.heeds_all {
+                clock.due(again);
+            }
         }
         actions.extend(told.into_iter().map(|(cause, of_cause)| Action::TellCause {
             cause: cause.clone(),
@@ -124,6 +161,7 @@ impl Incident {
                 incident: self.spec.fingerprint.clone(),
                 services: of_cause.services.into_iter().take(MAX_AFFECTED).collect(),
                 behind: of_cause.incidents.into_iter().take(MAX_AFFECTED).collect(),
+                reach: of_cause.reach,
             },
         }));
         self.told_causes = behind;

@@ -60,13 +60,21 @@ impl Incident {
         }
     }
 
-    /// What is behind this one is not held by it any more when nothing is wrong here.
+    /// What is behind this one is not held by it any more when nothing is wrong here; nor what nobody was told of, when nobody is to be
+    /// told of this one.
     fn release_those_behind(&mut self, clock: &mut Clock<'_>, actions: &mut Vec<Action>) {
+        if self.heeds_all && !self.affected.is_empty() && self.is_muted() {
+            let incidents = self.untold_behind(clock.policy);
+            self.affected.retain(|incident, _| !incidents.contains(incident));
+            if !incidents.is_empty() {
+                actions.push(Action::Release { incidents, is_muted: true });
+            }
+        }
         let Some(calm) = self.calm.filter(|_| !self.affected.is_empty()) else { return };
         let hearing = if self.members.is_empty() { HEARING } else { Span::ZERO };
         if clock.due(calm.after(hearing)) {
             let incidents = std::mem::take(&mut self.affected).into_keys().collect();
-            actions.push(Action::Release { incidents });
+            actions.push(Action::Release { incidents, is_muted: false });
         }
     }
 
@@ -74,6 +82,13 @@ impl Incident {
     pub(super) fn escalate(&mut self, clock: &mut Clock<'_>) -> bool {
         let first =
             self.members.values().filter(|member| member.is_audible()).filter_map(|member| member.audible).min();
+        if first.is_none() {
+            if self.heeds_all && self.stage_at.is_some() && self.over.is_none() {
+                self.peace_since.get_or_insert(clock.now);
+            }
+        } else if let Some(since) = self.peace_since.take() {
+            self.stage_at = self.stage_at.map(|at| at.after(clock.now.since(since.max(at))));
+        }
         let Some(first) = first.filter(|_| self.ack.is_none() && self.stage < clock.policy.escalation.len()) else {
             return false;
         };
@@ -113,7 +128,7 @@ impl Incident {
         self.cycles.clear();
         let mut changed = silences != self.own_silences.len();
         if self.began.take().is_some() {
-            (self.ack, self.stage, self.stage_at) = (None, 0, None);
+            (self.ack, self.stage, self.stage_at, self.peace_since) = (None, 0, None, None);
             self.members.values_mut().for_each(|member| member.heard = false);
             changed = true;
         }

@@ -9,7 +9,7 @@
 //!
 //! Rejected: the labels of the last accepted note. A note whose answer was lost may have arrived.
 
-use super::line::Line;
+use super::{line::Line, reach::BEHIND};
 use dixmgr_contract::incident::IncidentSpec;
 use dixmgr_contract::{GroupBy, HostName, Identity, ServiceName, Severity};
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,12 @@ impl Line {
         let severity = if is_end { worst } else { worst.max(severity) };
         let former = known.severities.iter().copied().filter(|former| *former != severity).collect();
         Identity { labels: known.labels.clone(), severity, former }
+    }
+
+    /// How bad the worst is that it was told of, or is about to be, if some of that was behind the members.
+    pub(super) fn worst_behind(&self) -> Option<Severity> {
+        let known = self.known.iter().flat_map(|known| known.severities.iter().copied());
+        known.chain(self.current.iter().map(|current| current.note.severity)).max().filter(|_| self.knows(BEHIND))
     }
 
     /// The note is tried: from now on the channel may know it.

@@ -80,6 +80,9 @@ pub(super) struct Told {
     pub(super) affected: u64,
     pub(super) severity: Severity,
     pub(super) acks: u64,
+    /// Of returns from a silence, a pause or a window.
+    #[serde(default)]
+    pub(super) returns: u64,
     pub(super) stage: usize,
 }
 
@@ -122,6 +125,8 @@ pub(super) struct View {
     pub(super) first: Option<Time>,
     /// There is a member that it was not told of.
     pub(super) news: bool,
+    /// There is one that it was told of before people asked for peace, and not since.
+    pub(super) returned: bool,
 }
 
 impl Line {
@@ -168,8 +173,8 @@ impl Line {
     }
 
     /// It was told of that member, or is about to be.
-    pub(super) fn knows(&self, member: &String) -> bool {
-        let is_named = |current: &Current| current.names.binary_search(member).is_ok();
+    pub(super) fn knows(&self, member: &str) -> bool {
+        let is_named = |current: &Current| current.names.binary_search_by(|name| name.as_str().cmp(member)).is_ok();
         self.heard.contains(member) || self.current.as_ref().is_some_and(is_named)
     }
 

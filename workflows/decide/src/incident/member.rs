@@ -48,6 +48,18 @@ pub(super) struct Member {
     /// The cause is over; so long it has to come back by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) grace: Option<Time>,
+    /// It is a consequence, and nobody would be told of it if it were none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) hushed: bool,
+    /// People may have been told of it, and then asked for peace.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) in_peace: bool,
+    /// Which of the returns from that was its last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) returned: Option<u64>,
+    /// The cause that has let it go because nobody is told of that: not to be waited for again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) let_go_by: Option<String>,
 }
 
 impl Member {
@@ -70,6 +82,23 @@ impl Member {
     pub(super) fn release(&mut self, policy: &AlertPolicy, now: Time) {
         if self.cause.take().is_some() {
             self.grace = Some(now.after(policy.consequence_grace));
+        }
+    }
+
+    /// Its cause lasts, and nobody is told of it.
+    pub(super) fn let_go(&mut self) {
+        (self.let_go_by, self.grace) = (self.cause.take(), None);
+    }
+
+    /// What is said to be its cause.
+    fn has_cause(&mut self, cause: Option<String>, policy: &AlertPolicy, now: Time) {
+        if cause.is_some() && cause == self.let_go_by {
+            return;
+        }
+        self.let_go_by = None;
+        match cause {
+            Some(cause) => (self.cause, self.grace) = (Some(cause), None),
+            None => self.release(policy, now),
         }
     }
 }
@@ -101,10 +130,7 @@ impl Incident {
                 member.fire(worst, now.earlier(Span::from_millis(age.unwrap_or(0))));
                 (member.service, member.host) = (report.service.clone(), report.host.clone());
                 member.labels = labels(report, worst);
-                match cause {
-                    Some(cause) => (member.cause, member.grace) = (Some(cause), None),
-                    None => member.release(policy, now),
-                }
+                member.has_cause(cause, policy, now);
             }
         }
     }
@@ -130,7 +156,8 @@ impl Member {
             self.ended = Some(now);
         }
         (self.firing, self.audible, self.muted) = (false, None, None);
-        (self.cause, self.grace) = (None, None);
+        (self.cause, self.grace, self.hushed, self.let_go_by) = (None, None, false, None);
+        (self.in_peace, self.returned) = (false, None);
     }
 
     fn fire(&mut self, worst: &Alert, since: Time) {
@@ -164,6 +191,10 @@ fn blank(report: &MemberReport, now: Time) -> Member {
         paused_by: None,
         cause: None,
         grace: None,
+        hushed: false,
+        in_peace: false,
+        returned: None,
+        let_go_by: None,
     }
 }
 

@@ -12,7 +12,7 @@
 //! The files: `member` (one of those in trouble), `mute` (why nobody is told of it), `maintenance` (windows), `episode` (beginning
 //! and end), `line` (a channel's ledger), `need` (which note is due on it), `delivery` (tries, waits, fallback), `repeat` (what has
 //! to be told again and again), `compose` (the words), `identity` (by which labels a channel knows it),
-//! `consequence` (causes and what is behind them), `request` (what people ask), `status` (what people see).
+//! `consequence` (causes and what is behind them), `reach` (whose business that is), `request` (what people ask), `status` (what people see).
 //!
 //! Rejected: a queue of notes for each channel. When a channel comes back after an hour nobody wants to read the hour; what is
 //! due is decided when it can be sent. Rejected: the end held back for the dedupe window, so that flapping is never told: good news
@@ -28,15 +28,16 @@ pub mod maintenance;
 mod member;
 mod mute;
 mod need;
+mod reach;
 mod repeat;
 mod request;
 mod status;
 
 use crate::service::Answer;
-use consequence::Behind;
+use consequence::{Behind, Consequence};
 use dixmgr_contract::alert::{MemberReport, Silence};
 use dixmgr_contract::incident::{
-    AckArgs, Affected, IncidentRecord, IncidentSpec, ResolveArgs, SilenceArgs, UnsilenceArgs,
+    AckArgs, Affected, IncidentRecord, IncidentSpec, Reach, ResolveArgs, SilenceArgs, UnsilenceArgs,
 };
 use dixmgr_contract::{AlertPolicy, Delivery, Note, ServiceName, Severity, Span, Time};
 use line::Line;
@@ -68,7 +69,10 @@ pub struct Incident {
     refused_members: u64,
     /// What is behind this one, by incident.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    affected: BTreeMap<String, Behind>,
+    affected: BTreeMap<String, Consequence>,
+    /// The different reaches of those, by the numbers that they name them by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    reaches: BTreeMap<u16, Reach>,
     /// Counts services that were not affected before.
     #[serde(default)]
     affected_joins: u64,
@@ -92,6 +96,12 @@ pub struct Incident {
     /// Counts acknowledgements.
     #[serde(default)]
     acks: u64,
+    /// Counts members of which people may be told again after a silence, a pause or a window.
+    #[serde(default)]
+    returns: u64,
+    /// Since when the escalation waits, for nobody is to be told of anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    peace_since: Option<Time>,
     /// Steps of the escalation that were reached.
     #[serde(default)]
     stage: usize,
@@ -120,6 +130,9 @@ pub struct Incident {
     wake: Option<Time>,
     #[serde(default)]
     closed: bool,
+    /// See [`Incident::heed_all`].
+    #[serde(default)]
+    heeds_all: bool,
 }
 
 /// What can happen to an incident.
@@ -136,10 +149,12 @@ pub enum Event {
         /// The member, as [`MemberReport::member`] names it.
         member: Option<String>,
     },
-    /// A cause is over, or there is none.
+    /// A cause is over, there is none, or nobody is told of it.
     Released {
         /// The fingerprint of the cause.
         cause: String,
+        /// It lasts, and nobody is told of it for now.
+        is_muted: bool,
     },
     /// Another incident is a consequence of this one, or is not any more.
     Affected(Affected),
@@ -219,6 +234,8 @@ pub enum Action {
     Release {
         /// Their fingerprints.
         incidents: Vec<String>,
+        /// This one lasts, and nobody is told of it for now.
+        is_muted: bool,
     },
     /// Write it down.
     Record(IncidentRecord),
@@ -257,6 +274,7 @@ impl Incident {
             members: BTreeMap::new(),
             refused_members: 0,
             affected: BTreeMap::new(),
+            reaches: BTreeMap::new(),
             affected_joins: 0,
             told_causes: BTreeMap::new(),
             tell_again: None,
@@ -265,6 +283,8 @@ impl Incident {
             own_silences: Vec::new(),
             ack: None,
             acks: 0,
+            returns: 0,
+            peace_since: None,
             stage: 0,
             stage_at: None,
             began: None,
@@ -276,7 +296,14 @@ impl Incident {
             requests: Vec::new(),
             wake: None,
             closed: false,
+            heeds_all: true,
         }
+    }
+
+    /// Whether it heeds whose business is what is behind it, and that nobody is told of it. One that a dixmgr has worked on that
+    /// knew of neither has to go on as it began, or its history would not replay.
+    pub const fn heed_all(&mut self, heeds_all: bool) {
+        self.heeds_all = heeds_all;
     }
 
     /// Which incident it is.
@@ -304,7 +331,7 @@ impl Incident {
             Event::Member(report) => self.hear(&report, policy, now),
             Event::Resolve(args) => self.resolve(&args, now, &mut actions),
             Event::Held { cause, member } => self.hold(&cause, member.as_deref()),
-            Event::Released { cause } => self.release(&cause, policy, now),
+            Event::Released { cause, is_muted } => self.release(&cause, is_muted && self.heeds_all, policy, now),
             Event::Affected(affected) => self.affect(affected, policy, now),
             Event::Delivered { channel, note, outcome } => {
                 self.delivered(&channel, &note, outcome, &Clock { policy, now, wake: None }, &mut actions);
@@ -323,7 +350,8 @@ impl Incident {
     /// The next incident of the same fingerprint, under the same silences of the fleet.
     fn begin_anew(&mut self, now: Time) {
         let silences = std::mem::take(&mut self.silences);
-        *self = Self { silences, ..Self::new(self.spec.clone(), self.seed.wrapping_add(1), now) };
+        let heeds_all = self.heeds_all;
+        *self = Self { silences, heeds_all, ..Self::new(self.spec.clone(), self.seed.wrapping_add(1), now) };
     }
 
     /// When to send [`Event::Tick`], if nothing else happens before; after a step it is later than that step.

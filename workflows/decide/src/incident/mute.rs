@@ -27,6 +27,11 @@ pub(super) enum Mute {
 }
 
 impl Mute {
+    /// People have asked for it.
+    pub(super) const fn is_peace(&self) -> bool {
+        matches!(self, Self::Paused(_) | Self::Silenced(..) | Self::Maintenance(..))
+    }
+
     /// It for people.
     pub(super) fn reason(&self) -> String {
         match self {
@@ -62,6 +67,7 @@ impl Incident {
         self.look_when_it_opens(clock);
         let mut members = std::mem::take(&mut self.members);
         let mut changed = false;
+        let returns = self.returns + 1;
         for member in members.values_mut().filter(|member| member.firing) {
             if member.grace.is_some_and(|until| until <= clock.now) {
                 member.grace = None;
@@ -70,10 +76,16 @@ impl Incident {
             if muted.is_some() && member.audible.take().is_some() {
                 changed = true;
             }
+            member.in_peace |= self.heeds_all && member.heard && muted.as_ref().is_some_and(Mute::is_peace);
+            if muted.is_none() && std::mem::take(&mut member.in_peace) {
+                (member.returned, self.returns) = (Some(returns), returns);
+            }
             if muted.is_none() && member.audible.is_none() {
                 (member.audible, member.heard) = (Some(clock.now), true);
                 changed = true;
             }
+            member.hushed =
+                self.heeds_all && member.cause.is_some() && self.peace_of(member, &windows, clock).is_some();
             member.muted = muted;
         }
         self.members = members;
@@ -101,6 +113,11 @@ impl Incident {
         {
             return Some(Mute::Grace(until));
         }
+        self.peace_of(member, windows, clock)
+    }
+
+    /// What people have asked for.
+    fn peace_of(&self, member: &Member, windows: &[(&MaintenanceWindow, Time)], clock: &mut Clock<'_>) -> Option<Mute> {
         // That a pause was forgotten is to be told while it lasts.
         if let Some(by) = member.paused_by.as_ref().filter(|_| self.spec.alert != SERVICE_PAUSED) {
             return Some(Mute::Paused(by.clone()));

@@ -6,6 +6,17 @@ use super::{
 };
 use dixmgr_contract::{AlertPolicy, NoteKind, Route, Severity};
 
+/// It is this channel's business, by its labels and how bad it got.
+pub(super) fn is_of(route: &Route, member: &Member) -> bool {
+    member.peak >= route.min_severity && route.fits(&member.labels)
+}
+
+/// Or that of one that it stands in for.
+fn is_its_own(route: &Route, line: &Line, policy: &AlertPolicy, member: &Member) -> bool {
+    let mut stands_in = line.stands_in_for.iter().filter_map(|name| policy.route(name));
+    is_of(route, member) || stands_in.any(|other| is_of(other, member))
+}
+
 impl Incident {
     /// Each channel by itself: none waits for another.
     pub(super) fn settle_lines(&mut self, clock: &mut Clock<'_>, actions: &mut Vec<Action>) -> bool {
@@ -44,18 +55,15 @@ impl Incident {
         changed | line.repeat(route, clock, actions)
     }
 
-    /// Those of the members that are this channel's business, by their labels and how bad they got.
+    /// Those of the members that are this channel's business, by themselves or by what is behind them.
     pub(super) fn business<'a>(
         &'a self,
         route: &'a Route,
         line: &'a Line,
         policy: &'a AlertPolicy,
     ) -> impl Iterator<Item = (&'a String, &'a Member)> {
-        let is_of = |route: &Route, member: &Member| member.peak >= route.min_severity && route.fits(&member.labels);
-        self.members.iter().filter(move |(_, member)| {
-            let stands_in = || line.stands_in_for.iter().filter_map(|name| policy.route(name));
-            is_of(route, member) || stands_in().any(|other| is_of(other, member))
-        })
+        let is_reached = self.reached(route, line).is_some();
+        self.members.iter().filter(move |(_, member)| is_reached || is_its_own(route, line, policy, member))
     }
 
     fn view(&self, route: &Route, line: &Line, policy: &AlertPolicy) -> View {
@@ -66,17 +74,19 @@ impl Incident {
             let knows = line.knows(name);
             view.concerned |= knows || member.audible.is_some();
             let Some(audible) = member.audible else { continue };
-            view.wanted |= member.severity >= floor;
+            view.wanted |= member.severity >= floor && is_its_own(route, line, policy, member);
             view.severity = view.severity.max(Some(member.severity));
             view.first = Some(view.first.map_or(audible, |first| first.min(audible)));
             view.news |= !knows;
+            view.returned |= knows && member.returned > Some(line.told.returns);
         }
+        Self::view_behind(self.reached(route, line), floor, &mut view);
         view.wanted &= self.is_target(route, line, policy);
         view
     }
 
     /// It is told at once, or its step of the escalation was reached, or it stands in for another one.
-    fn is_target(&self, route: &Route, line: &Line, policy: &AlertPolicy) -> bool {
+    pub(super) fn is_target(&self, route: &Route, line: &Line, policy: &AlertPolicy) -> bool {
         let mut steps = policy.escalation.iter();
         match steps.position(|step| step.channels.contains(&route.name)) {
             Some(step) => step < self.stage || !line.stands_in_for.is_empty(),
@@ -119,8 +129,9 @@ impl Incident {
             return Some(NoteKind::Escalation);
         }
         let is_news = view.news || self.affected_joins > line.told.affected;
-        if is_news && clock.due(last.after(clock.policy.group_interval)) {
-            return Some(NoteKind::Update);
+        let returned = view.returned && self.ack.is_none();
+        if (is_news || returned) && clock.due(last.after(clock.policy.group_interval)) {
+            return Some(if is_news { NoteKind::Update } else { NoteKind::Reminder });
         }
         let repeats = self.ack.is_none() && !clock.policy.repeat_interval.is_zero();
         (repeats && clock.due(last.after(clock.policy.repeat_interval))).then_some(NoteKind::Reminder)

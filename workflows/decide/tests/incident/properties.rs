@@ -4,10 +4,10 @@ use crate::common::lives;
 use crate::world::{Mode, Receiver, World, is_end};
 use crate::{begin, report};
 use dixmgr_contract::alert::Silence;
-use dixmgr_contract::incident::{AckArgs, Affected, SilenceArgs, UnsilenceArgs};
+use dixmgr_contract::incident::{AckArgs, Affected, Reach, SilenceArgs, UnsilenceArgs};
 use dixmgr_contract::{
-    AlertPolicy, EscalationStep, Maintenance, MaintenanceWindow, Matcher, Note, NoteKind, RateLimit, Route,
-    ServiceName, Severity, Span, Time, TimeOfDay, Weekday,
+    AlertPolicy, EscalationStep, Maintenance, MaintenanceWindow, Matcher, MemberReport, Note, NoteKind, RateLimit,
+    Route, ServiceName, Severity, Span, Time, TimeOfDay, Weekday,
 };
 use dixmgr_decide::incident::Event;
 use dixmgr_decide::rng::Rng;
@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 const FINGERPRINT: &str = "service_down.fleet";
+const CAUSE: &str = "host_lost.host.alpha";
 const SERVICES: [&str; 4] = ["api", "db", "node-1", "node-2"];
 
 fn pick<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
@@ -67,6 +68,19 @@ fn policy(rng: &mut Rng) -> AlertPolicy {
     }
 }
 
+/// Whose business something behind is, by what another machine says.
+fn reach(rng: &mut Rng) -> Reach {
+    let severities = [None, Some(Severity::Warning), Some(Severity::Critical)];
+    let names = ["log", "mail", "nodes", "pager", "gone"];
+    let mut reach = Reach::new();
+    for name in names {
+        if rng.between(0, 1) == 0 {
+            reach.insert(name.to_owned(), pick(rng, &severities));
+        }
+    }
+    reach
+}
+
 struct Life {
     world: World,
     revision: u64,
@@ -92,7 +106,7 @@ impl Life {
         self.revision += 1;
         let mut told = report(service, "service_down", severity, self.revision);
         if rng.between(0, 5) == 0 {
-            told.cause = Some("host_lost.host.alpha".into());
+            told.cause = Some(CAUSE.into());
         }
         if rng.between(0, 9) == 0 {
             told.paused_by = Some("eve".into());
@@ -111,6 +125,19 @@ impl Life {
         if rng.between(0, 9) == 0 {
             self.world.send(FINGERPRINT, event);
         }
+    }
+
+    /// How the host stands that some of them fell with.
+    fn cause(&mut self, rng: &mut Rng) {
+        let severities = [None, Some(Severity::Info), Some(Severity::Warning), Some(Severity::Critical)];
+        let paused_by = (rng.between(0, 4) == 0).then(|| "eve".to_owned());
+        let told = self.host(pick(rng, &severities));
+        self.world.send(CAUSE, Event::Member(Box::new(MemberReport { paused_by, ..told })));
+    }
+
+    fn host(&mut self, severity: Option<Severity>) -> MemberReport {
+        self.revision += 1;
+        MemberReport { service: None, ..report("host", "host_lost", severity, self.revision) }
     }
 
     fn id(&mut self) -> String {
@@ -166,24 +193,33 @@ impl Life {
     }
 
     fn live(&mut self, rng: &mut Rng) {
-        match rng.between(0, 11) {
+        match rng.between(0, 13) {
             0..=4 => self.member(rng),
             5 => {
                 let event = self.person(rng);
-                self.world.send(FINGERPRINT, event);
+                if let Event::Silences(_) = event {
+                    self.world.send(CAUSE, event.clone());
+                }
+                self.world.send(pick(rng, &[FINGERPRINT, FINGERPRINT, CAUSE]), event);
             }
             6 => {
-                let cause = "host_lost.host.alpha".to_owned();
+                let cause = CAUSE.to_owned();
                 let held = Event::Held { cause: cause.clone(), member: None };
-                let event = if rng.between(0, 1) == 0 { held } else { Event::Released { cause } };
+                let event = if rng.between(0, 1) == 0 {
+                    held
+                } else {
+                    Event::Released { cause, is_muted: rng.between(0, 1) == 0 }
+                };
                 self.world.send(FINGERPRINT, event);
             }
             7 => {
                 let services =
                     (0..rng.between(0, 3)).filter_map(|n| ServiceName::new(format!("behind-{n}")).ok()).collect();
                 let incident = "service_down.other".to_owned();
-                self.world.send(FINGERPRINT, Event::Affected(Affected { incident, services, behind: vec![] }));
+                let reach = reach(rng);
+                self.world.send(FINGERPRINT, Event::Affected(Affected { incident, services, behind: vec![], reach }));
             }
+            9 | 10 => self.cause(rng),
             8 => {
                 if rng.between(0, 1) == 0 {
                     self.world.arrive();
@@ -219,7 +255,10 @@ impl Life {
             self.revision += 1;
             self.world.send(FINGERPRINT, Event::Member(Box::new(report(service, "service_down", None, self.revision))));
         }
-        let nothing = Affected { incident: "service_down.other".into(), services: vec![], behind: vec![] };
+        let host = self.host(None);
+        self.world.send(CAUSE, Event::Member(Box::new(host)));
+        let nothing =
+            Affected { incident: "service_down.other".into(), services: vec![], behind: vec![], reach: Reach::new() };
         self.world.send(FINGERPRINT, Event::Affected(nothing));
         self.world.run(Span::from_secs(86_400));
         assert!(self.world.incidents.is_empty(), "it closes in the end: {:?}", self.world.told);
@@ -291,6 +330,56 @@ proptest! {
         for _ in 0..60 {
             life.live(&mut rng);
         }
+        life.end();
+        for (name, receiver) in &life.world.receivers {
+            check_accepted(name, receiver);
+            check_arrived(name, receiver);
+        }
+    }
+
+    #[test]
+    fn what_is_critical_reaches_who_is_woken_by_that_whatever_its_cause_is(seed: u64) {
+        let mut rng = Rng::new(seed);
+        let pager = Route { min_severity: Severity::Critical, matchers: vec![Matcher::is("service", "api")], ..Route::new("pager") };
+        let policy = AlertPolicy { channels: vec![Route::new("log"), pager], dedupe_window: Span::from_secs(60), ..policy(&mut rng) };
+        let mut life = Life::new(&mut rng);
+        life.world.policy = AlertPolicy { escalation: vec![], maintenance: vec![], ..policy };
+        let service = |cause: Option<&str>, severity, revision| {
+            let cause = cause.map(str::to_owned);
+            Event::Member(Box::new(MemberReport { cause, ..report("api", "service_down", severity, revision) }))
+        };
+        let pause = |life: &mut Life, rng: &mut Rng| life.world.run(Span::from_secs(pick(rng, &[0, 1, 30, 400])));
+        // The cause, one in the middle, a silence of the cause for good or for a while, and the service, in any order.
+        let mut what = [0, 1, 2, 3];
+        (1..what.len()).for_each(|at| what.swap(at, usize::try_from(rng.between(0, at as u64)).unwrap()));
+        let cause = pick(&mut rng, &[CAUSE, "service_down.db"]);
+        for what in what {
+            match what {
+                0 => {
+                    let host = life.host(Some(pick(&mut rng, &[Severity::Info, Severity::Warning, Severity::Critical])));
+                    life.world.send(CAUSE, Event::Member(Box::new(host)));
+                }
+                1 => {
+                    let told = MemberReport { cause: Some(CAUSE.into()), ..report("db", "service_down", Some(Severity::Warning), 1) };
+                    life.world.send("service_down.db", Event::Member(Box::new(told)));
+                }
+                2 if rng.between(0, 1) == 0 => {
+                    let span = pick(&mut rng, &[None, Some(Span::from_secs(100))]);
+                    let args = SilenceArgs { span, ..SilenceArgs::default() };
+                    let id = life.id();
+                    life.world.send(CAUSE, Event::Silence { id, args });
+                }
+                2 => {}
+                _ => life.world.send("service_down.api", service(Some(cause), Some(Severity::Critical), 1)),
+            }
+            pause(&mut life, &mut rng);
+        }
+        life.world.run(Span::from_secs(600));
+        let kinds = |life: &Life| life.world.receivers["pager"].inbox.iter().map(|(_, note)| note.kind).collect::<Vec<_>>();
+        let balance = kinds(&life).iter().fold(0, |open, kind| open + i32::from(is_beginning(*kind)) - i32::from(is_end(*kind)));
+        prop_assert_eq!(balance, 1, "{:?} {:?}", kinds(&life), life.world.told);
+        life.world.send("service_down.api", service(None, None, 2));
+        life.world.send("service_down.db", Event::Member(Box::new(report("db", "service_down", None, 2))));
         life.end();
         for (name, receiver) in &life.world.receivers {
             check_accepted(name, receiver);

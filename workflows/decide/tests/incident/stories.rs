@@ -2,7 +2,9 @@
 
 use crate::world::{Mode, World};
 use crate::{begin, report};
-use dixmgr_contract::incident::{AckArgs, Affected, IncidentSpec, MAX_AFFECTED, ResolveArgs, SilenceArgs};
+use dixmgr_contract::incident::{
+    AckArgs, Affected, IncidentSpec, MAX_AFFECTED, MAX_REACH, Reach, ResolveArgs, SilenceArgs,
+};
 use dixmgr_contract::{AlertPolicy, Delivery, GroupBy, NoteKind, Route, ServiceName, Severity, Span, Time};
 use dixmgr_decide::incident::{Action, Event, Incident, MAX_MEMBERS};
 use std::collections::BTreeMap;
@@ -263,6 +265,26 @@ fn a_beginning_that_may_have_arrived_before_it_was_refused_gets_an_end() {
     }
 }
 
+#[test]
+fn more_reaches_than_are_told_apart_wake_rather_too_many_than_too_few() {
+    let pager = Route { min_severity: Severity::Critical, ..Route::new("pager") };
+    let mut world = World::new(AlertPolicy { channels: vec![pager], ..policy() }, begin());
+    let told = report("db", "service_down", Some(Severity::Warning), 1);
+    world.send("service_down.db", Event::Member(Box::new(told)));
+    for number in 0..100 {
+        let mut reach = Reach::from([(format!("channel-{number}"), Some(Severity::Critical))]);
+        if number == 99 {
+            reach.insert("pager".into(), Some(Severity::Critical));
+        }
+        let incident = format!("service_down.node-{number}");
+        let behind = Affected { services: vec![], behind: vec![incident.clone()], incident, reach };
+        world.send("service_down.db", Event::Affected(behind));
+    }
+    world.run(Span::from_secs(60));
+    let note = &world.receivers["pager"].inbox[0].1;
+    assert_eq!((note.kind, note.severity, note.service.as_str()), (NoteKind::Firing, Severity::Critical, "db"));
+}
+
 /// As many members as are taken in, told to five channels, with as much behind them, and then all of them held.
 fn full(detail: &str, labels: usize) -> Incident {
     let channels = ["log", "slack", "mail", "hook", "pager"].map(Route::new).to_vec();
@@ -280,8 +302,16 @@ fn full(detail: &str, labels: usize) -> Incident {
         }
     };
     let services = (0..MAX_AFFECTED).filter_map(|number| ServiceName::new(name(number + MAX_MEMBERS)).ok()).collect();
-    let behind = Affected { incident: "service_down.other".into(), services, behind: vec![] };
+    let behind = Affected { incident: "service_down.other".into(), services, behind: vec![], reach: Reach::new() };
     step(&mut incident, Event::Affected(behind), begin());
+    // Each of these is another one's business.
+    for number in 0..60 {
+        let reach: Reach = (0..MAX_REACH).map(|channel| (format!("a-channel-{channel}-{number}"), None)).collect();
+        let incident_behind = format!("service_down.other-{number}");
+        let behind =
+            Affected { incident: incident_behind.clone(), services: vec![], behind: vec![incident_behind], reach };
+        step(&mut incident, Event::Affected(behind), begin());
+    }
     for number in 0..MAX_MEMBERS {
         let mut told = report(&name(number), "service_down", Some(Severity::Critical), 1);
         for alert in &mut told.alerts {

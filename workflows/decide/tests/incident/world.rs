@@ -177,10 +177,11 @@ impl World {
                 self.say(&format!("{fingerprint} tells {cause}: {} behind it", services.len()));
                 self.send(&cause, Event::Affected(affected));
             }
-            Action::Release { incidents } => {
-                self.say(&format!("{fingerprint} releases {}", incidents.len()));
+            Action::Release { incidents, is_muted } => {
+                let why = if is_muted { ", for nobody is told of it" } else { "" };
+                self.say(&format!("{fingerprint} releases {}{why}", incidents.len()));
                 for incident in incidents {
-                    self.step(&incident, Event::Released { cause: fingerprint.to_owned() });
+                    self.step(&incident, Event::Released { cause: fingerprint.to_owned(), is_muted });
                 }
             }
             Action::Record(record) => {
