@@ -204,7 +204,7 @@ async fn https_to_a_node_without_tls_is_an_error() {
     });
     let endpoint = endpoint_url("https://127.0.0.1", port).unwrap();
     let error = NodeChecker::new().unwrap().substrate_health(&endpoint, LONG).await.unwrap_err();
-    assert!(matches!(error, NodeError::Http(HttpError::Connect { .. })), "{error}");
+    assert!(matches!(error, NodeError::Http(HttpError::Mismatch { .. })), "{error}");
 }
 
 #[tokio::test]
