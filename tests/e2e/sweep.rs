@@ -54,6 +54,17 @@ impl<'a> Stage<'a> {
         self.temporal.history(&workflow(number)).iter().filter(|event| STEPS.contains(&event.event_type())).count()
     }
 
+    /// An incident that is left alone: how many steps its beginning has, and its end.
+    fn count(&self, dixmgr: &Dixmgr) -> (usize, usize) {
+        self.falls(dixmgr, 0);
+        self.wait_told(0);
+        let told = self.steps(0);
+        self.returns(0);
+        self.wait_ended(0);
+        wait_until("it is over", || self.is_closed(0));
+        (told, self.steps(0) - told)
+    }
+
     fn falls(&self, dixmgr: &Dixmgr, number: usize) {
         self.host.kill(&service(number));
         dixmgr.wait_logged(&["service is down", &format!("service={}", service(number))]);
@@ -136,11 +147,7 @@ fn workflow(number: usize) -> String {
 fn dixmgr_may_die_at_any_step_of_an_incidents_beginning() {
     in_sandbox(Sandbox::UserManager, |host| {
         let (stage, mut dixmgr) = Stage::set(host);
-        stage.falls(&dixmgr, 0);
-        stage.wait_told(0);
-        let steps = stage.steps(0);
-        stage.returns(0);
-        stage.wait_ended(0);
+        let (steps, _) = stage.count(&dixmgr);
         for number in 1..=steps {
             stage.falls(&dixmgr, number);
             dixmgr = stage.kill_at(dixmgr, number, number - 1, || stage.is_told(number));
@@ -156,13 +163,7 @@ fn dixmgr_may_die_at_any_step_of_an_incidents_beginning() {
 fn dixmgr_may_die_at_any_step_of_an_incidents_end() {
     in_sandbox(Sandbox::UserManager, |host| {
         let (stage, mut dixmgr) = Stage::set(host);
-        stage.falls(&dixmgr, 0);
-        stage.wait_told(0);
-        let told = stage.steps(0);
-        stage.returns(0);
-        stage.wait_ended(0);
-        wait_until("it is over", || stage.is_closed(0));
-        let steps = stage.steps(0) - told;
+        let (_, steps) = stage.count(&dixmgr);
         for number in 1..=steps {
             stage.falls(&dixmgr, number);
             stage.wait_told(number);

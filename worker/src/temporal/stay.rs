@@ -16,8 +16,9 @@ use std::time::Duration;
 use temporalio_client::Client;
 use tokio::sync::watch;
 
-/// A lease comes within milliseconds. Not before the claim's own time has passed, or the claim would keep the same lease.
-const OVERDUE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
+/// A lease comes within milliseconds. It is given up so long after what it lasts: a claim that comes while the grant of the one before
+/// holds (`decide/host/claim.rs`) keeps the same lease.
+const OVERDUE: Duration = Duration::from_secs(5);
 
 /// Why the name has to be asked for again.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Session {
         if self.telling.enabled && !*configured {
             *configured = incidents::configure(client, &self.endpoint, &self.telling.policy).await;
         }
-        let patience = (2 * self.claim.lease_timeout.duration()).clamp(OVERDUE.0, OVERDUE.1);
+        let patience = self.claim.lease_timeout.duration() + OVERDUE;
         let (mut ended, mut is_second) = (0, false);
         loop {
             let need = need(&mut standing, &mut ended, patience).await;
