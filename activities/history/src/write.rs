@@ -53,24 +53,32 @@ pub(crate) const ALIVE: &str = "alive";
 
 /// The numbers of series, as far as they are known.
 #[derive(Default)]
-pub(crate) struct Series(BTreeMap<(String, String), i64>);
+pub(crate) struct Series {
+    /// By service and probe.
+    known: BTreeMap<String, BTreeMap<String, i64>>,
+    count: usize,
+}
 
 impl Series {
     /// Those of the host, all at once.
     pub(crate) async fn load(db: &mut Db, host: &str) -> Result<Self> {
-        let mut known = BTreeMap::new();
+        let mut series = Self::default();
         let sql = "SELECT id, service, probe FROM series WHERE host = $1 LIMIT 100000";
         db.each(sql, vec![host.into()], |row| {
-            known.insert((row.text(1)?, row.text(2)?), row.int(0)?);
+            series.insert(row.text(1)?, row.text(2)?, row.int(0)?);
             Ok(())
         })
         .await?;
-        Ok(Self(known))
+        Ok(series)
+    }
+
+    fn insert(&mut self, service: String, probe: String, id: i64) {
+        self.count += 1;
+        self.known.entry(service).or_default().insert(probe, id);
     }
 
     async fn number(&mut self, db: &mut Db, host: &str, service: &str, probe: &str) -> Result<i64> {
-        let key = (service.to_owned(), probe.to_owned());
-        if let Some(id) = self.0.get(&key) {
+        if let Some(id) = self.known.get(service).and_then(|probes| probes.get(probe)) {
             return Ok(*id);
         }
         let values = || vec![host.into(), service.into(), probe.into()];
@@ -78,10 +86,10 @@ impl Series {
         db.run(sql, values()).await?;
         let sql = "SELECT id FROM series WHERE host = $1 AND service = $2 AND probe = $3";
         let id = db.number(sql, values()).await?.ok_or(sqlx::Error::RowNotFound)?;
-        if self.0.len() >= MOST_SERIES {
-            self.0.clear();
+        if self.count >= MOST_SERIES {
+            *self = Self::default();
         }
-        self.0.insert(key, id);
+        self.insert(service.to_owned(), probe.to_owned(), id);
         Ok(id)
     }
 }

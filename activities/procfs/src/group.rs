@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 const MOST_BELOW: usize = 1000;
 /// Deepest of them.
 const DEEPEST: usize = 16;
+/// Cgroups below one whose own processes stay the same are looked for at every n-th list of them: once a minute at a sample every
+/// 5 seconds. A process that begins its life in such a cgroup, while nothing else changes, is seen so late.
+const LOOK_BELOW_EVERY: u32 = 12;
 /// More block devices than a host has.
 const MOST_DEVICES: usize = 4096;
 
@@ -48,6 +51,10 @@ pub(crate) struct Group {
     identity: (u64, u64),
     directory: Slot,
     procs: Slot,
+    /// Its own processes at the last list, where it had no cgroups below it.
+    alone: Option<Vec<u32>>,
+    /// For so many lists nobody has looked whether it has some now.
+    unlooked: u32,
     /// CPU time in nanoseconds.
     pub(crate) cpu: Option<Meter>,
     /// Resident bytes.
@@ -64,17 +71,19 @@ impl Group {
         for (tree, is_unified) in trees {
             let Some(folder) = tree.map(|tree| tree.folder(cgroup)) else { continue };
             let Ok(metadata) = std::fs::metadata(&folder) else { continue };
-            let identity = (metadata.dev(), metadata.ino());
-            let (directory, procs) = Default::default();
-            let (cpu, memory, oom_kills, io, pressure) = Default::default();
-            let mut group =
-                Self { folder, is_unified, identity, directory, procs, cpu, memory, oom_kills, io, pressure };
+            let mut group = Self::at(folder, is_unified, (metadata.dev(), metadata.ino()));
             if group.list(context, pids).is_ok() && !pids.is_empty() {
                 group.find_meters(cgroup, context, pids);
                 return Some(group);
             }
         }
         None
+    }
+
+    fn at(folder: PathBuf, is_unified: bool, identity: (u64, u64)) -> Self {
+        let (directory, procs, alone, unlooked) = Default::default();
+        let (cpu, memory, oom_kills, io, pressure) = Default::default();
+        Self { folder, is_unified, identity, directory, procs, alone, unlooked, cpu, memory, oom_kills, io, pressure }
     }
 
     /// True if this is the cgroup of another run in the same tree.
@@ -85,18 +94,37 @@ impl Group {
     /// The processes of the cgroup and of those below it, in order. [`Fault::Gone`] if it is not the one that was opened.
     pub(crate) fn list(&mut self, context: &mut Context, pids: &mut Vec<u32>) -> Result<(), Fault> {
         pids.clear();
+        // Open files are those of the cgroup that was opened, and fail when it is gone.
+        let is_open = self.procs.is_open() && self.directory.is_open();
+        if is_open {
+            self.list_own(context, pids)?;
+            if self.unlooked < LOOK_BELOW_EVERY - 1 && self.alone.as_ref() == Some(pids) {
+                self.unlooked += 1;
+                return Ok(());
+            }
+        }
         let metadata = context.reader.metadata(&mut self.directory, || self.folder.clone())?;
         if (metadata.dev(), metadata.ino()) != self.identity {
             return Err(Fault::Gone);
         }
-        tally::pids(context.reader.read_list(&mut self.procs, || self.folder.join("cgroup.procs"))?, pids);
+        if !is_open {
+            self.list_own(context, pids)?;
+        }
         // A folder has two links, and one more for each folder in it. File systems that do not count them have one.
-        if metadata.nlink() != 2 {
+        let is_alone = metadata.nlink() == 2;
+        (self.alone, self.unlooked) = (is_alone.then(|| pids.clone()), 0);
+        if !is_alone {
             let mut left = MOST_BELOW;
             below(&self.folder, context, pids, &mut left, DEEPEST)?;
+            in_order(pids);
         }
-        pids.sort_unstable();
-        pids.dedup();
+        Ok(())
+    }
+
+    /// Its own processes, in order.
+    fn list_own(&mut self, context: &mut Context, pids: &mut Vec<u32>) -> Result<(), Fault> {
+        tally::pids(context.reader.read_list(&mut self.procs, || self.folder.join("cgroup.procs"))?, pids);
+        in_order(pids);
         Ok(())
     }
 
@@ -183,6 +211,11 @@ fn v1(context: &mut Context, tree: Option<Tree>, controller: &[u8], cgroup: &Pat
         Path::new(place).starts_with(cgroup).then_some(())
     })?;
     Some(folder)
+}
+
+fn in_order(pids: &mut Vec<u32>) {
+    pids.sort_unstable();
+    pids.dedup();
 }
 
 fn below(

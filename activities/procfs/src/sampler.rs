@@ -26,11 +26,11 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Half of the files that this process may open (soft limit of `RLIMIT_NOFILE`), and details every twelfth time: once a minute
-    /// at a sample every 5 seconds.
+    /// Half of the files that this process may open (soft limit of `RLIMIT_NOFILE`), and details every 24th time: every two minutes
+    /// at a sample every 5 seconds. They cost as much as three samples.
     fn default() -> Self {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(MOST_OPEN);
-        Self { open_files: usize::try_from((limit / 2).min(MOST_OPEN)).unwrap_or_default(), details_every: 12 }
+        Self { open_files: usize::try_from((limit / 2).min(MOST_OPEN)).unwrap_or_default(), details_every: 24 }
     }
 }
 

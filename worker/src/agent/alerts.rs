@@ -92,7 +92,7 @@ impl Alerts {
                 metrics.services().still_fires(one.name().as_str(), &alert.alert, alert.severity);
             }
             one.firing = Some(fingerprint(firing));
-            let known = Known::new(kept.runs.clone(), now);
+            let known = Known::new(&one.spec, kept.runs.clone(), now);
             services.push(One { rules: kept.rules.clone(), known, kept, wake: None });
         }
         Self { rules, services, clock, wakes: BTreeSet::new(), backlog: BTreeSet::new() }

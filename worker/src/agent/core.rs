@@ -254,19 +254,27 @@ impl Agent {
 
     /// What its rules say of a service, and whether that is news.
     fn judge(&mut self, index: usize) {
+        self.look(index);
+        self.schedule(index);
+    }
+
+    /// What its rules say of a service. True if that is something else than before.
+    fn look(&mut self, index: usize) -> bool {
         let is_seen = self.synced && !self.stopping;
-        if let Some(alerts) = &mut self.alerts {
-            let before = self.tracked[index].firing.clone();
-            alerts.judge(index, &mut self.tracked[index], is_seen, &self.memory, &self.metrics);
-            self.tracked[index].causes = self.causes(index);
-            if self.tracked[index].firing != before {
-                for dependant in self.dependants[index].clone() {
-                    self.tracked[dependant].causes = self.causes(dependant);
-                    self.schedule(dependant);
-                }
+        let Some(alerts) = &mut self.alerts else { return false };
+        let before = self.tracked[index].firing.clone();
+        alerts.judge(index, &mut self.tracked[index], is_seen, &self.memory, &self.metrics);
+        let causes = self.causes(index);
+        let has_changed = self.tracked[index].firing != before;
+        let is_news = has_changed || self.tracked[index].causes != causes;
+        self.tracked[index].causes = causes;
+        if has_changed {
+            for dependant in self.dependants[index].clone() {
+                self.tracked[dependant].causes = self.causes(dependant);
+                self.schedule(dependant);
             }
         }
-        self.schedule(index);
+        is_news
     }
 
     /// What fires for the services of this host that are behind what fires here.
@@ -284,7 +292,12 @@ impl Agent {
 
     fn look_at_due(&mut self) {
         let due = self.alerts.as_mut().map(Alerts::due).unwrap_or_default();
-        due.into_iter().for_each(|index| self.judge(index));
+        // Nothing else than what its rules say can be news here, so nothing else is looked at.
+        for index in due {
+            if self.look(index) {
+                self.schedule(index);
+            }
+        }
     }
 
     fn look_at_all(&mut self) {

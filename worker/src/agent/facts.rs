@@ -3,7 +3,7 @@
 //! Whole states, each of which replaces the last one; what is too old to be true is left out when somebody looks.
 
 use super::tracked::Tracked;
-use dixmgr_contract::{ServiceName, Span, Time};
+use dixmgr_contract::{HostName, ServiceName, ServiceSpec, Span, Time};
 use dixmgr_decide::rules::{Facts, Health, NodeStands, Runs, Sight, failed_checks};
 use dixmgr_telemetry::Figures;
 use std::collections::BTreeSet;
@@ -23,6 +23,8 @@ pub(crate) struct Round {
 
 /// What is known of one service.
 pub(super) struct Known {
+    /// What is always known: who it is.
+    itself: Facts,
     /// The runs of its unit.
     pub(super) runs: Runs,
     /// Since when its unit is as it is.
@@ -41,8 +43,15 @@ struct Measured {
 
 impl Known {
     /// Nothing is known but which runs there were.
-    pub(super) const fn new(runs: Runs, now: Time) -> Self {
-        Self { runs, since: now, figures: None, node: None, timed_out: Vec::new() }
+    pub(super) fn new(spec: &ServiceSpec, runs: Runs, now: Time) -> Self {
+        let itself = Facts {
+            service: spec.name.as_str().into(),
+            host: spec.host.as_ref().map(HostName::as_str).unwrap_or_default().into(),
+            kind: spec.kind.as_str().into(),
+            chain: spec.chain.as_str().into(),
+            ..Facts::default()
+        };
+        Self { itself, runs, since: now, figures: None, node: None, timed_out: Vec::new() }
     }
 
     pub(super) fn measured(&mut self, figures: Figures, round: u64, interval: Span, now: Time) {
@@ -80,14 +89,10 @@ impl Known {
             sight.health()
         });
         let mut facts = Facts {
-            service: one.name().to_string(),
-            host: one.spec.host.as_ref().map(ToString::to_string).unwrap_or_default(),
-            kind: one.spec.kind.clone(),
-            chain: one.spec.chain.clone(),
             health,
             at_rest: matches!(health, Some(Health::Down | Health::Stopped)),
             restarts: one.unit.as_ref().map(|_| self.runs.restarts()),
-            ..Facts::default()
+            ..self.itself.clone()
         };
         let runs = health.is_none() && is_seen && one.is_up();
         if runs || matches!(health, Some(Health::Up | Health::Degraded)) {

@@ -15,7 +15,7 @@ fn facts(number: u64, round: u64) -> Facts {
     // One in ten is in trouble.
     let bad = number % 10 == round % 10;
     Facts {
-        service: format!("service-{number}"),
+        service: format!("service-{number}").into(),
         host: "alpha".into(),
         kind: "relay".into(),
         chain: "polkadot".into(),

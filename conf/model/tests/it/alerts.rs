@@ -119,7 +119,7 @@ fn rules_are_switched_by_name_and_fire() {
     let alerts = alerts(text);
     let on: Vec<_> = alerts.rules.iter().map(|rule| rule.name()).filter(|name| alerts.rules.is_on(name)).collect();
     assert_eq!(on, ["Busy"]);
-    let facts = Facts { service: "api".to_owned(), cpu_percent: Some(60.0), ..Facts::default() };
+    let facts = Facts { service: "api".into(), cpu_percent: Some(60.0), ..Facts::default() };
     let changes = ServiceRules::default().step(&alerts.rules, &facts, Time::from_unix_millis(1_000_000));
     assert_eq!(changes.len(), 1);
     assert!(changes[0].firing && changes[0].alert == "busy", "{changes:?}");

@@ -5,7 +5,7 @@
 use crate::condition::{Kind, Val};
 use dixmgr_contract::Span;
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// How a service stands, as its host sees it. What is not known is absent in [`Facts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,13 +65,13 @@ pub const NAMES: [(&str, Kind); 21] = [
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// Its name.
-    pub service: String,
+    pub service: Arc<str>,
     /// The host.
-    pub host: String,
+    pub host: Arc<str>,
     /// The kind of service.
-    pub kind: String,
+    pub kind: Arc<str>,
     /// The chain that it serves; may be empty.
-    pub chain: String,
+    pub chain: Arc<str>,
     /// Numbers the measurement, for rules that count them: one that has been seen counts once. 0: each look counts.
     pub sample: u64,
     /// How it stands.
@@ -167,7 +167,7 @@ impl Facts {
         [("service", &self.service), ("host", &self.host), ("kind", &self.kind), ("chain", &self.chain)]
             .into_iter()
             .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .map(|(name, value)| (name.to_owned(), value.to_string()))
             .collect()
     }
 }
