@@ -5,7 +5,7 @@
 //!
 //! Rejected: "has begun" and "has ended" as two messages. One that is lost leaves an alert that never ends.
 
-use crate::{HostName, Maintenance, MaintenanceWindow, ServiceName, ServiceSpec, Severity, Time};
+use crate::{HostName, Maintenance, MaintenanceWindow, ServiceName, Severity, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -74,69 +74,6 @@ pub struct Alert {
     /// The labels of the rule; at most [`MAX_LABELS`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-}
-
-/// What is behind a trouble: the alert of another service, or the loss of its host.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "CauseForm")]
-pub struct Cause {
-    /// The alert's type.
-    #[serde(rename = "type")]
-    pub alert: String,
-    /// The service; absent where it is the host itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<ServiceName>,
-    /// The host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<HostName>,
-    /// The chain that the service serves, if it serves one.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub chain: String,
-}
-
-/// A name alone is a service that is down.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum CauseForm {
-    Name(ServiceName),
-    Whole {
-        #[serde(rename = "type")]
-        alert: String,
-        #[serde(default)]
-        service: Option<ServiceName>,
-        #[serde(default)]
-        host: Option<HostName>,
-        #[serde(default)]
-        chain: String,
-    },
-}
-
-impl From<CauseForm> for Cause {
-    fn from(form: CauseForm) -> Self {
-        match form {
-            CauseForm::Name(service) => Self::down(service),
-            CauseForm::Whole { alert, service, host, chain } => Self { alert, service, host, chain },
-        }
-    }
-}
-
-impl Cause {
-    /// A service that is down, of which no more is known than its name.
-    pub fn down(service: ServiceName) -> Self {
-        Self { alert: SERVICE_DOWN.to_owned(), service: Some(service), ..Self::default() }
-    }
-
-    /// A host that nobody sees.
-    pub fn lost(host: HostName) -> Self {
-        Self { alert: HOST_LOST.to_owned(), host: Some(host), ..Self::default() }
-    }
-
-    /// The gravest of what fires for a service, as the cause of something else; none if nothing does.
-    pub fn of(firing: &[Alert], spec: &ServiceSpec) -> Option<Self> {
-        let gravest = firing.iter().max_by_key(|alert| (alert.severity, alert.alert == SERVICE_DOWN))?;
-        let (service, host) = (Some(spec.name.clone()), spec.host.clone());
-        Some(Self { alert: gravest.alert.clone(), service, host, chain: spec.chain.clone() })
-    }
 }
 
 /// What alerts of one type are counted as one incident.

@@ -3,12 +3,7 @@
 //! It travels with an incident's input, so it names channels and holds no URL, no address and no secret. Defaults are
 //! those of the configuration file.
 
-use crate::{
-    Severity, Span,
-    alert::{Cause, GroupBy},
-    glob::Matcher,
-    maintenance::MaintenanceWindow,
-};
+use crate::{Cause, GroupBy, Severity, Span, glob::Matcher, maintenance::MaintenanceWindow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -10,6 +10,7 @@
 pub mod activity;
 pub mod alert;
 pub mod alerting;
+pub mod cause;
 pub mod check;
 pub mod cluster;
 pub mod command;
@@ -35,8 +36,9 @@ pub mod unit;
 pub mod wait;
 
 pub use activity::{Guard, Verb};
-pub use alert::{Alert, Cause, GroupBy, MemberReport, Silence};
+pub use alert::{Alert, GroupBy, MemberReport, Silence};
 pub use alerting::{AlertPolicy, EscalationStep, RateLimit, Route};
+pub use cause::Cause;
 pub use check::{CheckResult, CheckState};
 pub use cluster::{ClusterMode, ClusterSpec, ClusterStatus};
 pub use command::{Command, CommandKind};
