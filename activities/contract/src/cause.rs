@@ -1,15 +1,21 @@
 //! What is behind a trouble: the alert of a service, or the loss of a host.
 //!
-//! Of all that fires for a service, one alert stands for it.
+//! Of all that fires for a service, one alert stands for it: the one that says why the service does not do what it is there for. That a busy
+//! processor is graver than a failing probe makes it the cause of nothing: what came after it would be told as the processor's doing, and
+//! wait for it.
 
 use crate::alert::{
-    Alert, HEALTH_CHECK_FAILED, HOST_LOST, LOW_PEER_COUNT, SERVICE_DEGRADED, SERVICE_DOWN, SYNC_STALLED,
+    Alert, DEPENDENCY_TIMEOUT, HEALTH_CHECK_FAILED, HOST_LOST, LOW_PEER_COUNT, RESTART_LOOP, SERVICE_DEGRADED,
+    SERVICE_DOWN, SYNC_STALLED,
 };
 use crate::{HostName, ServiceName, ServiceSpec};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 
 /// What says why a service does not do what it is there for, the first of them before the others.
 const REASONS: [&str; 4] = [SERVICE_DOWN, HEALTH_CHECK_FAILED, SYNC_STALLED, LOW_PEER_COUNT];
+/// What says that it does not, and not why.
+const SYMPTOMS: [&str; 3] = [SERVICE_DEGRADED, DEPENDENCY_TIMEOUT, RESTART_LOOP];
 
 /// What is behind a trouble: the alert of a service, or the loss of a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,8 +72,17 @@ impl Cause {
         Self { alert: HOST_LOST.to_owned(), host: Some(host), ..Self::default() }
     }
 
-    /// What fires for a service, as the cause of something else; none if nothing does.
+    /// What fires for a service, as the cause of something else: what says why it is not ready, else what says that it is not, else the
+    /// gravest; whatever their order. None if nothing fires.
     pub fn of(firing: &[Alert], spec: &ServiceSpec) -> Option<Self> {
+        let rank = |alert: &str| REASONS.iter().chain(&SYMPTOMS).position(|known| *known == alert);
+        let key = |alert: &Alert| (rank(&alert.alert).unwrap_or(usize::MAX), Reverse(alert.severity));
+        let first = firing.iter().min_by(|one, other| (key(one), &one.alert).cmp(&(key(other), &other.alert)))?;
+        Some(Self::named(first, spec))
+    }
+
+    /// The gravest of what fires for a service, whatever it says: what older runs of workflows take for the cause.
+    pub fn gravest(firing: &[Alert], spec: &ServiceSpec) -> Option<Self> {
         let gravest = firing.iter().max_by_key(|alert| (alert.severity, alert.alert == SERVICE_DOWN))?;
         Some(Self::named(gravest, spec))
     }
@@ -91,6 +106,7 @@ impl Cause {
 mod tests {
     use super::*;
     use crate::Severity;
+    use proptest::prelude::*;
 
     fn firing(alerts: &[(&str, Severity)]) -> Vec<Alert> {
         let alert = |(alert, severity): &(&str, Severity)| {
@@ -113,5 +129,51 @@ mod tests {
         assert_eq!(Cause::explains(SERVICE_DEGRADED, &firing(&[warning(HEALTH_CHECK_FAILED)]), &spec()), None);
         let untold = firing(&[warning(SERVICE_DEGRADED), ("high_cpu", Severity::Critical)]);
         assert_eq!(Cause::explains(SERVICE_DEGRADED, &untold, &spec()), None);
+    }
+
+    #[test]
+    fn the_cause_of_something_else_is_what_says_why_then_that_it_is_not_ready_then_the_gravest() {
+        use Severity::{Critical, Warning};
+        let degraded = (SERVICE_DEGRADED, Warning);
+        for (all, expected) in [
+            (&[("high_cpu", Critical), degraded][..], SERVICE_DEGRADED),
+            (&[degraded, (HEALTH_CHECK_FAILED, Warning), ("high_cpu", Critical)], HEALTH_CHECK_FAILED),
+            (&[(SYNC_STALLED, Critical), (SERVICE_DOWN, Warning)], SERVICE_DOWN),
+            (&[(RESTART_LOOP, Critical), (LOW_PEER_COUNT, Warning)], LOW_PEER_COUNT),
+            (&[("high_memory", Warning), ("high_cpu", Critical)], "high_cpu"),
+            (&[("own", Critical), ("high_cpu", Critical)], "high_cpu"),
+        ] {
+            let cause = Cause::of(&firing(all), &spec()).unwrap();
+            assert_eq!(cause.alert, expected, "{all:?}");
+        }
+        assert_eq!(Cause::of(&[], &spec()), None);
+    }
+
+    fn some() -> impl Strategy<Value = Vec<Alert>> {
+        let severities = prop::sample::select(vec![Severity::Info, Severity::Warning, Severity::Critical]);
+        let alerts = prop::collection::vec((prop::sample::select(crate::alert::TYPES.to_vec()), severities), 1..8);
+        alerts.prop_map(|alerts| firing(&alerts))
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_alerts_changes_no_cause_and_what_says_nothing_of_readiness_takes_the_place_of_nothing_that_does(
+            all in some(), more in some(),
+        ) {
+            let cause = Cause::of(&all, &spec()).unwrap();
+            prop_assert!(all.iter().any(|one| one.alert == cause.alert));
+            let reversed: Vec<Alert> = all.iter().rev().cloned().collect();
+            prop_assert_eq!(&cause, &Cause::of(&reversed, &spec()).unwrap());
+            let says = |one: &&Alert| REASONS.contains(&one.alert.as_str()) || SYMPTOMS.contains(&one.alert.as_str());
+            let silent = more.iter().filter(|one| !says(one)).cloned();
+            let with = Cause::of(&silent.chain(all.iter().cloned()).collect::<Vec<_>>(), &spec());
+            prop_assert!(with == Some(cause) || !all.iter().any(|one| says(&one)));
+        }
+
+        #[test]
+        fn what_explains_that_a_service_is_degraded_is_the_cause_of_what_comes_after_it(all in some()) {
+            let explains = Cause::explains(SERVICE_DEGRADED, &all, &spec());
+            prop_assert!(explains.is_none() || explains == Cause::of(&all, &spec()));
+        }
     }
 }

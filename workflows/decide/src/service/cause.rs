@@ -42,7 +42,10 @@ impl Service {
         match &self.spec.host {
             Some(host) if self.host_lost => Some(Cause::lost(host.clone())),
             _ if self.alerts.is_over => None,
-            _ => Cause::of(&self.alerts.firing, &self.spec).map(|own| self.cause().unwrap_or(own)),
+            _ => {
+                let of = if self.relates_alerts { Cause::of } else { Cause::gravest };
+                of(&self.alerts.firing, &self.spec).map(|own| self.cause().unwrap_or(own))
+            }
         }
     }
 }

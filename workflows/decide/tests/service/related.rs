@@ -125,3 +125,19 @@ fn alerts_of_two_types_are_to_be_related_when_they_come_and_while_they_fire() {
     service.step(one, Time::default());
     assert!(!service.has_alerts_to_relate([]));
 }
+
+#[test]
+fn those_after_a_service_on_other_hosts_hear_what_says_that_it_is_not_ready_and_of_an_older_run_the_gravest() {
+    for (relates, expected) in [(true, "service_degraded"), (false, "high_cpu")] {
+        let mut service = Service::new(spec(Policy::default()), 1, Time::default());
+        service.relate_alerts(relates);
+        service.step(Event::Subscribed("wf.svc.web".to_owned()), Time::default());
+        let mut event = observed(&service, 1, &(BTreeSet::from([3, 4]), false));
+        if let Event::Observed(seen) = &mut event {
+            seen.unit.active = ActiveState::Failed;
+        }
+        let tell = |action| if let Action::Tell { readiness, .. } = action { readiness.trouble } else { None };
+        let told: Vec<Cause> = service.step(event, Time::default()).into_iter().filter_map(tell).collect();
+        assert_eq!(told, [of_the_same(&service.spec.name, expected)]);
+    }
+}
