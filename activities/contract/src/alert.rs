@@ -92,6 +92,16 @@ pub enum GroupBy {
 }
 
 impl GroupBy {
+    /// What alerts of a type are one incident where nobody has said so: a chain that stands still; and what one person has paused with
+    /// one command and forgotten, which is all services at most.
+    pub fn usual(alert: &str) -> Self {
+        match alert {
+            SYNC_STALLED => Self::Chain,
+            SERVICE_PAUSED => Self::Fleet,
+            _ => Self::Service,
+        }
+    }
+
     /// The incident's fingerprint: the type, and what it is of. Where the chain or the host is not known, or there is no
     /// service, the next smaller or larger thing stands for it.
     pub fn fingerprint(
