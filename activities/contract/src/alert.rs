@@ -76,54 +76,6 @@ pub struct Alert {
     pub labels: BTreeMap<String, String>,
 }
 
-/// What alerts of one type are counted as one incident.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum GroupBy {
-    /// Those of one service.
-    #[default]
-    Service,
-    /// Those on one host.
-    Host,
-    /// Those of one chain.
-    Chain,
-    /// All.
-    Fleet,
-}
-
-impl GroupBy {
-    /// What alerts of a type are one incident where nobody has said so: a chain that stands still; and what one person has paused with
-    /// one command and forgotten, which is all services at most.
-    pub fn usual(alert: &str) -> Self {
-        match alert {
-            SYNC_STALLED => Self::Chain,
-            SERVICE_PAUSED => Self::Fleet,
-            _ => Self::Service,
-        }
-    }
-
-    /// The incident's fingerprint: the type, and what it is of. Where the chain or the host is not known, or there is no
-    /// service, the next smaller or larger thing stands for it.
-    pub fn fingerprint(
-        self,
-        alert: &str,
-        service: Option<&ServiceName>,
-        host: Option<&HostName>,
-        chain: &str,
-    ) -> String {
-        let of_service = || service.map(|name| format!("{alert}.{name}"));
-        let of_host = || host.map(|name| format!("{alert}.host.{name}"));
-        let of_chain = || (!chain.is_empty()).then(|| format!("{alert}.chain.{chain}"));
-        let found = match self {
-            Self::Service => of_service().or_else(of_host).or_else(of_chain),
-            Self::Host => of_host().or_else(of_service).or_else(of_chain),
-            Self::Chain => of_chain().or_else(of_service).or_else(of_host),
-            Self::Fleet => None,
-        };
-        found.unwrap_or_else(|| format!("{alert}.fleet"))
-    }
-}
-
 /// How a member of an incident stands (signal `member`): all of its alerts of the incident's type. None: it is well again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberReport {
@@ -205,20 +157,6 @@ impl From<&Maintenance> for Silence {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_fingerprint_names_the_type_and_what_it_is_of() {
-        let service = ServiceName::new("api").ok();
-        let host = HostName::new("alpha").ok();
-        let of = |by: GroupBy, chain: &str| by.fingerprint("high_cpu", service.as_ref(), host.as_ref(), chain);
-        assert_eq!(of(GroupBy::Service, ""), "high_cpu.api");
-        assert_eq!(of(GroupBy::Host, ""), "high_cpu.host.alpha");
-        assert_eq!(of(GroupBy::Chain, "polkadot"), "high_cpu.chain.polkadot");
-        assert_eq!(of(GroupBy::Chain, ""), "high_cpu.api");
-        assert_eq!(of(GroupBy::Fleet, ""), "high_cpu.fleet");
-        assert_eq!(GroupBy::Service.fingerprint("host_lost", None, host.as_ref(), ""), "host_lost.host.alpha");
-        assert_eq!(GroupBy::Host.fingerprint("x", None, None, ""), "x.fleet");
-    }
 
     #[test]
     fn what_is_not_said_is_left_out_and_read_back() {
