@@ -74,6 +74,8 @@ pub(crate) const SERVICES: &[Flow] = flows![
     bad_input 1 true,
     cancelled 1 true,
     raising 1 true,
+    raising_unrelated 1 true,
+    raising_related 1 true,
 ];
 
 /// Plays the agent of host `alpha` and the people around it.
@@ -308,6 +310,31 @@ async fn raising(actor: Actor) -> Vec<String> {
     actor.observe_with(unit(ActiveState::Active, "a"), Some(vec![])).await;
     raised(6).await;
     vec![actor.run_id().await]
+}
+
+/// Recorded by a version that did not know which of several alerts says why.
+async fn raising_unrelated(actor: Actor) -> Vec<String> {
+    one_says_why(&actor).await;
+    vec![actor.run_id().await]
+}
+
+async fn raising_related(actor: Actor) -> Vec<String> {
+    one_says_why(&actor).await;
+    vec![actor.run_id().await]
+}
+
+/// A probe fails, and the service is degraded for that, then for something else, which its incident is told; and all is well again.
+async fn one_says_why(actor: &Actor) {
+    let fires = |types: &[&str]| {
+        let alert = |alert: &&str| json!({"rule": alert, "type": alert, "severity": "warning"});
+        serde_json::from_value::<Vec<Alert>>(types.iter().map(alert).collect()).unwrap()
+    };
+    let (checks, degraded) = ("health_check_failed", "service_degraded");
+    let steps: [(&[&str], usize); 4] = [(&[checks], 1), (&[checks, degraded], 2), (&[degraded], 4), (&[], 5)];
+    for (types, told) in steps {
+        actor.observe_with(unit(ActiveState::Active, "a"), Some(fires(types))).await;
+        wait_for("told", async || (actor.host().asked().calls("RaiseIncidentActivity") == told).then_some(())).await;
+    }
 }
 
 async fn continued_as_new(mut actor: Actor) -> Vec<String> {

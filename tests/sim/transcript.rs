@@ -1,5 +1,6 @@
 //! How a step of the machine is written down: for a reader who was not there.
 
+use dixmgr_contract::alert::SERVICE_DOWN;
 use dixmgr_contract::{ServiceStatus, Span, Time, UnitState};
 use dixmgr_decide::{Action, Service};
 use std::fmt::Write;
@@ -51,12 +52,10 @@ fn action(action: &Action) -> String {
                 raise.report.alerts.iter().map(|alert| format!("{} {}", alert.rule, alert.severity)).collect();
             let rules = if rules.is_empty() { "nothing".to_owned() } else { rules.join(", ") };
             let cause = raise.cause.as_ref().map(|cause| match (&cause.service, &cause.host) {
-                (Some(service), _) => format!(", because of {service}"),
-                (None, host) => format!(
-                    ", because of {} {}",
-                    cause.alert,
-                    host.as_ref().map(ToString::to_string).unwrap_or_default()
-                ),
+                (Some(service), _) if cause.alert == SERVICE_DOWN => format!(", because of {service}"),
+                (Some(service), _) => format!(", because of {} {service}", cause.alert),
+                (None, Some(host)) => format!(", because of {} {host}", cause.alert),
+                (None, None) => format!(", because of {}", cause.alert),
             });
             let cause = cause.unwrap_or_default();
             let paused = raise.report.paused_by.as_ref().map(|by| format!(", paused by {by}")).unwrap_or_default();

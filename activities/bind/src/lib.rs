@@ -4,6 +4,7 @@
 //! and turns the result into the contract's words. It also joins the SDK's metrics and interceptors to ours, so that no
 //! adapter knows Temporal and `flows` knows no adapter.
 
+mod attributes;
 mod beat;
 mod call;
 mod endpoints;

@@ -6,6 +6,7 @@
 // The macro generates undocumented constants beside each activity.
 #![allow(missing_docs)]
 
+use crate::attributes;
 use crate::beat::beating_until_stopped;
 use crate::call::Call;
 use crate::fleet::again;
@@ -14,9 +15,7 @@ use crate::slots::Slots;
 use crate::unit::failure;
 use dixmgr_contract::alert::Silence;
 use dixmgr_contract::host::{HostReport, HostReportKind};
-use dixmgr_contract::id::{
-    ATTRIBUTE_CHAIN, ATTRIBUTE_HOST, ATTRIBUTE_KIND, ATTRIBUTE_SERVICE, MEMO_MARK, TASK_TIMEOUT, prefix_of,
-};
+use dixmgr_contract::id::{MEMO_MARK, TASK_TIMEOUT, prefix_of};
 use dixmgr_contract::incident::{SIGNAL_AFFECTED, SIGNAL_MEMBER, SIGNAL_SILENCES, incident_id};
 use dixmgr_contract::{
     AlertPolicy, Delivery, HostName, IncidentNews, IncidentSpec, IncidentStart, MemberReport, NotifyArgs, Raise,
@@ -30,7 +29,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use temporalio_client::WorkflowStartOptions;
 use temporalio_common::MemoValues;
-use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
+use temporalio_common::search_attributes::SearchAttributes;
 use temporalio_macros::activities;
 use temporalio_sdk::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -110,8 +109,9 @@ impl TellingActivities {
     #[activity(name = "TellCauseActivity")]
     pub async fn tell_cause(self: Arc<Self>, ctx: ActivityContext, call: Call<TellCause>) -> Result<(), ActivityError> {
         let TellCause { cause, affected } = call.read().map_err(failure)?;
+        let attributes = attributes::of_fingerprint(&cause);
         let spec = IncidentSpec::from_fingerprint(cause);
-        let told = self.tell(&ctx, spec, SearchAttributes::default(), SIGNAL_AFFECTED, &affected);
+        let told = self.tell(&ctx, spec, attributes, SIGNAL_AFFECTED, &affected);
         until_stopped(beating_until_stopped(&ctx, told).await)
     }
 
@@ -182,7 +182,7 @@ impl TellingActivities {
         let grouping = self.telling.policy.grouping(&alert);
         let fingerprint = grouping.fingerprint(&alert, report.service.as_ref(), report.host.as_ref(), &report.chain);
         report.cause = cause.map(|cause| self.telling.policy.cause(&cause));
-        let attributes = attributes(&report);
+        let attributes = attributes::of_member(&report);
         if !may_begin && report.alerts.is_empty() {
             return self.tell_the_end(ctx, &fingerprint, &report).await;
         }
@@ -280,17 +280,4 @@ impl TellingActivities {
 /// What is not done when dixmgr stops is tried again, elsewhere or later.
 pub(crate) fn until_stopped(done: Option<Result<(), PostError>>) -> Result<(), ActivityError> {
     done.unwrap_or_else(|| Err(PostError::Failed("dixmgr was stopped meanwhile".to_owned()))).map_err(again)
-}
-
-fn attributes(report: &MemberReport) -> SearchAttributes {
-    let known = [
-        (ATTRIBUTE_HOST, report.host.as_ref().map(ToString::to_string)),
-        (ATTRIBUTE_SERVICE, report.service.as_ref().map(ToString::to_string)),
-        (ATTRIBUTE_KIND, Some(report.kind.clone()).filter(|kind| !kind.is_empty())),
-        (ATTRIBUTE_CHAIN, Some(report.chain.clone()).filter(|chain| !chain.is_empty())),
-    ];
-    let updates = known
-        .into_iter()
-        .filter_map(|(name, value)| Some(SearchAttributeKey::<String>::keyword(name).value_set(value?)));
-    SearchAttributes::new(updates)
 }

@@ -5,7 +5,7 @@
 //!
 //! Rejected: "has begun" and "has ended" as two messages. One that is lost leaves an alert that never ends.
 
-use crate::{HostName, Maintenance, MaintenanceWindow, ServiceName, ServiceSpec, Severity, Time};
+use crate::{HostName, Maintenance, MaintenanceWindow, ServiceName, Severity, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -74,107 +74,6 @@ pub struct Alert {
     /// The labels of the rule; at most [`MAX_LABELS`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-}
-
-/// What is behind a trouble: the alert of another service, or the loss of its host.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "CauseForm")]
-pub struct Cause {
-    /// The alert's type.
-    #[serde(rename = "type")]
-    pub alert: String,
-    /// The service; absent where it is the host itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<ServiceName>,
-    /// The host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<HostName>,
-    /// The chain that the service serves, if it serves one.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub chain: String,
-}
-
-/// A name alone is a service that is down.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum CauseForm {
-    Name(ServiceName),
-    Whole {
-        #[serde(rename = "type")]
-        alert: String,
-        #[serde(default)]
-        service: Option<ServiceName>,
-        #[serde(default)]
-        host: Option<HostName>,
-        #[serde(default)]
-        chain: String,
-    },
-}
-
-impl From<CauseForm> for Cause {
-    fn from(form: CauseForm) -> Self {
-        match form {
-            CauseForm::Name(service) => Self::down(service),
-            CauseForm::Whole { alert, service, host, chain } => Self { alert, service, host, chain },
-        }
-    }
-}
-
-impl Cause {
-    /// A service that is down, of which no more is known than its name.
-    pub fn down(service: ServiceName) -> Self {
-        Self { alert: SERVICE_DOWN.to_owned(), service: Some(service), ..Self::default() }
-    }
-
-    /// A host that nobody sees.
-    pub fn lost(host: HostName) -> Self {
-        Self { alert: HOST_LOST.to_owned(), host: Some(host), ..Self::default() }
-    }
-
-    /// The gravest of what fires for a service, as the cause of something else; none if nothing does.
-    pub fn of(firing: &[Alert], spec: &ServiceSpec) -> Option<Self> {
-        let gravest = firing.iter().max_by_key(|alert| (alert.severity, alert.alert == SERVICE_DOWN))?;
-        let (service, host) = (Some(spec.name.clone()), spec.host.clone());
-        Some(Self { alert: gravest.alert.clone(), service, host, chain: spec.chain.clone() })
-    }
-}
-
-/// What alerts of one type are counted as one incident.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum GroupBy {
-    /// Those of one service.
-    #[default]
-    Service,
-    /// Those on one host.
-    Host,
-    /// Those of one chain.
-    Chain,
-    /// All.
-    Fleet,
-}
-
-impl GroupBy {
-    /// The incident's fingerprint: the type, and what it is of. Where the chain or the host is not known, or there is no
-    /// service, the next smaller or larger thing stands for it.
-    pub fn fingerprint(
-        self,
-        alert: &str,
-        service: Option<&ServiceName>,
-        host: Option<&HostName>,
-        chain: &str,
-    ) -> String {
-        let of_service = || service.map(|name| format!("{alert}.{name}"));
-        let of_host = || host.map(|name| format!("{alert}.host.{name}"));
-        let of_chain = || (!chain.is_empty()).then(|| format!("{alert}.chain.{chain}"));
-        let found = match self {
-            Self::Service => of_service().or_else(of_host).or_else(of_chain),
-            Self::Host => of_host().or_else(of_service).or_else(of_chain),
-            Self::Chain => of_chain().or_else(of_service).or_else(of_host),
-            Self::Fleet => None,
-        };
-        found.unwrap_or_else(|| format!("{alert}.fleet"))
-    }
 }
 
 /// How a member of an incident stands (signal `member`): all of its alerts of the incident's type. None: it is well again.
@@ -258,20 +157,6 @@ impl From<&Maintenance> for Silence {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_fingerprint_names_the_type_and_what_it_is_of() {
-        let service = ServiceName::new("api").ok();
-        let host = HostName::new("alpha").ok();
-        let of = |by: GroupBy, chain: &str| by.fingerprint("high_cpu", service.as_ref(), host.as_ref(), chain);
-        assert_eq!(of(GroupBy::Service, ""), "high_cpu.api");
-        assert_eq!(of(GroupBy::Host, ""), "high_cpu.host.alpha");
-        assert_eq!(of(GroupBy::Chain, "polkadot"), "high_cpu.chain.polkadot");
-        assert_eq!(of(GroupBy::Chain, ""), "high_cpu.api");
-        assert_eq!(of(GroupBy::Fleet, ""), "high_cpu.fleet");
-        assert_eq!(GroupBy::Service.fingerprint("host_lost", None, host.as_ref(), ""), "host_lost.host.alpha");
-        assert_eq!(GroupBy::Host.fingerprint("x", None, None, ""), "x.fleet");
-    }
 
     #[test]
     fn what_is_not_said_is_left_out_and_read_back() {

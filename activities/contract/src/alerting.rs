@@ -3,12 +3,7 @@
 //! It travels with an incident's input, so it names channels and holds no URL, no address and no secret. Defaults are
 //! those of the configuration file.
 
-use crate::{
-    Severity, Span,
-    alert::{Cause, GroupBy},
-    glob::Matcher,
-    maintenance::MaintenanceWindow,
-};
+use crate::{Cause, GroupBy, Severity, Span, glob::Matcher, maintenance::MaintenanceWindow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -28,7 +23,7 @@ pub struct AlertPolicy {
     pub consequence_grace: Span,
     /// A note that was refused, or not accepted for this long, is given up.
     pub give_up: Span,
-    /// What alerts of a type are one incident; types that are not named here: by service.
+    /// What alerts of a type are one incident; types that are not named here: [`GroupBy::usual`].
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub group_by: BTreeMap<String, GroupBy>,
     /// The channels that there are.
@@ -73,7 +68,7 @@ impl AlertPolicy {
 
     /// What alerts of this type are one incident.
     pub fn grouping(&self, alert: &str) -> GroupBy {
-        self.group_by.get(alert).copied().unwrap_or_default()
+        self.group_by.get(alert).copied().unwrap_or_else(|| GroupBy::usual(alert))
     }
 }
 
@@ -161,5 +156,15 @@ mod tests {
         assert_eq!((route.min_severity, route.fallback_after), (Severity::Info, Span::from_secs(300)));
         assert!(route.fits(&BTreeMap::from([("chain".to_owned(), "polkadot".to_owned())])));
         assert!(!route.fits(&BTreeMap::new()));
+    }
+
+    #[test]
+    fn a_chain_and_forgotten_pauses_are_one_incident_each_unless_somebody_has_said_otherwise() {
+        let mut policy = AlertPolicy::default();
+        let grouping =
+            |policy: &AlertPolicy| ["sync_stalled", "service_paused", "high_cpu"].map(|of| policy.grouping(of));
+        assert_eq!(grouping(&policy), [GroupBy::Chain, GroupBy::Fleet, GroupBy::Service]);
+        policy.group_by = serde_json::from_str(r#"{"service_paused":"host","high_cpu":"fleet"}"#).unwrap();
+        assert_eq!(grouping(&policy), [GroupBy::Chain, GroupBy::Host, GroupBy::Fleet]);
     }
 }

@@ -4,7 +4,7 @@
 //! swapping two harms nothing. Rejected: a wait for one particular signal, which is lost for ever when it is sent before
 //! anybody listens.
 
-use crate::alert::Cause;
+use crate::Cause;
 use crate::{PhaseName, ServiceName};
 use serde::{Deserialize, Serialize};
 

@@ -3,9 +3,9 @@
 //! Inputs name a channel, never its URL; any dixmgr that has the channel delivers. `[alerts]` is therefore the same on all
 //! hosts of a fleet.
 
-use crate::alert::{Cause, MemberReport, Silence};
+use crate::alert::{MemberReport, Silence};
 use crate::incident::{Affected, IncidentRecord, IncidentSpec, IncidentStatus};
-use crate::{AlertPolicy, Note};
+use crate::{AlertPolicy, Cause, Note};
 use serde::{Deserialize, Serialize};
 
 /// `RaiseIncidentActivity(raise)` → null: tells an incident how one of its members stands, and begins it if need be.

@@ -9,9 +9,7 @@ use crate::{
     rule,
     tree::{Object, fill, join},
 };
-use dixmgr_contract::{
-    AlertPolicy, EscalationStep, GroupBy, MaintenanceWindow, Span, TimeOfDay, Weekday, alert::SYNC_STALLED,
-};
+use dixmgr_contract::{AlertPolicy, EscalationStep, GroupBy, MaintenanceWindow, Span, TimeOfDay, Weekday};
 use dixmgr_decide::{incident::maintenance, rules::Rules};
 use serde::Deserialize;
 use serde_json::Value;
@@ -126,7 +124,7 @@ pub(crate) fn alerts(mut given: Object, base: &Path, report: &mut Report<'_>) ->
     let built = rule::rules(&raw.rules, &raw.enabled_rules, &raw.disabled_rules, report);
     let escalation = escalation(raw.escalation, &channels.names, report);
     let maintenance = windows(raw.maintenance, report);
-    let group_by = group_by(raw.group_by, &built.types, report);
+    check_groups(&raw.group_by, &built.types, report);
     let policy = AlertPolicy {
         group_wait: raw.group_wait,
         group_interval: raw.group_interval,
@@ -134,7 +132,7 @@ pub(crate) fn alerts(mut given: Object, base: &Path, report: &mut Report<'_>) ->
         dedupe_window: raw.dedupe_window,
         consequence_grace: raw.consequence_grace,
         give_up: raw.give_up,
-        group_by,
+        group_by: raw.group_by,
         channels: Vec::new(),
         escalation,
         maintenance,
@@ -144,19 +142,12 @@ pub(crate) fn alerts(mut given: Object, base: &Path, report: &mut Report<'_>) ->
     Some(alerts)
 }
 
-/// A chain that stands still is one incident, unless the file says otherwise.
-fn group_by(
-    mut given: BTreeMap<String, GroupBy>,
-    types: &BTreeSet<String>,
-    report: &mut Report<'_>,
-) -> BTreeMap<String, GroupBy> {
+fn check_groups(given: &BTreeMap<String, GroupBy>, types: &BTreeSet<String>, report: &mut Report<'_>) {
     for name in given.keys().filter(|name| !types.contains(*name)) {
         let message = format!("no rule has the type {name}");
         let hint = "it is the type of a rule, such as high_cpu";
         report.unknown(&join("alerts.group_by", name), message, name, types, hint);
     }
-    given.entry(SYNC_STALLED.to_owned()).or_insert(GroupBy::Chain);
-    given
 }
 
 fn escalation(given: Vec<Value>, names: &BTreeSet<String>, report: &mut Report<'_>) -> Vec<EscalationStep> {

@@ -31,10 +31,9 @@ use temporalio_workflow::{
 /// How long one delivery may take, whatever the channel.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
 const TELL_TIMEOUT: Duration = Duration::from_secs(30);
-/// The patch mark of runs that heed the maintenance windows of the fleet; made when there are some.
-const WINDOWS_OF_THE_FLEET: &str = "windows-of-the-fleet";
-/// The patch mark of runs that heed whose business is what is behind a cause, and what it means that nobody is told.
-const HEEDS_ALL: &str = "heeds-all";
+/// The patch mark of runs that heed whose business is what is behind a cause, what it means that nobody is told, and the maintenance windows of
+/// the fleet.
+const HEEDS_REACH_AND_PEACE: &str = "heeds-all";
 const SEVERITY: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_SEVERITY);
 
 type Context = WorkflowContext<IncidentWorkflow>;
@@ -83,7 +82,6 @@ impl IncidentWorkflow {
         let mut alarm = Alarm::none();
         loop {
             let moment = now(ctx);
-            heed_windows(ctx);
             while let Some(actions) = next(ctx, moment) {
                 operations.extend(actions.into_iter().flat_map(|action| perform(ctx, action)));
             }
@@ -225,28 +223,11 @@ impl IncidentWorkflow {
 }
 
 fn begin(ctx: &Context, start: &IncidentStart) {
-    let (seed, moment, heeds_all) = (ctx.random(), now(ctx), ctx.patched(HEEDS_ALL));
+    let (seed, moment, heeds) = (ctx.random(), now(ctx), ctx.patched(HEEDS_REACH_AND_PEACE));
     ctx.state_mut(|flow| {
         let incident = flow.incident.get_or_insert_with(|| Incident::new(start.spec.clone(), seed, moment));
-        incident.heed_all(heeds_all);
+        incident.heed_reach_and_peace(heeds);
     });
-}
-
-/// A run that was worked on by a dixmgr that knew of no windows of the fleet took them for nothing, and goes on so until its end.
-fn heed_windows(ctx: &Context) {
-    let brings_windows = |event: &Event| match event {
-        Event::Silences(silences) => silences.iter().any(|silence| silence.window.is_some()),
-        _ => false,
-    };
-    if ctx.state(|flow| flow.desk.inbox.iter().any(brings_windows)) && !ctx.patched(WINDOWS_OF_THE_FLEET) {
-        ctx.state_mut(|flow| {
-            for event in &mut flow.desk.inbox {
-                if let Event::Silences(silences) = event {
-                    silences.retain(|silence| silence.window.is_none());
-                }
-            }
-        });
-    }
 }
 
 fn unreadable(error: &str) -> WorkflowTermination {

@@ -28,6 +28,11 @@ use temporalio_workflow::{
     WorkflowResult, WorkflowTermination, workflow, workflow_methods,
 };
 
+/// The patch mark of runs that know which of several alerts says why; made when several fire.
+const RELATES_ALERTS: &str = "relates-alerts";
+
+type Context = WorkflowContext<ServiceWatchWorkflow>;
+
 /// The input of the workflow. Minimal: `{"name":"api","unit":"api.service"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchInput {
@@ -85,13 +90,15 @@ impl ServiceWatchWorkflow {
         let seed = ctx.random();
         let begin = now(ctx);
         ctx.state_mut(|flow| {
-            flow.service.get_or_insert_with(|| Service::new(input.spec, seed, begin).published(input.published));
+            let service = || Service::new(input.spec, seed, begin).published(input.published);
+            flow.service.get_or_insert_with(service).relate_alerts(false);
         });
         let mut operations = InFlight::new();
         let mut alarm = Alarm::none();
         let (mut quiet, mut over) = (false, false);
         loop {
             let moment = now(ctx);
+            relate_alerts(ctx);
             while let Some(actions) = next(ctx, moment) {
                 quiet |= actions.contains(&Action::Checkpoint);
                 over |= actions.contains(&Action::End);
@@ -261,6 +268,19 @@ impl ServiceWatchWorkflow {
         self.desk.admits(kind.as_str(), args, "{\"by\":…,\"reason\":…} or nothing")?;
         // In a run's first activation the validator comes before `run`: then the machine itself refuses, with its reason.
         unless(self.service.as_ref().and_then(|service| service.objection(kind)))
+    }
+}
+
+/// A run that was worked on, while several alerts fired, by a dixmgr that did not relate them goes on so until its end. Most services never
+/// have several, and make no mark.
+fn relate_alerts(ctx: &Context) {
+    let matters = ctx.state(|flow| {
+        let service = flow.service.as_ref();
+        service.is_some_and(|service| service.has_alerts_to_relate(&flow.desk.inbox))
+    });
+    if matters {
+        let relates = ctx.patched(RELATES_ALERTS);
+        ctx.state_mut(|flow| flow.service.iter_mut().for_each(|service| service.relate_alerts(relates)));
     }
 }
 

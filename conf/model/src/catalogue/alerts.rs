@@ -35,7 +35,8 @@ pub(crate) const ALERTS: Section = Section::new(
         key(
             "group_by",
             Kind::MapOf(Form::AlertType, &Kind::OneOf(&["service", "host", "chain", "fleet"])),
-            "What alerts of a type are one incident, by type. Others are by service, but `sync_stalled` is by chain.",
+            "What alerts of a type are one incident, by type. Others are by service, but `sync_stalled` is by chain and \
+             `service_paused` by fleet.",
         ),
         key("channels", Kind::ListOf(&Kind::Section(&CHANNEL)), "Where notes go.").or(Literal::EmptyList),
         key("rules", Kind::ListOf(&Kind::Section(&RULE)), "Rules beside the built-in ones.").or(Literal::EmptyList),

@@ -1,7 +1,7 @@
 //! Alerting as a configuration has it: policy, rules, channels, and the flags over them.
 
 use crate::good;
-use dixmgr_contract::{AlertPolicy, GroupBy, RateLimit, Route, Severity, Span, Time};
+use dixmgr_contract::{AlertPolicy, RateLimit, Route, Severity, Span, Time};
 use dixmgr_decide::rules::{Facts, ServiceRules, defaults};
 use dixmgr_model::{Alerts, ChannelSettings, Secret};
 use std::path::Path;
@@ -21,11 +21,7 @@ fn routes(alerts: &Alerts) -> Vec<&str> {
 #[test]
 fn a_file_that_says_nothing_of_it_tells_the_log_by_the_default_rules() {
     let alerts = alerts("");
-    let expected = AlertPolicy {
-        channels: vec![Route::new("log")],
-        group_by: [("sync_stalled".to_owned(), GroupBy::Chain)].into(),
-        ..AlertPolicy::default()
-    };
+    let expected = AlertPolicy { channels: vec![Route::new("log")], ..AlertPolicy::default() };
     assert_eq!(alerts.policy, expected);
     assert_eq!(alerts.enabled, None);
     assert_eq!(alerts.rules.iter().count(), defaults().len());
@@ -45,7 +41,7 @@ fn everything_of_the_policy_is_read() {
     let expected = serde_json::json!({
         "group_wait": "1s", "group_interval": "2s", "repeat_interval": "0s", "dedupe_window": "4s",
         "consequence_grace": "5s", "give_up": "6m",
-        "group_by": {"high_cpu": "fleet", "own": "host", "sync_stalled": "chain"},
+        "group_by": {"high_cpu": "fleet", "own": "host"},
         "channels": [{"name": "log", "min_severity": "info", "fallback_after": "5m"}],
         "escalation": [{"wait": "0s", "channels": ["log"]}, {"wait": "7m", "channels": ["log"]}],
         "maintenance": [{"name": "w", "weekdays": ["sunday"], "start_minute": 1439, "length": "8h",

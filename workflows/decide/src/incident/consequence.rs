@@ -79,8 +79,12 @@ impl Incident {
             self.affected.remove(&told.incident);
             return;
         }
-        let known = self.affected_services();
+        let mut known = self.affected_services();
         let room = MAX_AFFECTED.saturating_sub(known.len());
+        // What else fires for a member is no news: the member is named.
+        if self.heeds_reach_and_peace {
+            known.extend(self.services().cloned());
+        }
         let is_taken = |service: &ServiceName| known.contains(service);
         let services: Vec<ServiceName> = told.services.into_iter().take(MAX_AFFECTED).collect();
         let new = services.iter().filter(|service| !is_taken(service)).count();
@@ -151,7 +155,7 @@ impl Incident {
             let again = clock.now.after(AGAIN);
             self.tell_again = Some(again);
             // Where nothing else has changed, nobody looks again in this step.
-            if self.heeds_all {
+            if self.heeds_reach_and_peace {
                 clock.due(again);
             }
         }

@@ -63,7 +63,7 @@ impl Incident {
     /// What is behind this one is not held by it any more when nothing is wrong here; nor what nobody was told of, when nobody is to be
     /// told of this one.
     fn release_those_behind(&mut self, clock: &mut Clock<'_>, actions: &mut Vec<Action>) {
-        if self.heeds_all && !self.affected.is_empty() && self.is_muted() {
+        if self.heeds_reach_and_peace && !self.affected.is_empty() && self.is_muted() {
             let incidents = self.untold_behind(clock.policy);
             self.affected.retain(|incident, _| !incidents.contains(incident));
             if !incidents.is_empty() {
@@ -83,7 +83,7 @@ impl Incident {
         let first =
             self.members.values().filter(|member| member.is_audible()).filter_map(|member| member.audible).min();
         if first.is_none() {
-            if self.heeds_all && self.stage_at.is_some() && self.over.is_none() {
+            if self.heeds_reach_and_peace && self.stage_at.is_some() && self.over.is_none() {
                 self.peace_since.get_or_insert(clock.now);
             }
         } else if let Some(since) = self.peace_since.take() {

@@ -130,9 +130,9 @@ pub struct Incident {
     wake: Option<Time>,
     #[serde(default)]
     closed: bool,
-    /// See [`Incident::heed_all`].
+    /// See [`Incident::heed_reach_and_peace`].
     #[serde(default)]
-    heeds_all: bool,
+    heeds_reach_and_peace: bool,
 }
 
 /// What can happen to an incident.
@@ -296,14 +296,15 @@ impl Incident {
             requests: Vec::new(),
             wake: None,
             closed: false,
-            heeds_all: true,
+            heeds_reach_and_peace: true,
         }
     }
 
-    /// Whether it heeds whose business is what is behind it, and that nobody is told of it. One that a dixmgr has worked on that
-    /// knew of neither has to go on as it began, or its history would not replay.
-    pub const fn heed_all(&mut self, heeds_all: bool) {
-        self.heeds_all = heeds_all;
+    /// Whether it heeds whose business is what is behind it, and all peace that people have asked for: that nobody is told of it, and the
+    /// maintenance windows of the fleet. One that a dixmgr has worked on that knew of none of these has to go on as it began, or its
+    /// history would not replay.
+    pub const fn heed_reach_and_peace(&mut self, heeds_reach_and_peace: bool) {
+        self.heeds_reach_and_peace = heeds_reach_and_peace;
     }
 
     /// Which incident it is.
@@ -331,7 +332,9 @@ impl Incident {
             Event::Member(report) => self.hear(&report, policy, now),
             Event::Resolve(args) => self.resolve(&args, now, &mut actions),
             Event::Held { cause, member } => self.hold(&cause, member.as_deref()),
-            Event::Released { cause, is_muted } => self.release(&cause, is_muted && self.heeds_all, policy, now),
+            Event::Released { cause, is_muted } => {
+                self.release(&cause, is_muted && self.heeds_reach_and_peace, policy, now)
+            }
             Event::Affected(affected) => self.affect(affected, policy, now),
             Event::Delivered { channel, note, outcome } => {
                 self.delivered(&channel, &note, outcome, &Clock { policy, now, wake: None }, &mut actions);
@@ -350,8 +353,9 @@ impl Incident {
     /// The next incident of the same fingerprint, under the same silences of the fleet.
     fn begin_anew(&mut self, now: Time) {
         let silences = std::mem::take(&mut self.silences);
-        let heeds_all = self.heeds_all;
-        *self = Self { silences, heeds_all, ..Self::new(self.spec.clone(), self.seed.wrapping_add(1), now) };
+        let heeds_reach_and_peace = self.heeds_reach_and_peace;
+        *self =
+            Self { silences, heeds_reach_and_peace, ..Self::new(self.spec.clone(), self.seed.wrapping_add(1), now) };
     }
 
     /// When to send [`Event::Tick`], if nothing else happens before; after a step it is later than that step.

@@ -53,6 +53,11 @@ pub(super) fn bounded(mut silences: Vec<Silence>) -> Vec<Silence> {
     silences
 }
 
+/// The maintenance windows of the fleet, where they are heeded.
+fn windows_of(silences: &[Silence], heeds: bool) -> impl Iterator<Item = &MaintenanceWindow> {
+    silences.iter().filter(move |_| heeds).filter_map(|silence| silence.window.as_ref())
+}
+
 impl Incident {
     /// Who may be told of, and who not.
     pub(super) fn judge_members(&mut self, clock: &mut Clock<'_>) -> bool {
@@ -60,8 +65,7 @@ impl Incident {
             return false;
         }
         // Those of the configuration, and those of the fleet.
-        let fleets = self.silences.iter().filter_map(|silence| silence.window.as_ref());
-        let windows = clock.policy.maintenance.iter().chain(fleets);
+        let windows = clock.policy.maintenance.iter().chain(windows_of(&self.silences, self.heeds_reach_and_peace));
         let open = |window| Some((window, maintenance::open_until(window, clock.now)?));
         let windows: Vec<(&MaintenanceWindow, Time)> = windows.filter_map(open).collect();
         self.look_when_it_opens(clock);
@@ -76,7 +80,7 @@ impl Incident {
             if muted.is_some() && member.audible.take().is_some() {
                 changed = true;
             }
-            member.in_peace |= self.heeds_all && member.heard && muted.as_ref().is_some_and(Mute::is_peace);
+            member.in_peace |= self.heeds_reach_and_peace && member.heard && muted.as_ref().is_some_and(Mute::is_peace);
             if muted.is_none() && std::mem::take(&mut member.in_peace) {
                 (member.returned, self.returns) = (Some(returns), returns);
             }
@@ -84,8 +88,9 @@ impl Incident {
                 (member.audible, member.heard) = (Some(clock.now), true);
                 changed = true;
             }
-            member.hushed =
-                self.heeds_all && member.cause.is_some() && self.peace_of(member, &windows, clock).is_some();
+            member.hushed = self.heeds_reach_and_peace
+                && member.cause.is_some()
+                && self.peace_of(member, &windows, clock).is_some();
             member.muted = muted;
         }
         self.members = members;
@@ -96,8 +101,8 @@ impl Incident {
     /// alarm more would not replay in a run that is open, and nothing is told in the window either way.
     fn look_when_it_opens(&self, clock: &mut Clock<'_>) {
         let firing = || self.members.values().filter(|member| member.firing);
-        let fleets = self.silences.iter().filter_map(|silence| silence.window.as_ref());
-        for window in fleets.filter(|window| firing().any(|member| window.covers(member.service.as_ref()))) {
+        let covers = |window: &&MaintenanceWindow| firing().any(|member| window.covers(member.service.as_ref()));
+        for window in windows_of(&self.silences, self.heeds_reach_and_peace).filter(covers) {
             if let Some(begins) = maintenance::next_begin(window, clock.now) {
                 clock.due(begins);
             }

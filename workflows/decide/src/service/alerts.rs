@@ -29,7 +29,7 @@ const AGAIN: Span = Span::from_secs(3_600);
 #[serde(default)]
 pub(super) struct Alerts {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    firing: Vec<Alert>,
+    pub(super) firing: Vec<Alert>,
     /// By type.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     told: BTreeMap<String, Told>,
@@ -49,7 +49,7 @@ pub(super) struct Alerts {
     is_on: bool,
     /// Nobody supervises the service any more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    is_over: bool,
+    pub(super) is_over: bool,
 }
 
 /// What an incident was told.
@@ -118,6 +118,7 @@ impl Service {
                 continue;
             }
             let of_type: Vec<Alert> = firing.iter().filter(|found| found.alert == alert).cloned().collect();
+            let cause = cause.clone().or_else(|| self.own_cause(&alert, &firing));
             let rules = of_type.iter().map(|found| (found.rule.clone(), found.severity)).collect();
             let told = Told { rules, cause: cause.clone(), paused_by: paused_by.clone() };
             let is_known = self.alerts.told.get(&alert) == Some(&told);
@@ -130,7 +131,7 @@ impl Service {
                 self.alerts.told.insert(alert.clone(), told);
             }
             self.alerts.telling.insert(alert.clone());
-            actions.push(self.report_alerts(alert, of_type, cause.clone(), now));
+            actions.push(self.report_alerts(alert, of_type, cause, now));
         }
         let is_due = is_again || self.alerts.again.is_none();
         self.alerts.again = match self.alerts.told.is_empty() {
@@ -190,21 +191,5 @@ impl Service {
             });
         }
         firing
-    }
-
-    /// What fires for a dependency, or behind it: what is wrong here is told as its consequence.
-    fn cause(&self) -> Option<Cause> {
-        let seen = self.seen.as_ref()?;
-        let away = || self.remote_losses().find_map(|name| self.peers.trouble(name));
-        seen.causes.first().or_else(away).cloned()
-    }
-
-    /// What whoever depends on this service is told of it while it is not ready: what is behind it, if something is.
-    pub(super) fn trouble(&self) -> Option<Cause> {
-        match &self.spec.host {
-            Some(host) if self.host_lost => Some(Cause::lost(host.clone())),
-            _ if self.alerts.is_over => None,
-            _ => Cause::of(&self.alerts.firing, &self.spec).map(|own| self.cause().unwrap_or(own)),
-        }
     }
 }

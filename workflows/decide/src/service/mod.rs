@@ -13,6 +13,7 @@
 
 mod alerts;
 mod attempt;
+mod cause;
 mod command;
 mod dependencies;
 mod hosts;
@@ -111,6 +112,9 @@ pub struct Service {
     claimed_by: Option<HostName>,
     #[serde(default, skip_serializing_if = "Alerts::is_empty")]
     alerts: Alerts,
+    /// See [`Service::relate_alerts`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    relates_alerts: bool,
     rng: Rng,
 }
 
@@ -252,6 +256,7 @@ impl Service {
             host_lost: false,
             claimed_by: None,
             alerts: Alerts::default(),
+            relates_alerts: true,
             rng: Rng::new(seed),
         }
     }

@@ -3,7 +3,7 @@
 use crate::world::{Mode, World};
 use crate::{begin, report};
 use dixmgr_contract::incident::{
-    AckArgs, Affected, IncidentSpec, MAX_AFFECTED, MAX_REACH, Reach, ResolveArgs, SilenceArgs,
+    AckArgs, Affected, IncidentPhase, IncidentSpec, MAX_AFFECTED, MAX_REACH, Reach, ResolveArgs, SilenceArgs,
 };
 use dixmgr_contract::{AlertPolicy, Delivery, GroupBy, NoteKind, Route, ServiceName, Severity, Span, Time};
 use dixmgr_decide::incident::{Action, Event, Incident, MAX_MEMBERS};
@@ -324,6 +324,20 @@ fn full(detail: &str, labels: usize) -> Incident {
     step(&mut incident, Event::Tick, later);
     step(&mut incident, Event::Held { cause: "host_lost.host.alpha".into(), member: None }, later);
     incident
+}
+
+#[test]
+fn a_run_of_a_dixmgr_that_knew_of_no_windows_of_the_fleet_takes_them_for_nothing() {
+    let policy = AlertPolicy { group_wait: Span::ZERO, ..policy() };
+    let always = r#"[{"id": "w", "window": {"name": "w", "start_minute": 0, "length": "48h"}}]"#;
+    for (heeds, expected) in [(true, IncidentPhase::Silenced), (false, IncidentPhase::Firing)] {
+        let mut incident = Incident::new(IncidentSpec::from_fingerprint("service_down.api".to_owned()), 1, begin());
+        incident.heed_reach_and_peace(heeds);
+        incident.step(Event::Silences(serde_json::from_str(always).unwrap()), &policy, begin());
+        let down = report("api", "service_down", Some(Severity::Critical), 1);
+        incident.step(Event::Member(Box::new(down)), &policy, begin());
+        assert_eq!(incident.status(&policy).phase, expected);
+    }
 }
 
 /// Temporal takes no payload of more than 2 MB.

@@ -7,6 +7,7 @@ mod common;
 mod crash_loop;
 mod invariants;
 mod life;
+mod related;
 
 use crash_loop::CrashLoop;
 use dixmgr_contract::policy::RestartOn;
