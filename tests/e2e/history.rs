@@ -3,7 +3,7 @@
 use super::{API, SLEEP, WF_API, api_runs};
 use dixmgr_contract::PhaseName;
 use dixmgr_tests::{
-    Dixmgr, FOLDER, HOST_NAME, Host, Launch, Sandbox, TemporalServer, dixmgr, in_sandbox, wait_for, wait_until,
+    Dixmgr, FOLDER, HOST_NAME, Host, Launch, Receiver, Sandbox, TemporalServer, dixmgr, in_sandbox, wait_for, wait_until,
 };
 use rustix::fs::{FlockOperation, fcntl_lock};
 use serde_json::Value;
@@ -140,7 +140,8 @@ fn goes_on<T>(host: &Host, spoil: impl FnOnce(&Path) -> T, said: &str, after: im
     std::fs::create_dir_all(history_file().parent().unwrap()).unwrap();
     let spoilt = spoil(&history_file());
     let server = TemporalServer::start();
-    let dixmgr = Launch::exec(host, API).start();
+    let config = format!("{API}\n[alerts]\ngroup_wait = \"0s\"\n{}", Receiver::channel());
+    let dixmgr = Launch::exec(host, &config).start();
     server.connect().wait_phase(WF_API, PhaseName::Healthy);
     dies_once(host);
     dixmgr.wait_metric("dixmgr_service_restarts_total", "api", 1.0);
@@ -161,16 +162,23 @@ fn a_history_that_is_a_folder_stops_nothing() {
 }
 
 #[test]
-fn a_history_that_another_process_holds_is_written_when_it_lets_go() {
+fn a_history_that_another_process_holds_is_written_when_it_lets_go_and_people_are_told_of_both() {
     in_sandbox(Sandbox::UserManager, |host| {
+        let receiver = Receiver::start(host);
+        let incident = format!("history_degraded.host.{HOST_NAME}");
         let hold = |file: &Path| {
             let held = File::create(file).unwrap();
             fcntl_lock(&held, FlockOperation::NonBlockingLockExclusive).unwrap();
             held
         };
         goes_on(host, hold, "another process holds it", |held, dixmgr| {
+            let note = receiver.wait(&incident, "firing");
+            let text = note["message"].as_str().unwrap();
+            assert!(text.contains("another process holds it") && text.contains("supervision goes on"), "{note}");
             drop(held);
             dixmgr.wait_logged(&["the history is written again"]);
+            receiver.wait(&incident, "resolved");
+            assert_eq!(receiver.told(&incident).len(), 2, "{:?}", receiver.inbox());
             assert_eq!(dixmgr.metric("dixmgr_history_degraded", &[]), Some(0.0));
         });
         assert!(come_in_order(&phases(&["history"]), &["healthy", "down", "healthy"]));

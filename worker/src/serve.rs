@@ -80,7 +80,8 @@ async fn start(settings: &mut Settings, state: &StateDir, ui: Option<String>) ->
     let (observer, feed) = connect_systemd(settings, &services).await?;
     tokio::spawn(bus_watch::show(observer.connection(), metrics.clone()));
     let checker = NodeChecker::new().map_err(anyhow::Error::from)?;
-    let (history, writer) = history::start(settings, &metrics)?;
+    let (trouble, history_trouble) = watch::channel(None);
+    let (history, writer) = history::start(settings, &metrics, trouble)?;
     let common = Common { agent: agent.clone(), metrics: metrics.clone(), history, checker };
     let host_activities = parts::activities(settings, &services, &observer, &common);
     measure(settings, &services, &observer, &common);
@@ -110,6 +111,7 @@ async fn start(settings: &mut Settings, state: &StateDir, ui: Option<String>) ->
         slice,
         agent: agent.clone(),
         metrics,
+        history: history_trouble,
         stop: stopped,
     };
     let session = tokio::spawn(session.run(first));

@@ -27,7 +27,7 @@ use dixmgr_telemetry::{Event, Metrics};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use temporalio_client::WorkflowStartOptions;
+use temporalio_client::{Client, WorkflowStartOptions};
 use temporalio_common::MemoValues;
 use temporalio_common::search_attributes::SearchAttributes;
 use temporalio_macros::activities;
@@ -79,6 +79,19 @@ impl Silences {
     }
 }
 
+/// Who tells an incident something.
+struct Teller {
+    post: Post,
+    /// Of the same family of workflows (live or dry run) as the incident is to be.
+    id: String,
+}
+
+impl From<&ActivityContext> for Teller {
+    fn from(ctx: &ActivityContext) -> Self {
+        Self { post: Post::new(ctx.client()), id: ctx.info().workflow_id.clone().unwrap_or_default() }
+    }
+}
+
 /// Tells people. Cheap to clone.
 #[derive(Clone)]
 pub struct TellingActivities {
@@ -102,7 +115,7 @@ impl TellingActivities {
     #[activity(name = "RaiseIncidentActivity")]
     pub async fn raise(self: Arc<Self>, ctx: ActivityContext, call: Call<Raise>) -> Result<(), ActivityError> {
         let raise = call.read().map_err(failure)?;
-        until_stopped(beating_until_stopped(&ctx, self.report(&ctx, raise, self.telling.enabled)).await)
+        until_stopped(beating_until_stopped(&ctx, self.report(&Teller::from(&ctx), raise, self.telling.enabled)).await)
     }
 
     /// Tells an incident what is behind it, and begins it if need be.
@@ -111,7 +124,8 @@ impl TellingActivities {
         let TellCause { cause, affected } = call.read().map_err(failure)?;
         let attributes = attributes::of_fingerprint(&cause);
         let spec = IncidentSpec::from_fingerprint(cause);
-        let told = self.tell(&ctx, spec, attributes, SIGNAL_AFFECTED, &affected);
+        let by = Teller::from(&ctx);
+        let told = self.tell(&by, spec, attributes, SIGNAL_AFFECTED, &affected);
         until_stopped(beating_until_stopped(&ctx, told).await)
     }
 
@@ -177,27 +191,21 @@ impl TellingActivities {
 
 impl TellingActivities {
     /// Unless it may begin one, an end is told to the incident if that is open.
-    async fn report(&self, ctx: &ActivityContext, raise: Raise, may_begin: bool) -> Result<(), PostError> {
+    async fn report(&self, by: &Teller, raise: Raise, may_begin: bool) -> Result<(), PostError> {
         let Raise { alert, mut report, cause } = raise;
         let grouping = self.telling.policy.grouping(&alert);
         let fingerprint = grouping.fingerprint(&alert, report.service.as_ref(), report.host.as_ref(), &report.chain);
         report.cause = cause.map(|cause| self.telling.policy.cause(&cause));
         let attributes = attributes::of_member(&report);
         if !may_begin && report.alerts.is_empty() {
-            return self.tell_the_end(ctx, &fingerprint, &report).await;
+            return self.tell_the_end(by, &fingerprint, &report).await;
         }
-        self.tell(ctx, IncidentSpec { fingerprint, alert }, attributes, SIGNAL_MEMBER, &report).await
+        self.tell(by, IncidentSpec { fingerprint, alert }, attributes, SIGNAL_MEMBER, &report).await
     }
 
     /// Alerting was switched off, or a host is forgotten: what fired is over, if anybody was told of it.
-    async fn tell_the_end(
-        &self,
-        ctx: &ActivityContext,
-        fingerprint: &str,
-        report: &MemberReport,
-    ) -> Result<(), PostError> {
-        let own = ctx.info().workflow_id.clone().unwrap_or_default();
-        match Post::new(ctx.client()).signal(&incident_id(&own, fingerprint), SIGNAL_MEMBER, report).await {
+    async fn tell_the_end(&self, by: &Teller, fingerprint: &str, report: &MemberReport) -> Result<(), PostError> {
+        match by.post.signal(&incident_id(&by.id, fingerprint), SIGNAL_MEMBER, report).await {
             Err(PostError::NoWorkflow(_)) => Ok(()),
             told => told,
         }
@@ -206,20 +214,18 @@ impl TellingActivities {
     /// Signals an incident, which begins with that if it is not open.
     async fn tell(
         &self,
-        ctx: &ActivityContext,
+        by: &Teller,
         spec: IncidentSpec,
         attributes: SearchAttributes,
         signal: &str,
         argument: &(impl serde::Serialize + Sync + 'static),
     ) -> Result<(), PostError> {
-        let own = ctx.info().workflow_id.clone().unwrap_or_default();
-        let post = Post::new(ctx.client());
         if !self.telling.enabled {
             return Err(self.is_off());
         }
         let mut memo = MemoValues::new();
         memo.insert(MEMO_MARK, env!("CARGO_PKG_VERSION").to_owned());
-        let id = incident_id(&own, &spec.fingerprint);
+        let id = incident_id(&by.id, &spec.fingerprint);
         let options = WorkflowStartOptions::new(self.telling.task_queue.clone(), id)
             .memo(memo)
             .maybe_search_attributes(self.search_attributes.then_some(attributes))
@@ -229,10 +235,10 @@ impl TellingActivities {
         let start = IncidentStart {
             spec,
             policy: self.telling.policy.clone(),
-            silences: self.silences(&post, prefix_of(&own)).await,
+            silences: self.silences(&by.post, prefix_of(&by.id)).await,
             search_attributes: self.search_attributes,
         };
-        post.begin(&start, signal, argument, options).await
+        by.post.begin(&start, signal, argument, options).await
     }
 
     /// What is silenced in the fleet. Where nobody can say, it is what it was last, or nothing: a note too many is better than one
@@ -246,6 +252,20 @@ impl TellingActivities {
         let silences = asked.unwrap_or_default();
         *known = Silences::now(silences.clone());
         silences
+    }
+
+    /// Tells how this host itself stands, from outside of any workflow. `prefix` is that of a dry run, or nothing. An end is told if
+    /// anybody was told of a beginning.
+    ///
+    /// # Errors
+    /// Temporal does not take it.
+    pub async fn report_own(&self, client: &Client, prefix: &str, raise: Raise) -> Result<(), String> {
+        let by = Teller { post: Post::new(client.clone()), id: prefix.to_owned() };
+        let begins = self.telling.enabled && !raise.report.alerts.is_empty();
+        if !begins && !raise.report.alerts.is_empty() {
+            return Ok(());
+        }
+        self.report(&by, raise, begins).await.map_err(|error| error.to_string())
     }
 
     /// Hands a loss back to Temporal while another host may tell people of it, on which alerting is on.
@@ -270,7 +290,7 @@ impl TellingActivities {
         match report.raise(revision) {
             Some(raise) if self.telling.enabled || raise.report.alerts.is_empty() => {
                 let may_begin = self.telling.enabled && report.kind != HostReportKind::HostForgotten;
-                self.report(ctx, raise, may_begin).await
+                self.report(&Teller::from(ctx), raise, may_begin).await
             }
             _ => Ok(()),
         }

@@ -34,8 +34,11 @@ pub const SERVICE_PAUSED: &str = "service_paused";
 /// Nobody runs dixmgr on a host any more.
 pub const HOST_LOST: &str = "host_lost";
 
+/// What happens on a host cannot be written down.
+pub const HISTORY_DEGRADED: &str = "history_degraded";
+
 /// The types of alerts that there are without rules of one's own.
-pub const TYPES: [&str; 12] = [
+pub const TYPES: [&str; 13] = [
     SERVICE_DOWN,
     SERVICE_DEGRADED,
     HIGH_CPU,
@@ -48,6 +51,7 @@ pub const TYPES: [&str; 12] = [
     HEALTH_CHECK_FAILED,
     SERVICE_PAUSED,
     HOST_LOST,
+    HISTORY_DEGRADED,
 ];
 
 /// The most characters of [`Alert::detail`].

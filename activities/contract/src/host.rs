@@ -6,7 +6,7 @@
 //! sees a process and not whether it still works.
 
 use crate::alert::HOST_LOST;
-use crate::{Alert, HostName, MemberReport, Raise, Severity, Span, Time};
+use crate::{Alert, HostName, Raise, Severity, Span, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -215,8 +215,7 @@ impl HostReport {
             HostReportKind::HostBack | HostReportKind::HostForgotten => Vec::new(),
             HostReportKind::HostRefused | HostReportKind::PlanConflict => return None,
         };
-        let report = MemberReport { host: Some(self.host.clone()), revision, alerts, ..MemberReport::default() };
-        Some(Raise { alert: HOST_LOST.to_owned(), report, cause: None })
+        Some(Raise::of_host(self.host.clone(), HOST_LOST, alerts, revision))
     }
 }
 

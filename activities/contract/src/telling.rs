@@ -5,7 +5,7 @@
 
 use crate::alert::{MemberReport, Silence};
 use crate::incident::{Affected, IncidentRecord, IncidentSpec, IncidentStatus};
-use crate::{AlertPolicy, Cause, Note};
+use crate::{Alert, AlertPolicy, Cause, HostName, Note};
 use serde::{Deserialize, Serialize};
 
 /// `RaiseIncidentActivity(raise)` → null: tells an incident how one of its members stands, and begins it if need be.
@@ -30,6 +30,14 @@ pub struct Raise {
     /// What is behind it, if something is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
+}
+
+impl Raise {
+    /// Of a host itself; no alerts: it is well again. `revision` is when it is told, Unix milliseconds.
+    pub fn of_host(host: HostName, alert: &str, alerts: Vec<Alert>, revision: u64) -> Self {
+        let report = MemberReport { host: Some(host), revision, alerts, ..MemberReport::default() };
+        Self { alert: alert.to_owned(), report, cause: None }
+    }
 }
 
 /// The argument of [`TELL_CAUSE`].

@@ -22,6 +22,7 @@ use dixmgr_telemetry::{Event, HistoryFigures, Metrics, ProbeFigures};
 use std::sync::Arc;
 use std::time::SystemTime;
 use stopped::Stopped;
+use tokio::sync::watch;
 
 /// How the reason of an order begins that a person, or a workflow for one, has asked for.
 const COMMAND: &str = "command ";
@@ -33,16 +34,31 @@ pub(crate) struct History {
     stopped: Arc<Stopped>,
 }
 
-/// Starts the writer. It opens the store in its own time: whatever is wrong with it delays nothing.
+/// Why the history cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) since: Time,
+    pub(crate) text: String,
+}
+
+/// Starts the writer. It opens the store in its own time: whatever is wrong with it delays nothing. `trouble` hears when the history
+/// cannot be written, and when it can again.
 ///
 /// # Errors
 /// The configuration does not say where.
-pub(crate) fn start(settings: &Settings, metrics: &Metrics) -> Result<(History, Writer), Failure> {
+pub(crate) fn start(
+    settings: &Settings,
+    metrics: &Metrics,
+    trouble: watch::Sender<Option<Trouble>>,
+) -> Result<(History, Writer), Failure> {
     let place = place::of_run(settings)?;
     let told = metrics.clone();
     let options = Options {
         keep: place.keep,
-        tell: Arc::new(move |notice| tell(notice, &told)),
+        tell: Arc::new(move |notice| {
+            tell(notice, &told);
+            trouble.send_if_modified(|known| follow(known, notice, now()));
+        }),
         ..Options::new(place.target, settings.host.clone())
     };
     let (recorder, writer) = Writer::start(options);
@@ -66,6 +82,21 @@ fn tell(notice: &Notice, metrics: &Metrics) {
         Notice::Recovered { lost } => HistoryRecovered { text, lost: *lost }.emit(metrics),
         Notice::SetAside { .. } => HistorySetAside { text }.emit(metrics),
     }
+}
+
+/// True if that is news of what is wrong.
+fn follow(known: &mut Option<Trouble>, notice: &Notice, now: Time) -> bool {
+    let is_now = match notice {
+        Notice::Degraded { error, .. } => {
+            let since = known.as_ref().map_or(now, |known| known.since);
+            Some(Trouble { since, text: error.to_string() })
+        }
+        Notice::Recovered { .. } => None,
+        Notice::SetAside { .. } => return false,
+    };
+    let is_news = *known != is_now;
+    *known = is_now;
+    is_news
 }
 
 impl History {

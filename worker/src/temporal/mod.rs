@@ -9,6 +9,7 @@ mod connect;
 mod courier;
 mod incidents;
 mod namespace;
+mod own;
 mod pulse;
 mod registry;
 mod session;

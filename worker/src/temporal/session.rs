@@ -8,6 +8,7 @@ use super::registry::Slice;
 use super::workers::{self, Role};
 use super::{namespace, takeover};
 use crate::agent::{Handle, Message};
+use crate::history::Trouble;
 use dixmgr_bind::{HostActivities, LeaseActivities, LeaseStanding, Telling, TellingActivities};
 use dixmgr_contract::HostName;
 use dixmgr_contract::host::Claim;
@@ -49,6 +50,8 @@ pub(crate) struct Session {
     pub(crate) slice: Slice,
     pub(crate) agent: Handle,
     pub(crate) metrics: Metrics,
+    /// Why the history cannot be written, if so.
+    pub(crate) history: watch::Receiver<Option<Trouble>>,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -112,7 +115,7 @@ impl Session {
         let (end, ended) = watch::channel(false);
         let spawn = |role| workers::spawn(role, self.endpoint.clone(), self.metrics.clone(), ended.clone()).fuse();
         let telling = TellingActivities::new(Arc::clone(&self.telling), search_attributes);
-        let mut fleet = spawn(Role::Fleet(telling));
+        let mut fleet = spawn(Role::Fleet(telling.clone()));
         let answer = tokio::select! {
             answer = claim(&client, &self.endpoint, &self.host, &self.claim) => answer,
             result = &mut fleet => Err(lost(result)),
@@ -145,6 +148,7 @@ impl Session {
             result = &mut lease => Err(lost(result)),
             error = self.pulse(&client, &courier) => Err(error),
             error = self.stay(&client, standing, configured) => Err(error),
+            never = self.tell_of_itself(&client, &telling) => match never {},
         };
         self.agent.say(Message::Unlinked).await;
         let _ = end.send(true);
