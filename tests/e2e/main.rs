@@ -12,6 +12,7 @@ mod commands;
 mod crash;
 mod dependencies;
 mod dotidx;
+mod endpoints;
 mod file_systems;
 mod go_version;
 mod grpc;

@@ -1,9 +1,9 @@
 //! A service that runs and does not work: seen by its probe, told to those who depend on it, restarted where its owner says so.
 
 use super::alerts::kinds;
-use super::{SLEEP, file, set};
+use super::{SLEEP, file, set, waits_for};
 use dixmgr_contract::PhaseName;
-use dixmgr_tests::{Host, Launch, Receiver, Sandbox, TemporalServer, in_sandbox, wait_until};
+use dixmgr_tests::{FOLDER, Host, Launch, Receiver, Sandbox, TemporalServer, in_sandbox, wait_until};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
 
@@ -49,29 +49,61 @@ fn what_runs_and_does_not_work_is_degraded_and_those_after_it_wait() {
     });
 }
 
+/// The whole story: `app` waits for an endpoint and not for a unit, loses it while the unit still runs, and has it back when the
+/// policy has brought it back.
 #[test]
-fn what_does_not_work_is_restarted_where_its_owner_says_so() {
+fn who_comes_after_an_endpoint_waits_for_its_yes_and_sees_it_fail_be_restarted_by_policy_and_recover() {
     in_sandbox(Sandbox::UserManager, |host| {
-        // A start makes it well again.
-        install(host, &format!("ExecStartPre=rm -f {}", file("sick").display()));
+        // A start takes as long as the gate is closed; later ones make it well again.
+        let cures = format!("ExecStartPre=/bin/sh -c '[ ! -e {0}/cures ] || rm -f {0}/sick'", FOLDER);
+        install(host, &[waits_for("ExecStartPre", "gate"), cures].join("\n"));
+        set("gate", true);
+        set("sick", true);
         let server = TemporalServer::start();
-        let restart = "restart = { restart_on = [\"exit\", \"probe\"] }";
-        let follows =
-            services(restart).replace("after = [\"web\"]", "after = [\"web\"]\non_dependency_loss = \"restart\"");
-        let dixmgr = Launch::exec(host, &follows).start();
+        let restart = "restart = { restart_on = [\"exit\", \"probe\"], settle = \"5s\" }";
+        let story = services(restart)
+            .replace("start_grace = \"0s\"", "start_grace = \"10s\"")
+            .replace("after = [\"web\"]", "after = [\"web\"]\non_dependency_loss = \"stop\"");
+        let dixmgr = Launch::exec(host, &story).start();
         let temporal = server.connect();
+        let probe_says = || dixmgr.metric("dixmgr_probe_healthy", &[("service", "web"), ("probe", "http")]);
+
+        // The unit is up; its endpoint has not said yes.
+        wait_until("web runs", || host.is_running("web"));
+        assert_eq!(temporal.wait_phase("wf.svc.app", PhaseName::Waiting).waiting_for[0].as_str(), "web");
+        assert_eq!(host.state("app"), "inactive/dead");
+        set("sick", false);
+        temporal.wait_phase("wf.svc.web", PhaseName::Healthy);
         temporal.wait_phase("wf.svc.app", PhaseName::Healthy);
         let (web, app) = (host.invocation("web"), host.invocation("app"));
+
+        // The unit is up and its endpoint fails: degraded, and lost to those after it.
+        set("cures", true);
+        set("gate", false);
         set("sick", true);
+        let degraded = temporal.wait_phase("wf.svc.web", PhaseName::Degraded);
+        assert!(degraded.detail.contains("http"), "{}", degraded.detail);
+        assert_eq!((host.is_running("web"), host.invocation("web")), (true, web.clone()));
+        assert_eq!(probe_says(), Some(0.0));
+        assert_eq!(temporal.wait_phase("wf.svc.app", PhaseName::Waiting).waiting_for[0].as_str(), "web");
+        assert_eq!(host.state("app"), "inactive/dead");
+
+        // It is restarted by policy; a restart under way is no recovery.
+        wait_until("web is restarted", || host.state("web") == "activating/start-pre");
+        assert_eq!(host.state("app"), "inactive/dead");
+        set("gate", true);
         host.runs_anew("web", &web);
-        let status = temporal.wait_status("wf.svc.web", "is healthy again", |status| {
+        let healed = temporal.wait_status("wf.svc.web", "is healthy again", |status| {
             status.phase == PhaseName::Healthy && status.restarts.total == 1
         });
-        assert!(status.last_failure.is_some_and(|failure| failure.reason.contains("probe http has failed")));
+        assert!(healed.last_failure.is_some_and(|failure| failure.reason.contains("probe http has failed")));
         dixmgr.wait_metric("dixmgr_service_restarts_total", "web", 1.0);
-        // Who depends on it saw it.
+
+        // It is back for those after it, which have not failed.
         host.runs_anew("app", &app);
-        temporal.wait_phase("wf.svc.app", PhaseName::Healthy);
+        assert!(host.stamps("app").0 > host.stamps("web").1);
+        assert_eq!(temporal.wait_phase("wf.svc.app", PhaseName::Healthy).restarts.total, 0);
+        assert_eq!(probe_says(), Some(1.0));
     });
 }
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 ///
 /// `contract <- decide <- model, flows` and `contract <- telemetry, notify, systemd, probe, procfs, history <- bind`; only
 /// `dixmgr` and tests see both columns, and `flows` and `bind` meet in `contract` alone. One edge crosses: `probe` asks
-/// `decide` what an answer means (conditions, JSON paths), which the configuration compiles too. Of the SDK, `flows` knows the
-/// workflow half only.
+/// `decide` what an answer means (conditions, JSON paths), which the configuration compiles too, and whether an endpoint is left
+/// alone. Of the SDK, `flows` knows the workflow half only.
 const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("dixmgr-contract", &[], &[]),
     ("dixmgr-decide", &["dixmgr-contract"], &[]),

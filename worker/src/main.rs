@@ -5,6 +5,7 @@
 
 mod admin;
 mod agent;
+mod breakers;
 mod bus_watch;
 mod cli;
 mod control_groups;

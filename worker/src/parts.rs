@@ -2,6 +2,7 @@
 
 use crate::agent::Handle;
 use crate::agent::Options;
+use crate::breakers;
 use crate::history::History;
 use crate::host;
 use crate::resources::Measuring;
@@ -16,7 +17,7 @@ use dixmgr_contract::plan::PlannedService;
 use dixmgr_contract::{Dependency, ServiceName};
 use dixmgr_model::{Check, Cluster, Service};
 use dixmgr_probe::check::HttpAsk;
-use dixmgr_probe::{Endpoint, NodeChecker};
+use dixmgr_probe::{Breakers, Endpoint, HttpError, NodeChecker};
 use dixmgr_systemd::{Control, ObserveOnly, Observer, UnitControl};
 use dixmgr_telemetry::{Metrics, Room};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,21 @@ pub(crate) struct Common {
     pub(crate) metrics: Metrics,
     pub(crate) history: History,
     pub(crate) checker: NodeChecker,
+    /// Around what workflows ask of this host's endpoints.
+    pub(crate) breakers: Breakers,
+}
+
+impl Common {
+    pub(crate) fn new(
+        agent: &Handle,
+        metrics: &Metrics,
+        history: History,
+        services: &[Service],
+    ) -> Result<Self, HttpError> {
+        let breakers = breakers::of(services, metrics.clone());
+        let (agent, metrics, checker) = (agent.clone(), metrics.clone(), NodeChecker::new()?);
+        Ok(Self { agent, metrics, history, checker, breakers })
+    }
 }
 
 /// How many series there will be.
@@ -54,8 +70,8 @@ pub(crate) fn activities(
         allowed: Arc::new(Allowed::new(allowed)),
         reader: Arc::new(observer.clone()),
         control,
-        nodes: Nodes::new(common.checker.clone(), services.iter().flat_map(nodes)),
-        endpoints: Endpoints::new(services.iter().flat_map(endpoints)),
+        nodes: Nodes::new(common.checker.clone(), common.breakers.clone(), services.iter().flat_map(nodes)),
+        endpoints: Endpoints::new(common.breakers.clone(), services.iter().flat_map(endpoints)),
         metrics: common.metrics.clone(),
         recheck: Arc::new(move |service| agent.recheck(service)),
         waited_in_vain: Arc::new(move |service, missing| hears.waited_in_vain(service, missing)),

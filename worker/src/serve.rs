@@ -12,7 +12,6 @@ use crate::{bus_watch, file_systems, history, host_watch, notify, parts, resourc
 use dixmgr_contract::plan::INFRASTRUCTURE_ID;
 use dixmgr_history::Writer;
 use dixmgr_model::Service;
-use dixmgr_probe::NodeChecker;
 use dixmgr_systemd::{Observer, UnitFeed};
 use dixmgr_telemetry::Metrics;
 use std::sync::Arc;
@@ -79,10 +78,9 @@ async fn start(settings: &mut Settings, state: &StateDir, ui: Option<String>) ->
     };
     let (observer, feed) = connect_systemd(settings, &services).await?;
     tokio::spawn(bus_watch::show(observer.connection(), metrics.clone()));
-    let checker = NodeChecker::new().map_err(anyhow::Error::from)?;
     let (trouble, history_trouble) = watch::channel(None);
     let (history, writer) = history::start(settings, &metrics, trouble)?;
-    let common = Common { agent: agent.clone(), metrics: metrics.clone(), history, checker };
+    let common = Common::new(&agent, &metrics, history, &services).map_err(anyhow::Error::from)?;
     let host_activities = parts::activities(settings, &services, &observer, &common);
     measure(settings, &services, &observer, &common);
     let runs = Runs::default();

@@ -2,12 +2,13 @@
 //!
 //! Whoever can write to the Temporal namespace could else have this host fetch any URL of its network. What may be asked is
 //! what a probe asks: its whole URL, with its method or one that only reads. It is asked the way that the probe asks it,
-//! through its socket or proxy and trusting whom it trusts; what is sent along and expected is the caller's.
+//! through its socket or proxy and trusting whom it trusts; what is sent along and expected is the caller's. One that has not
+//! answered several times in a row is left alone for a while, and the caller told so ([`Breakers`]).
 
 use dixmgr_contract::check::{HttpCheckAnswer, HttpCheckInput};
-use dixmgr_contract::{FailureKind, Time};
+use dixmgr_contract::{CheckResult, FailureKind, Time};
 use dixmgr_probe::check::{Ask, HttpAsk};
-use dixmgr_probe::{CheckSpec, Prober};
+use dixmgr_probe::{Breakers, CheckSpec, Prober, Target};
 use dixmgr_systemd::ActError;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,27 +17,38 @@ use std::time::SystemTime;
 #[derive(Clone)]
 pub struct Endpoints {
     prober: Prober,
+    breakers: Breakers,
     known: Arc<Vec<HttpAsk>>,
 }
 
 impl Endpoints {
     /// What the probes of the configuration ask. Where two ask the same URL, a probe of the caller's method goes before one
     /// that the method is harmless for, and then the first.
-    pub fn new(known: impl IntoIterator<Item = HttpAsk>) -> Self {
-        Self { prober: Prober::new(), known: Arc::new(known.into_iter().collect()) }
+    pub fn new(breakers: Breakers, known: impl IntoIterator<Item = HttpAsk>) -> Self {
+        Self { prober: Prober::new(), breakers, known: Arc::new(known.into_iter().collect()) }
     }
 
-    /// One look at an endpoint.
+    /// One look at an endpoint, unless it is left alone.
     ///
     /// # Errors
     /// The input is no check, or not one that the configuration knows. That the endpoint is ill is no error.
     pub(crate) async fn check(&self, input: &HttpCheckInput) -> Result<HttpCheckAnswer, ActError> {
         let mut spec =
             CheckSpec::try_from(input).map_err(|error| ActError::new(FailureKind::BadInput, error.to_string()))?;
-        if let Ask::Http(ask) = &mut spec.ask {
-            go_as(self.admit(ask)?, ask);
-        }
-        let result = self.prober.once(spec).await;
+        let Ask::Http(ask) = &mut spec.ask else {
+            return Err(ActError::new(FailureKind::BadInput, "only a check over HTTP can be asked for"));
+        };
+        let known = self.admit(ask)?;
+        go_as(known, ask);
+        let result = match self.breakers.pass(Target::from(known)) {
+            Ok(pass) => {
+                let timeout = spec.timeout;
+                let result = self.prober.once(spec).await;
+                pass.checked(&result, timeout);
+                result
+            }
+            Err(alone) => CheckResult { reason: alone.to_string(), ..CheckResult::default() },
+        };
         Ok(result.answer(Time::from(SystemTime::now())))
     }
 
@@ -86,8 +98,10 @@ mod tests {
 
     #[test]
     fn only_what_a_probe_asks() {
-        let endpoints =
-            Endpoints::new([known("http://u:p@a:8080/health?x=1", "GET"), known("http://a:8080/test", "POST")]);
+        let endpoints = Endpoints::new(
+            Breakers::default(),
+            [known("http://u:p@a:8080/health?x=1", "GET"), known("http://a:8080/test", "POST")],
+        );
         for (url, method) in [("http://a:8080/health?x=1", ""), ("a:8080/test", "POST"), ("http://a:8080/test", "HEAD")]
         {
             assert!(admitted(&endpoints, url, method).is_ok(), "{method} {url}");
@@ -111,7 +125,7 @@ mod tests {
         let mut probe = HttpAsk { max_body: 7, redirects: 3, proxy, tls, ..known("https://u:p@a/health", "POST") };
         probe.header("X-Key", "hush").unwrap();
         let other = HttpAsk { unix: Some("/a.sock".into()), ..known("https://a/health", "GET") };
-        let endpoints = Endpoints::new([probe.clone(), other.clone()]);
+        let endpoints = Endpoints::new(Breakers::default(), [probe.clone(), other.clone()]);
         let way = |ask: &HttpAsk| {
             (ask.endpoint.clone(), ask.max_body, ask.redirects, ask.proxy.clone(), ask.unix.clone(), ask.tls.clone())
         };
@@ -136,7 +150,8 @@ mod tests {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine").await.unwrap();
         });
         let url = "http://nowhere.invalid/health";
-        let endpoints = Endpoints::new([HttpAsk { unix: Some(path.clone()), ..known(url, "GET") }]);
+        let endpoints =
+            Endpoints::new(Breakers::default(), [HttpAsk { unix: Some(path.clone()), ..known(url, "GET") }]);
         let answer = endpoints.check(&input(url, "GET")).await.unwrap();
         assert!(answer.healthy, "{answer:?}");
         server.await.unwrap();

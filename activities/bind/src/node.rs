@@ -1,28 +1,59 @@
 //! The blockchain nodes that this host may ask: those that its own configuration names, and no others.
 
+use crate::unit::failure;
 use dixmgr_contract::FailureKind;
-use dixmgr_probe::{DEFAULT_TIMEOUT, Endpoint, NodeChecker, endpoint_url};
+use dixmgr_probe::{Breakers, DEFAULT_TIMEOUT, Endpoint, LeftAlone, NodeChecker, Target, endpoint_url};
 use dixmgr_systemd::ActError;
 use std::sync::Arc;
+use temporalio_sdk::ApplicationFailure;
+use temporalio_sdk::activities::ActivityError;
 
 /// Asks nodes. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Nodes {
     checker: NodeChecker,
+    breakers: Breakers,
     known: Arc<Vec<Endpoint>>,
+}
+
+/// Why it is not known whether a node is in sync.
+#[derive(Debug)]
+pub(crate) enum NotKnown {
+    Failed(ActError),
+    LeftAlone(LeftAlone),
+}
+
+impl From<ActError> for NotKnown {
+    fn from(error: ActError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<NotKnown> for ActivityError {
+    /// Temporal may ask again when the node is not left alone any more.
+    fn from(why: NotKnown) -> Self {
+        let alone = match why {
+            NotKnown::Failed(error) => return failure(error),
+            NotKnown::LeftAlone(alone) => alone,
+        };
+        let kind = FailureKind::CircuitOpen.as_str().to_owned();
+        let retry_after = alone.retry_after;
+        let failure = ApplicationFailure::builder(alone).type_name(kind).maybe_next_retry_delay(retry_after);
+        Self::application(failure.build())
+    }
 }
 
 impl Nodes {
     /// The nodes of the configuration.
-    pub fn new(checker: NodeChecker, known: impl IntoIterator<Item = Endpoint>) -> Self {
-        Self { checker, known: Arc::new(known.into_iter().collect()) }
+    pub fn new(checker: NodeChecker, breakers: Breakers, known: impl IntoIterator<Item = Endpoint>) -> Self {
+        Self { checker, breakers, known: Arc::new(known.into_iter().collect()) }
     }
 
     /// Whether the node there is in sync.
     ///
     /// # Errors
-    /// It is not in the configuration, or does not answer.
-    pub(crate) async fn is_in_sync(&self, endpoint: &str, port: u16) -> Result<bool, ActError> {
+    /// It is not in the configuration, does not answer, or is left alone because it has not answered several times in a row.
+    pub(crate) async fn is_in_sync(&self, endpoint: &str, port: u16) -> Result<bool, NotKnown> {
         let wanted =
             endpoint_url(endpoint, port).map_err(|error| ActError::new(FailureKind::BadInput, error.to_string()))?;
         let known = self.find(&wanted).ok_or_else(|| {
@@ -30,10 +61,13 @@ impl Nodes {
                 format!("no node at {wanted} is in this host's configuration; give its service a probe with `rpc`");
             ActError::new(FailureKind::NotAllowed, text)
         })?;
+        let pass = self.breakers.pass(Target::from(known)).map_err(NotKnown::LeftAlone)?;
         let health = self.checker.substrate_health(known, DEFAULT_TIMEOUT).await;
+        pass.looked(&health);
         let health = health.map_err(|error| ActError::new(FailureKind::Unexpected, error.to_string()))?;
         Ok(health.is_synced())
     }
+
     /// The node of that whole URL, or else the first one at that `scheme://host:port`: the configuration may know a path or a
     /// password that the caller does not.
     fn find(&self, wanted: &Endpoint) -> Option<&Endpoint> {
@@ -45,12 +79,27 @@ impl Nodes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dixmgr_contract::Time;
+    use std::time::Duration;
+
+    #[test]
+    fn temporal_may_ask_again_once_a_node_is_not_left_alone_any_more_and_not_by_itself_otherwise() {
+        let retry = |why: NotKnown| match ActivityError::from(why) {
+            ActivityError::Application(failure) => (!failure.is_non_retryable(), failure.next_retry_delay()),
+            other => panic!("{other:?}"),
+        };
+        let (place, minute) = ("http://a:9944".to_owned(), Some(Duration::from_secs(60)));
+        let alone = LeftAlone { place, until: Some(Time::from_unix_millis(60_000)), retry_after: minute };
+        assert_eq!(retry(NotKnown::LeftAlone(alone)), (true, minute));
+        let refused = ActError::new(FailureKind::NotAllowed, "no such node");
+        assert_eq!(retry(refused.into()), (false, None));
+    }
 
     #[test]
     fn nodes_behind_one_port_are_told_apart_by_their_paths() {
         let known = ["http://a:9944/one", "http://u:p@a:9944/two", "http://b:9944/?key=1"];
         let known = known.map(|url| Endpoint::parse(url).unwrap());
-        let nodes = Nodes::new(NodeChecker::new().unwrap(), known.clone());
+        let nodes = Nodes::new(NodeChecker::new().unwrap(), Breakers::default(), known.clone());
         for (wanted, port, found) in [
             ("http://a:9944/one", 0, Some(0)),
             ("http://a/two", 9944, Some(1)),

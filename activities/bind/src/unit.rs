@@ -117,7 +117,7 @@ impl HostActivities {
     #[activity(name = "CheckNodeSyncActivity")]
     pub async fn check_node(self: Arc<Self>, _ctx: ActivityContext, call: NodeCall) -> Result<bool, ActivityError> {
         let (endpoint, port) = call.read().map_err(failure)?;
-        self.nodes.is_in_sync(&endpoint, port).await.map_err(failure)
+        Ok(self.nodes.is_in_sync(&endpoint, port).await?)
     }
 
     /// One look at an HTTP endpoint that a probe of this host names.

@@ -55,6 +55,9 @@ kinds! {
     BusUnavailable = "BusUnavailable",
     /// No dixmgr of the host took the task in time.
     HostSilent = "HostSilent",
+    /// The endpoint has not answered several times in a row, and is left alone for a while. The only one that Temporal may
+    /// try again by itself.
+    CircuitOpen = "CircuitOpen",
     /// The arguments cannot be read.
     BadInput = "BadInput",
     /// Anything else; the message says what.
@@ -73,6 +76,7 @@ impl FailureKind {
             | Self::NoSuchUnit
             | Self::Masked
             | Self::HostSilent
+            | Self::CircuitOpen
             | Self::BadInput => true,
             Self::Denied
             | Self::JobFailed

@@ -2,8 +2,8 @@
 //!
 //! An [`Endpoint`] is a URL that never shows what may be secret in it. [`check`] looks at anything, with a connection that
 //! is kept; `http` makes one exchange, bounded in size and time, for a look with a protocol of its own over it:
-//! [`NodeChecker`] in `node`; `way` finds the addresses for both alike. Nothing here repeats, logs or counts: the caller does. What an answer means is asked of
-//! `dixmgr_decide`.
+//! [`NodeChecker`] in `node`; `way` finds the addresses for both alike; `breakers` keeps many callers from a dead endpoint.
+//! Nothing here repeats, logs or counts: the caller does. What an answer means is asked of `dixmgr_decide`.
 //!
 //! Everything that answers is taken for hostile: it may be slow, endless, or repeat our own secrets to us.
 //!
@@ -11,6 +11,7 @@
 //! searched for the URL all the same.
 
 mod authorities;
+mod breakers;
 pub mod check;
 mod endpoint;
 mod http;
@@ -19,6 +20,7 @@ mod rpc;
 mod text;
 mod way;
 
+pub use breakers::{Breakers, LeftAlone, OnBreaker, Pass, ProbeId, Target};
 pub use check::{Check, CheckSpec, Prober};
 pub use endpoint::{Endpoint, EndpointError, endpoint_url};
 pub use http::{HttpError, MAX_BODY};

@@ -24,6 +24,7 @@ pub use wire::MAX_NODE_ANSWER;
 
 use crate::{Endpoint, HttpError, authorities::Authorities, check::resolve::Resolver, http, http::Clients, rpc};
 use dixmgr_contract::{NodeSighting, Protocol, Time};
+use dixmgr_decide::breaker::Event;
 use language::{Answer, Answers, Ask, Fault};
 use reqwest::header;
 use rpc::{Refusal, Reply};
@@ -232,6 +233,16 @@ impl NodeError {
     /// It is a fault of ours, and says nothing of the node: a shortage, no way out of this host, a resolver that is silent.
     pub const fn is_ours(&self) -> bool {
         matches!(self, Self::Http(HttpError::Ours { .. } | HttpError::Setup(_)))
+    }
+
+    /// What it means for a breaker: a node that answers is not dead, whatever the answer.
+    pub const fn sign_of_life(&self) -> Event {
+        match self {
+            _ if self.is_ours() => Event::Abandoned,
+            Self::Http(HttpError::TooLong { .. }) => Event::Succeeded,
+            Self::Http(_) => Event::Failed,
+            _ => Event::Succeeded,
+        }
     }
 
     /// Nobody answered: no connection, or nothing in time. What is answered and not understood is no silence.

@@ -152,6 +152,12 @@ pub const CATALOGUE: &[Metric] = &[
         &["service", "probe"],
         "The circuit breaker of the probe's endpoint: 0 closed, 1 half open (tried with care), 2 open (left alone).",
     ),
+    gauge(
+        "endpoint_breaker_state",
+        &["service", "probe"],
+        "The circuit breaker around what workflows ask of the probe's endpoint by name: 0 closed, 1 half open (the next ones are let \
+         through with care), 2 open (left alone).",
+    ),
     // The host.
     gauge("host_cpu_percent", &[], "Busy share of all cores of the host."),
     gauge("host_memory_bytes", &[], "Memory of the host."),

@@ -4,6 +4,7 @@
 
 use crate::board::ServiceBoard;
 use crate::catalogue::{Kind, Metric, find};
+use crate::endpoints::EndpointBoard;
 use crate::figures::{GAUGES, NODE_GAUGES};
 use crate::history::{HISTORY_SERIES, HistoryBoard};
 use crate::host::{FILE_SYSTEM_GAUGES, HOST_GAUGES, HostBoard};
@@ -89,6 +90,12 @@ impl Builder {
             let rows = board.clone();
             self.observed(metric, move |see| rows.each(read, see));
         }
+    }
+
+    /// What is shown of each endpoint that is asked by name.
+    pub(crate) fn endpoints(&self, board: &EndpointBoard) {
+        let rows = board.clone();
+        self.observed(const { find("endpoint_breaker_state") }, move |see| rows.each(Instant::now(), see));
     }
 
     /// What is shown of the history's writer.

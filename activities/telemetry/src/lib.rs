@@ -10,6 +10,7 @@
 mod alerts;
 mod board;
 pub mod catalogue;
+mod endpoints;
 pub mod events;
 mod figures;
 mod history;
@@ -24,6 +25,7 @@ mod probes;
 mod testing;
 
 pub use board::{ServiceBoard, ServiceLabels};
+pub use endpoints::EndpointBoard;
 pub use events::Event;
 pub use figures::{Figures, NodeFigures, PressureFigures};
 pub use history::{HistoryBoard, HistoryFigures};

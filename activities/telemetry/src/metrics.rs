@@ -6,6 +6,7 @@
 use crate::{
     board::ServiceBoard,
     catalogue::{CATALOGUE, Metric, find},
+    endpoints::EndpointBoard,
     history::HistoryBoard,
     host::HostBoard,
     instruments::Builder,
@@ -87,6 +88,7 @@ struct Inner {
     registry: Registry,
     board: ServiceBoard,
     probes: ProbeBoard,
+    endpoints: EndpointBoard,
     host: HostBoard,
     history: HistoryBoard,
     history_degraded: Gauge<u64>,
@@ -129,6 +131,8 @@ impl Metrics {
         build.board(&board);
         let probes = ProbeBoard::default();
         build.probes(&probes);
+        let endpoints = EndpointBoard::default();
+        build.endpoints(&endpoints);
         let host = HostBoard::default();
         build.host(&host);
         let history = HistoryBoard::default();
@@ -161,6 +165,7 @@ impl Metrics {
             registry,
             board,
             probes,
+            endpoints,
             host,
             history,
         };
@@ -198,6 +203,11 @@ impl Metrics {
     /// What probes say.
     pub fn probes(&self) -> &ProbeBoard {
         &self.0.probes
+    }
+
+    /// What is kept from being asked by name.
+    pub fn endpoints(&self) -> &EndpointBoard {
+        &self.0.endpoints
     }
 
     /// How the host is.

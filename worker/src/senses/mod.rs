@@ -28,7 +28,7 @@ use dixmgr_decide::check::{Line, Places, Turns, mean_the_same};
 use dixmgr_decide::node::in_sync_as_one;
 use dixmgr_decide::rng::Rng;
 use dixmgr_model::Service;
-use dixmgr_probe::Prober;
+use dixmgr_probe::{Breakers, Prober};
 use dixmgr_telemetry::events::ProbeBroken;
 use dixmgr_telemetry::{Event, Metrics};
 use slot::Slot;
@@ -65,6 +65,7 @@ struct Senses {
     agent: Handle,
     metrics: Metrics,
     history: History,
+    breakers: Breakers,
 }
 
 /// Starts the thread, if there is anything to ask. It ends with the program.
@@ -93,7 +94,7 @@ impl Senses {
         common: Common,
         places: Places,
     ) -> Option<Self> {
-        let Common { agent, metrics, history, checker: nodes } = common;
+        let Common { agent, metrics, history, checker: nodes, breakers } = common;
         let began = now();
         let mut maker = spec::Maker { prober: Prober::new(), nodes, rng: Rng::new(seed()), now: began };
         let mut slots = Vec::new();
@@ -124,6 +125,7 @@ impl Senses {
             agent,
             metrics,
             history,
+            breakers,
         };
         senses.begin_elsewhere(began);
         (!senses.slots.is_empty()).then_some(senses)
@@ -162,6 +164,9 @@ impl Senses {
             let its = self.of[service].clone();
             if let Some(index) = its.first() {
                 self.metrics.probes().forget(self.slots[*index].service());
+                if runs {
+                    self.breakers.renew(self.slots[*index].service());
+                }
             }
             for index in its {
                 let slot = &mut self.slots[index];

@@ -70,7 +70,7 @@ async fn endpoints_that_hang_do_not_keep_others_from_being_asked_in_their_interv
     let (agent, mut mailbox) = Handle::new();
     tokio::spawn(async move { while mailbox.recv().await.is_some() {} });
     let (history, checker) = (History::in_folder(&folder).0, NodeChecker::new().unwrap());
-    let common = Common { agent, metrics: metrics.clone(), history, checker };
+    let common = Common { agent, metrics: metrics.clone(), history, checker, breakers: Breakers::default() };
     let runs = Runs::default();
     for service in 0..config.services.len() {
         runs.set(service, Some(Some("a".to_owned())));

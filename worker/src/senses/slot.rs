@@ -2,11 +2,11 @@
 
 use super::chains::{ChainKey, Chains};
 use super::subject::{Look, Seen, Subject};
+use crate::breakers::position;
 use dixmgr_contract::{Span, Time, Verdict};
-use dixmgr_decide::breaker::BreakerState;
 use dixmgr_decide::check::{Asking, Line};
 use dixmgr_decide::rng::Rng;
-use dixmgr_telemetry::{BreakerPosition, ProbeFigures};
+use dixmgr_telemetry::ProbeFigures;
 use std::time::Duration;
 
 pub(super) struct Slot {
@@ -92,14 +92,6 @@ impl Slot {
             certificate_expires_in: self.subject.certificate_expires_in(),
             breaker: position(self.asking.breaker()),
         })
-    }
-}
-
-const fn position(breaker: BreakerState) -> BreakerPosition {
-    match breaker {
-        BreakerState::Closed { .. } => BreakerPosition::Closed,
-        BreakerState::HalfOpen { .. } => BreakerPosition::HalfOpen,
-        BreakerState::Open { .. } => BreakerPosition::Open,
     }
 }
 

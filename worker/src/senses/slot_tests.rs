@@ -7,7 +7,7 @@ use dixmgr_decide::breaker::Event;
 use dixmgr_decide::check::{Belief, Thresholds, mean_the_same};
 use dixmgr_decide::node::{NodePolicy, NodeVerdict, NodeWatch};
 use dixmgr_probe::{CheckSpec, Endpoint, HttpError, NodeChecker, NodeError, Prober, check::Ask};
-use dixmgr_telemetry::{Metrics, Room};
+use dixmgr_telemetry::{BreakerPosition, Metrics, Room};
 
 const INTERVAL: Span = Span::from_secs(30);
 

@@ -88,14 +88,13 @@ pub(super) fn missed(error: NodeError) -> Missed {
 }
 
 impl Seen {
-    /// What it means for the breaker: a node that answers is not dead either, whatever the answer.
+    /// What it means for the breaker.
     pub(super) fn event(&self) -> Event {
         match self {
             Self::Endpoint(_, None) | Self::Node(None) => Event::Abandoned,
             Self::Endpoint(_, Some(result)) => sign_of_life(result),
-            Self::Node(Some(Err(error))) if error.is_ours() => Event::Abandoned,
-            Self::Node(Some(Err(NodeError::Http(_)))) => Event::Failed,
-            Self::Node(Some(_)) => Event::Succeeded,
+            Self::Node(Some(Err(error))) => error.sign_of_life(),
+            Self::Node(Some(Ok(_))) => Event::Succeeded,
         }
     }
 

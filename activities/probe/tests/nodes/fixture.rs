@@ -44,7 +44,8 @@ impl Answer {
     pub(crate) fn of(asked: &Asked, status: u16, body: &Value) -> Self {
         let status = Some(status).filter(|status| *status != 200);
         if asked.call.is_null() {
-            return Self { status, body: Some(body.clone()), result: None, error: None };
+            let body = Some(body).filter(|body| !body.is_null()).cloned();
+            return Self { status, body, result: None, error: None };
         }
         let error = body.get("error").filter(|error| !error.is_null()).cloned();
         let result = body.get("result").filter(|_| error.is_none()).cloned();

@@ -8,6 +8,7 @@
 //! | btcd | `DIXMGR_BTCD` | `go install github.com/btcsuite/btcd@v0.24.2` |
 //! | bitcoind | `DIXMGR_BITCOIND` | package `bitcoind` of some distributions |
 //! | cometbft | `DIXMGR_COMETBFT` | `go install github.com/cometbft/cometbft/cmd/cometbft@v0.38.17` |
+//! | lodestar | `DIXMGR_LODESTAR` | npm package `@chainsafe/lodestar`, see [`lodestar`] |
 //! | gossamer | `DIXMGR_GOSSAMER` | `go build github.com/ChainSafe/gossamer/cmd/gossamer`, see [`gossamer`] |
 
 use crate::common::LONG;
@@ -183,6 +184,39 @@ async fn cometbft() {
     let seen = grows(&mut node, Protocol::Cosmos, &format!("http://127.0.0.1:{port}")).await;
     assert_eq!(seen.peers, Some(0));
     record(&program, Protocol::Cosmos, port, "").await;
+}
+
+/// Version 1.5.1, with all of `@lodestar/*` held at it by `overrides`. Where nothing can be compiled, `NODE_BACKEND=js` and a shim of
+/// `snappy` over `snappyjs` do; node 20 needs a `Promise.withResolvers`. Its libp2p finds no address to listen on among newer
+/// parts than it was made for, which its `transport-manager.js` must not take for fatal: it is alone here. Its chain, its
+/// validators and its API are as they come.
+#[tokio::test]
+async fn lodestar() {
+    let Some(program) = program("lodestar") else { return };
+    let start = |more: &[&str]| {
+        let (folder, port) = (Real::folder("lodestar"), free_port().to_string());
+        let url = format!("http://127.0.0.1:{port}");
+        let mut command = Command::new(&program);
+        command.args(["dev", "--genesisValidators", "8", "--reset", "--rest", "--rest.port", &port]);
+        command.args(["--beaconNodes", &url, "--port", &free_port().to_string(), "--params.SECONDS_PER_SLOT", "2"]);
+        command.args(more).arg("--dataDir").arg(&folder).current_dir(&folder);
+        (Real::start(folder, &mut command), url, port)
+    };
+    // Of a chain that began ten minutes ago it has nothing yet, and nobody whom it could ask.
+    let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() - 600;
+    let (mut late, url, _) = start(&["--genesisTime", &began.to_string()]);
+    let seen = late.seen(Protocol::EthereumConsensus, &url, |seen| seen.highest > Some(0)).await;
+    assert_eq!((seen.best, seen.is_syncing, seen.peers), (Some(0), Some(true), Some(0)));
+    assert!(seen.highest >= Some(300), "{seen:?}");
+    drop(late);
+    let (mut node, url, port) = start(&["--startValidators", "0..8"]);
+    let first = node.seen(Protocol::EthereumConsensus, &url, |seen| seen.best > Some(0)).await;
+    assert_eq!((first.is_syncing, first.peers, first.finalized), (Some(false), Some(0), Some(0)));
+    // What is final lies two epochs of eight slots back.
+    let later = node.seen(Protocol::EthereumConsensus, &url, |seen| seen.best >= Some(20)).await;
+    assert_eq!((later.highest, later.problems.len()), (later.best, 0));
+    node.seen(Protocol::EthereumConsensus, &url, |seen| seen.finalized > Some(0)).await;
+    record(&program, Protocol::EthereumConsensus, &port, "").await;
 }
 
 /// Its module replaces others, so `go install` refuses it. `go build -mod=mod` takes it from a folder with the

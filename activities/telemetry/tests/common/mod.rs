@@ -97,6 +97,7 @@ fn feed_senses(metrics: &Metrics) {
         certificate_expires_in: Some(Duration::from_secs(86_400)),
         breaker: BreakerPosition::HalfOpen,
     });
+    metrics.endpoints().set("api", "http", BreakerPosition::Closed, Duration::ZERO);
     metrics.chain_stalled("polkadot", Protocol::Substrate, "best", false);
     let disk = FileSystemFigures { total: 9, available: 5, inodes: some, inodes_available: some };
     metrics.host().set(HostFigures {

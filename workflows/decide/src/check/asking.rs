@@ -137,6 +137,12 @@ pub const fn sign_of_life(result: &CheckResult) -> Event {
     }
 }
 
+/// What a try means that was given `patience`: whoever hardly waited has not learnt that nobody answers, and is not to keep
+/// others from asking.
+pub fn if_patient(means: Event, patience: Span) -> Event {
+    if means == Event::Failed && patience < LONG { Event::Abandoned } else { means }
+}
+
 #[cfg(test)]
 #[path = "asking_tests.rs"]
 mod tests;

@@ -132,3 +132,15 @@ fn whoever_answers_is_not_dead() {
     assert_eq!(means(CheckState::Unhealthy, false), Event::Failed);
     assert_eq!(means(CheckState::Unknown, false), Event::Abandoned);
 }
+
+#[test]
+fn whoever_hardly_waited_says_nothing_against_an_endpoint() {
+    for (means, millis, then) in [
+        (Event::Failed, 999, Event::Abandoned),
+        (Event::Failed, 1_000, Event::Failed),
+        (Event::Succeeded, 1, Event::Succeeded),
+        (Event::Abandoned, 5_000, Event::Abandoned),
+    ] {
+        assert_eq!(if_patient(means, Span::from_millis(millis)), then, "{means:?} {millis}");
+    }
+}

@@ -14,7 +14,7 @@ pub mod machine;
 pub mod schedule;
 pub mod turns;
 
-pub use asking::{Asking, sign_of_life};
+pub use asking::{Asking, if_patient, sign_of_life};
 pub use belief::{Belief, mean_the_same};
 pub use json_path::{JsonPath, JsonPathError};
 pub use judge::{Answer, Budget, Expectation};
