@@ -10,9 +10,9 @@ use std::process::{Command, Output};
 use std::time::Duration;
 use temporalio_client::tonic::IntoRequest;
 use temporalio_client::{
-    Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, RpcOptions, UntypedSignal, UntypedWorkflow,
-    Url, WorkflowExecutionStatus, WorkflowFetchHistoryOptions, WorkflowListOptions, WorkflowQueryOptions,
-    WorkflowSignalOptions,
+    Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, RpcOptions, UntypedSignal, UntypedUpdate,
+    UntypedWorkflow, Url, WorkflowExecuteUpdateOptions, WorkflowExecutionStatus, WorkflowFetchHistoryOptions,
+    WorkflowListOptions, WorkflowQueryOptions, WorkflowSignalOptions,
 };
 use temporalio_common::data_converters::{PayloadConverter, RawValue};
 use temporalio_common::protos::temporal::api::enums::v1::{PendingActivityState, TaskQueueType};
@@ -159,6 +159,18 @@ impl Temporal {
         let argument = RawValue::from_value(argument, &PayloadConverter::default());
         let sent = handle.signal(UntypedSignal::new(signal), argument, WorkflowSignalOptions::default());
         self.runtime.block_on(sent).unwrap();
+    }
+
+    /// Asks for an update with one JSON argument, beside the test. Asked for again under the same `key`, it is the same one.
+    pub fn update(&self, id: &str, update: &str, argument: &Value, key: &str) -> JoinHandle<()> {
+        let handle = self.client.get_workflow_handle::<UntypedWorkflow>(id.to_owned());
+        let argument = RawValue::from_value(argument, &PayloadConverter::default());
+        let update = UntypedUpdate::new(update);
+        let options = WorkflowExecuteUpdateOptions::builder().update_id(key.to_owned()).build();
+        self.spawn(async move {
+            // What comes of it the workflow shows.
+            let _ = handle.execute_update(update, argument, options).await;
+        })
     }
 
     /// The answer of a query, as the `temporal` CLI has it.
