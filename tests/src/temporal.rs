@@ -15,11 +15,14 @@ use temporalio_client::{
     WorkflowListOptions, WorkflowQueryOptions, WorkflowSignalOptions,
 };
 use temporalio_common::data_converters::{PayloadConverter, RawValue};
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::enums::v1::{PendingActivityState, TaskQueueType};
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
-use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeTaskQueueRequest;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    DescribeTaskQueueRequest, ResetStickyTaskQueueRequest,
+};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -113,6 +116,15 @@ impl Temporal {
     #[track_caller]
     pub fn wait_phase(&self, id: &str, phase: PhaseName) -> ServiceStatus {
         self.wait_status(id, &format!("is {phase}"), |status| status.phase == phase)
+    }
+
+    /// A workflow's tasks go to whoever takes them, and do not wait for a worker first that is dead now.
+    pub fn forget_worker(&self, id: &str) {
+        let execution = Some(WorkflowExecution { workflow_id: id.to_owned(), run_id: String::new() });
+        let request = ResetStickyTaskQueueRequest { namespace: NAMESPACE.to_owned(), execution };
+        let mut service = self.client.connection().workflow_service();
+        // There may be no such workflow yet.
+        let _ = self.runtime.block_on(service.reset_sticky_task_queue(request.into_request()));
     }
 
     /// The events of the workflow's newest run, the first one first; empty if there is none.
