@@ -3,7 +3,7 @@
 use super::people::says_here;
 use super::{SLEEP, counts_starts, file, set};
 use dixmgr_contract::PhaseName;
-use dixmgr_tests::{Host, Launch, Receiver, Sandbox, TemporalServer, in_sandbox, wait_until};
+use dixmgr_tests::{Host, Launch, Receiver, Sandbox, TemporalServer, in_sandbox, wait_for, wait_until};
 use serde_json::Value;
 use std::{collections::BTreeSet, iter};
 
@@ -71,7 +71,9 @@ fn a_relay_that_takes_twenty_with_it_is_told_once() {
         let all = [&["relay"][..], &behind].concat();
         runs(host, &all);
         let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
-        let mut services = config(&all, "").replace("group_wait = \"0s\"", "group_wait = \"5s\"");
+        // What a slow machine learns too late for the first note is in one more.
+        let waits = "group_wait = \"5s\"\ngroup_interval = \"1s\"";
+        let mut services = config(&all, "").replace("group_wait = \"0s\"", waits);
         for service in &behind {
             let after = if *service == "para" { "relay" } else { "para" };
             let head = format!("[services.{service}]\n");
@@ -85,23 +87,27 @@ fn a_relay_that_takes_twenty_with_it_is_told_once() {
         // Those that hang on it fall first.
         let falling: Vec<&str> = all.iter().rev().copied().collect();
         host.systemctl(&[&["kill", "--signal=KILL"], &falling[..]].concat());
-        let note = receiver.wait("service_down.relay", "firing");
+        let note = wait_for("a note of all that is behind it", || {
+            let told = receiver.about("service_down.relay").into_iter();
+            told.rev().find(|note| note["affected"].as_array().is_some_and(|it| it.len() == behind.len()))
+        });
         assert!(note["message"].as_str().unwrap().contains("relay"), "{note}");
         assert!(note["text"].as_str().unwrap().contains("20 services behind it are affected"), "{note}");
         let affected: BTreeSet<&str> = note["affected"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         assert_eq!(affected, behind.iter().copied().collect(), "{note}");
-        let status = temporal.query("wf.incident.service_down.relay", "status");
-        assert_eq!(status["affected"], behind.len(), "{status}");
         host.start(&all);
         let end = receiver.wait("service_down.relay", "resolved");
-        wait_until("all is over", || {
-            let all = temporal.all_workflows();
-            let incidents = all.iter().filter(|one| one.id.starts_with("wf.incident."));
-            incidents.clone().count() == falling.len() && incidents.into_iter().all(|one| one.status == "Completed")
-        });
+        for service in &all {
+            wait_until(&format!("all is over with {service}"), || {
+                let status = temporal.try_query(&format!("wf.incident.service_down.{service}"), "status");
+                status.is_some_and(|status| status["phase"] == "over")
+            });
+        }
         assert_eq!(end["incident_id"], note["incident_id"]);
-        let told = receiver.inbox();
-        assert_eq!((told.len(), kinds(&receiver, "service_down.relay").len()), (2, 2), "nothing but that: {told:?}");
+        let mut kinds = kinds(&receiver, "service_down.relay");
+        assert_eq!(receiver.inbox().len(), kinds.len(), "nobody else is told of: {:?}", receiver.inbox());
+        kinds.retain(|kind| kind != "update");
+        assert_eq!(kinds, ["firing", "resolved"]);
     });
 }
 
