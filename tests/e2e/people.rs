@@ -11,6 +11,12 @@ const INCIDENT: &str = "service_down.api";
 /// Nobody listens there.
 const DEAD: &str = "[[alerts.channels]]\ntype = \"webhook\"\nname = \"dead\"\nurl = \"http://127.0.0.1:1/in\"\n";
 
+/// A second channel, which is told when nobody has acknowledged within a second.
+pub(super) fn escalation() -> String {
+    let boss = Receiver::channel().replace("name = \"hook\"", "name = \"boss\"");
+    boss + "[[alerts.escalation]]\nwait = \"1s\"\nchannels = [\"boss\"]\n"
+}
+
 /// What a command says, which must end with this code.
 #[track_caller]
 pub(super) fn says(arguments: &[&str], code: i32) -> String {
@@ -116,9 +122,7 @@ fn who_is_next_is_told_when_nobody_acknowledges() {
     in_sandbox(Sandbox::UserManager, |host| {
         runs(host, &["api"]);
         let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
-        let boss = Receiver::channel().replace("name = \"hook\"", "name = \"boss\"");
-        let step = "[[alerts.escalation]]\nwait = \"1s\"\nchannels = [\"boss\"]\n";
-        let (_running, _) = supervise(host, &server, &config(&["api"], &format!("{boss}{step}")));
+        let (_running, _) = supervise(host, &server, &config(&["api"], &escalation()));
         host.kill("api");
         wait_until("the second one is told", || told_by(&receiver, "boss").len() == 1);
         assert_eq!(told_by(&receiver, "hook").first().map(String::as_str), Some("firing"));

@@ -1,132 +1,208 @@
 //! dixmgr is killed at each step of an incident: nothing is lost, and a receiver that honours the key is told nothing twice.
 //!
 //! A step is whatever the server writes down of the incident by itself: that it began, was told something, that a task was taken or
-//! decided, an activity done, a time come. How many there are is counted with an incident that is left alone.
+//! decided, an activity done, a time come. An incident's life has parts, and between them it rests. How many steps a part has is counted
+//! with an incident that is left alone; then there is one incident for each step, which goes on to its end beside the others.
 
-use super::alerts::{config, runs, statuses};
+mod plain;
+mod told;
+
+use super::alerts::runs;
 use dixmgr_contract::PhaseName;
-use dixmgr_tests::{Dixmgr, Host, Launch, Receiver, Sandbox, Temporal, TemporalServer, in_sandbox, wait_until};
+use dixmgr_tests::{Dixmgr, Host, Launch, Receiver, Temporal, TemporalServer, wait_until};
+use serde_json::Value;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
 
 /// One for each step, and more than there are.
-const SERVICES: usize = 30;
+const SERVICES: usize = 40;
 /// A moment of its life, shorter than a step takes, and how many of them pass before it is asked whether anything more will come.
 const SLICE: Duration = Duration::from_millis(1);
 const SLICES: usize = 500;
 /// So many steps may be written down at once, or by what was on its way already.
 const TOGETHER: usize = 5;
 
+/// A part of an incident's life, from one rest to the next.
+struct Part {
+    /// What begins it, and changes nothing when it has; nothing where a timer does.
+    begins: fn(&Stage<'_>, &Dixmgr, usize),
+    /// Whether that has come about for which it is.
+    has_come: fn(&Stage<'_>, usize) -> bool,
+}
+
 struct Stage<'a> {
     host: &'a Host,
     receiver: Receiver,
     temporal: Temporal,
     launch: Launch,
+    parts: &'static [Part],
+    /// How many steps each part has.
+    steps: Vec<usize>,
+    /// The incidents that were cut short, and in which part.
+    cut: Vec<(usize, Range<usize>)>,
     _server: TemporalServer,
 }
 
 impl<'a> Stage<'a> {
-    /// All services are supervised and well.
-    fn set(host: &'a Host) -> (Self, Dixmgr) {
+    /// All services are supervised and well, and an incident that was left alone is over.
+    fn set(host: &'a Host, parts: &'static [Part], mode: &str, config: fn(&[&str]) -> String) -> (Self, Dixmgr) {
         let names: Vec<String> = (0..SERVICES).map(service).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         runs(host, &names);
         let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
-        let launch = Launch::exec(host, &config(&names, ""));
+        receiver.answers(mode);
+        let launch = Launch::exec(host, &config(&names));
         let (dixmgr, temporal) = (launch.start(), server.connect());
         for name in names {
             temporal.wait_phase(&format!("wf.svc.{name}"), PhaseName::Healthy);
         }
-        (Self { host, receiver, temporal, launch, _server: server }, dixmgr)
+        let (steps, cut) = (Vec::new(), Vec::new());
+        let mut stage = Self { host, receiver, temporal, launch, parts, steps, cut, _server: server };
+        for part in 0..parts.len() {
+            let before = stage.written(0);
+            stage.lead(&dixmgr, 0..1, part..part + 1);
+            stage.steps.push(stage.written(0) - before);
+        }
+        (stage, dixmgr)
+    }
+
+    /// The life of each incident that was cut short goes on to its end.
+    fn finish(&self, dixmgr: &Dixmgr) {
+        for (part, numbers) in &self.cut {
+            self.lead(dixmgr, numbers.clone(), *part..self.parts.len());
+        }
+    }
+
+    /// Brings incidents through parts of their life, side by side.
+    fn lead(&self, dixmgr: &Dixmgr, numbers: Range<usize>, parts: Range<usize>) {
+        for part in parts {
+            numbers.clone().for_each(|number| (self.parts[part].begins)(self, dixmgr, number));
+            for number in numbers.clone() {
+                wait_until(&format!("part {part} of incident {number}"), || self.is_over(part, number));
+            }
+        }
+    }
+
+    /// Kills it at each step of a part, of one incident after the other. Up to the part `together` they go side by side; from there on none
+    /// rests for long. Those that were cut short last serve again, if they can be brought there side by side.
+    fn sweep(&mut self, mut dixmgr: Dixmgr, part: usize, together: usize) -> Dixmgr {
+        let first = self.cut.last().map_or(1, |(_, numbers)| numbers.end);
+        let again = self.cut.pop_if(|(cut, numbers)| *cut < together && numbers.len() >= self.steps[part]);
+        let (begun, numbers) = again.unwrap_or((0, first..first + self.steps[part]));
+        assert!(numbers.end <= SERVICES, "{:?}: more steps than services", self.steps);
+        self.lead(&dixmgr, numbers.clone(), begun..together);
+        for (step, number) in numbers.clone().take(self.steps[part]).enumerate() {
+            for id in [workflow(number), format!("wf.svc.{}", service(number))] {
+                self.temporal.forget_worker(&id);
+            }
+            self.lead(&dixmgr, number..number + 1, together..part);
+            let rested = self.written(number);
+            (self.parts[part].begins)(self, &dixmgr, number);
+            dixmgr = self.kill_at(dixmgr, number, part, rested + step);
+        }
+        self.cut.push((part, numbers));
+        dixmgr
+    }
+
+    /// Kills it there. It lives for a moment at a time until then, or it would be far beyond when that is seen.
+    fn kill_at(&self, dixmgr: Dixmgr, number: usize, part: usize, step: usize) -> Dixmgr {
+        dixmgr.freeze();
+        wait_until("the step", || {
+            // While it rests, what it did last is written down.
+            let came = (0..SLICES).any(|_| {
+                let came = self.written(number) >= step;
+                if !came {
+                    dixmgr.thaw();
+                    let begun = Instant::now();
+                    while begun.elapsed() < SLICE {
+                        std::thread::yield_now();
+                    }
+                    dixmgr.freeze();
+                }
+                came
+            });
+            came || self.is_over(part, number)
+        });
+        let landed = self.written(number);
+        let range = step.saturating_sub(TOGETHER)..=step + TOGETHER;
+        assert!(range.contains(&landed), "meant for step {step}, it was killed after {landed}");
+        dixmgr.kill();
+        self.launch.start()
     }
 
     /// How far the incident has come; 0 before there is one. What is written along with something else is no step.
-    fn steps(&self, number: usize) -> usize {
-        const STEPS: [EventType; 7] = [
+    fn written(&self, number: usize) -> usize {
+        const STEPS: [EventType; 8] = [
             EventType::WorkflowExecutionStarted,
             EventType::WorkflowExecutionSignaled,
+            EventType::WorkflowExecutionUpdateAccepted,
             EventType::WorkflowTaskStarted,
             EventType::WorkflowTaskCompleted,
             EventType::ActivityTaskCompleted,
             EventType::TimerFired,
             EventType::WorkflowExecutionCompleted,
         ];
-        self.temporal.history(&workflow(number)).iter().filter(|event| STEPS.contains(&event.event_type())).count()
+        self.events(number).iter().filter(|event| STEPS.contains(event)).count()
     }
 
-    /// An incident that is left alone: how many steps its beginning has, and its end.
-    fn count(&self, dixmgr: &Dixmgr) -> (usize, usize) {
-        self.falls(dixmgr, 0);
-        self.wait_told(0);
-        let told = self.steps(0);
-        self.returns(0);
-        self.wait_ended(0);
-        wait_until("it is over", || self.is_closed(0));
-        (told, self.steps(0) - told)
+    fn events(&self, number: usize) -> Vec<EventType> {
+        self.temporal.history(&workflow(number)).iter().map(|event| event.event_type()).collect()
+    }
+
+    fn is_over(&self, part: usize, number: usize) -> bool {
+        (self.parts[part].has_come)(self, number) && self.rests(number)
+    }
+
+    /// Nothing is under way.
+    fn rests(&self, number: usize) -> bool {
+        const BEGINS: [EventType; 2] = [EventType::WorkflowTaskScheduled, EventType::ActivityTaskScheduled];
+        const ENDS: [EventType; 7] = [
+            EventType::WorkflowTaskCompleted,
+            EventType::WorkflowTaskTimedOut,
+            EventType::WorkflowTaskFailed,
+            EventType::ActivityTaskCompleted,
+            EventType::ActivityTaskTimedOut,
+            EventType::ActivityTaskFailed,
+            EventType::ActivityTaskCanceled,
+        ];
+        let events = self.events(number);
+        let count = |of: &[EventType]| events.iter().filter(|event| of.contains(event)).count();
+        !events.is_empty() && count(&BEGINS) == count(&ENDS)
+    }
+
+    fn is_closed(&self, number: usize) -> bool {
+        self.events(number).contains(&EventType::WorkflowExecutionCompleted)
     }
 
     fn falls(&self, dixmgr: &Dixmgr, number: usize) {
-        self.host.kill(&service(number));
-        dixmgr.wait_logged(&["service is down", &format!("service={}", service(number))]);
+        let service = service(number);
+        if self.host.is_running(&service) {
+            self.host.kill(&service);
+        }
+        dixmgr.wait_logged(&["service is down", &format!("service={service}")]);
     }
 
     fn returns(&self, number: usize) {
         self.host.systemctl(&["start", &service(number)]);
     }
 
-    /// Its beginning has been told, and nothing more is under way.
-    fn is_told(&self, number: usize) -> bool {
-        let channels = &self.temporal.query(&workflow(number), "status")["channels"];
-        channels.as_array().is_some_and(|all| !all.is_empty() && all.iter().all(|channel| channel["told"] == true))
+    /// What a channel was told of an incident: a field of each note.
+    fn told(&self, number: usize, channel: &str, field: &str) -> Vec<String> {
+        let notes = self.receiver.about(&fingerprint(number)).into_iter();
+        let is_by = |note: &Value| note["id"].as_str().is_some_and(|id| id.contains(&format!("-{channel}-")));
+        notes.filter(is_by).map(|note| note[field].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    fn wait_told(&self, number: usize) {
-        self.receiver.wait(&fingerprint(number), "firing");
-        wait_until("it rests", || self.is_told(number));
+    /// True if the channel was told this last.
+    fn heard(&self, number: usize, channel: &str, kind: &str) -> bool {
+        self.told(number, channel, "kind").last().is_some_and(|last| last == kind)
     }
 
-    fn is_closed(&self, number: usize) -> bool {
-        let id = workflow(number);
-        self.temporal.all_workflows().iter().any(|one| one.id == id && one.status == "Completed")
-    }
-
-    /// Where the answer to the first note was lost and all is well meanwhile, the end is a summary of both.
-    fn wait_ended(&self, number: usize) {
-        wait_until("the end is told", || {
-            statuses(&self.receiver, &fingerprint(number)).last().is_some_and(|last| last == "resolved")
-        });
-    }
-
-    /// Kills it there. It lives for a moment at a time until then, or it would be far beyond when that is seen.
-    fn kill_at(&self, dixmgr: Dixmgr, number: usize, step: usize, is_over: impl Fn() -> bool) -> Dixmgr {
-        wait_until("the step", || {
-            let mut steps = 0;
-            // While it rests, what it did last is written down.
-            let came = (0..SLICES).any(|_| {
-                dixmgr.thaw();
-                let begun = Instant::now();
-                while begun.elapsed() < SLICE {
-                    std::thread::yield_now();
-                }
-                dixmgr.freeze();
-                steps = self.steps(number);
-                steps >= step
-            });
-            came || steps > 0 && {
-                dixmgr.thaw();
-                is_over()
-            }
-        });
-        dixmgr.freeze();
-        let landed = self.steps(number);
-        assert!(landed <= step + TOGETHER, "meant for step {step}, it was killed after {landed}");
-        dixmgr.kill();
-        self.launch.start()
-    }
-
-    fn each_was_told_once(&self, steps: usize) {
-        for number in 0..=steps {
-            assert_eq!(statuses(&self.receiver, &fingerprint(number)), ["firing", "resolved"], "step {number}");
+    /// Each incident was told so to a channel, and no more.
+    fn each_was_told(&self, channel: &str, field: &str, told: &[&str]) {
+        for number in 0..self.cut.last().map_or(1, |(_, numbers)| numbers.end) {
+            assert_eq!(self.told(number, channel, field), told, "{channel} of incident {number}; {:?}", self.cut);
         }
     }
 }
@@ -141,37 +217,4 @@ fn fingerprint(number: usize) -> String {
 
 fn workflow(number: usize) -> String {
     format!("wf.incident.{}", fingerprint(number))
-}
-
-#[test]
-fn dixmgr_may_die_at_any_step_of_an_incidents_beginning() {
-    in_sandbox(Sandbox::UserManager, |host| {
-        let (stage, mut dixmgr) = Stage::set(host);
-        let (steps, _) = stage.count(&dixmgr);
-        for number in 1..=steps {
-            stage.falls(&dixmgr, number);
-            dixmgr = stage.kill_at(dixmgr, number, number - 1, || stage.is_told(number));
-            stage.receiver.wait(&fingerprint(number), "firing");
-            stage.returns(number);
-            stage.wait_ended(number);
-        }
-        stage.each_was_told_once(steps);
-    });
-}
-
-#[test]
-fn dixmgr_may_die_at_any_step_of_an_incidents_end() {
-    in_sandbox(Sandbox::UserManager, |host| {
-        let (stage, mut dixmgr) = Stage::set(host);
-        let (_, steps) = stage.count(&dixmgr);
-        for number in 1..=steps {
-            stage.falls(&dixmgr, number);
-            stage.wait_told(number);
-            let told = stage.steps(number);
-            stage.returns(number);
-            dixmgr = stage.kill_at(dixmgr, number, told + number - 1, || stage.is_closed(number));
-            stage.wait_ended(number);
-        }
-        stage.each_was_told_once(steps);
-    });
 }

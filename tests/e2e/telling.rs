@@ -4,6 +4,7 @@ use super::WF_API;
 use super::alerts::{config, kinds, runs};
 use dixmgr_contract::PhaseName;
 use dixmgr_tests::{Launch, RETRY_AFTER, Receiver, Sandbox, TemporalServer, in_sandbox, wait_until};
+use serde_json::Value;
 
 const INCIDENT: &str = "service_down.api";
 
@@ -92,5 +93,38 @@ fn a_receiver_with_a_bad_day_is_told_once() {
         host.systemctl(&["start", "api"]);
         receiver.wait(INCIDENT, "resolved");
         assert_eq!(kinds(&receiver, INCIDENT), ["firing", "resolved"]);
+    });
+}
+
+/// It takes the note and says nothing: that try is given up in the channel's own time, and nobody else waits for it.
+#[test]
+fn a_receiver_that_never_answers_keeps_its_own_note_waiting_and_no_other() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        runs(host, &["api"]);
+        let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
+        let services = config(&["api"], &Receiver::channel().replace("name = \"hook\"", "name = \"ops\""));
+        let services = services.replace("name = \"hook\"\n", "name = \"hook\"\ntimeout = \"2s\"\n");
+        let dixmgr = Launch::exec(host, &services).start();
+        server.connect().wait_phase(WF_API, PhaseName::Healthy);
+        let tried = |channel: &str| -> Vec<Value> {
+            let is_by = |one: &Value| one["id"].as_str().is_some_and(|id| id.contains(&format!("-{channel}-")));
+            receiver.tried().into_iter().filter(is_by).collect()
+        };
+        receiver.answers("hang hook");
+        host.kill("api");
+        dixmgr.wait_logged(&["no answer of the webhook within 2s", "channel=\"hook\""]);
+        assert_eq!(told_by(&receiver, "ops"), ["firing"], "nor has the other one waited for that");
+        assert_eq!(tried("hook").len(), 1, "the same note comes later");
+        receiver.answers("ok");
+        wait_until("it is told", || told_by(&receiver, "hook") == ["firing"]);
+        let (hook, ops) = (tried("hook"), tried("ops"));
+        let at = |one: &Value| one["at"].as_f64().unwrap();
+        assert!(at(&ops[0]) < at(&hook[0]) + 2.0, "{hook:?} {ops:?}");
+        assert!(at(&hook[1]) >= at(&hook[0]) + 2.0, "{hook:?}");
+        assert_eq!((hook.len(), &hook[1]["id"]), (2, &hook[0]["id"]), "the same note, with its key: {hook:?}");
+        host.systemctl(&["start", "api"]);
+        for channel in ["hook", "ops"] {
+            wait_until("the end is told", || told_by(&receiver, channel) == ["firing", "resolved"]);
+        }
     });
 }

@@ -39,7 +39,7 @@ impl Receiver {
         )
     }
 
-    /// How it answers from now on: `ok`, a status, `reset`, `hang` or `mute`.
+    /// How it answers from now on: `ok`, a status, `reset`, `hang`, `mute` or `busy`, and behind that the channel that this is for.
     pub fn answers(&self, mode: &str) {
         let next = self.folder.join("mode.next");
         std::fs::write(&next, mode).unwrap();
@@ -59,9 +59,14 @@ impl Receiver {
 
     /// The notes about an incident: `kind` and title of each.
     pub fn told(&self, incident: &str) -> Vec<(String, String)> {
-        let of = |note: &Value| note["incident_id"].as_str().is_some_and(|id| id.starts_with(&format!("{incident}-")));
         let text = |note: &Value, key: &str| note[key].as_str().unwrap_or_default().to_owned();
-        self.inbox().iter().filter(|note| of(note)).map(|note| (text(note, "kind"), text(note, "message"))).collect()
+        self.about(incident).iter().map(|note| (text(note, "kind"), text(note, "message"))).collect()
+    }
+
+    /// The notes about an incident.
+    pub fn about(&self, incident: &str) -> Vec<Value> {
+        let of = |note: &Value| note["incident_id"].as_str().is_some_and(|id| id.starts_with(&format!("{incident}-")));
+        self.inbox().into_iter().filter(of).collect()
     }
 
     /// Each try: `id` of the note, `mode` of answering, and when it came (`at`, in seconds).
@@ -77,10 +82,7 @@ impl Receiver {
     /// Waits for a note of this kind about an incident; it is the answer.
     #[track_caller]
     pub fn wait(&self, incident: &str, kind: &str) -> Value {
-        let is_it = |note: &Value| {
-            note["kind"] == kind
-                && note["incident_id"].as_str().is_some_and(|id| id.starts_with(&format!("{incident}-")))
-        };
-        wait_for(&format!("{incident} is told: {kind}"), || self.inbox().into_iter().find(is_it))
+        let is_it = |note: &Value| note["kind"] == kind;
+        wait_for(&format!("{incident} is told: {kind}"), || self.about(incident).into_iter().find(is_it))
     }
 }

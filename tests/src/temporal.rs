@@ -10,16 +10,19 @@ use std::process::{Command, Output};
 use std::time::Duration;
 use temporalio_client::tonic::IntoRequest;
 use temporalio_client::{
-    Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, RpcOptions, UntypedSignal, UntypedWorkflow,
-    Url, WorkflowExecutionStatus, WorkflowFetchHistoryOptions, WorkflowListOptions, WorkflowQueryOptions,
-    WorkflowSignalOptions,
+    Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, RpcOptions, UntypedSignal, UntypedUpdate,
+    UntypedWorkflow, Url, WorkflowExecuteUpdateOptions, WorkflowExecutionStatus, WorkflowFetchHistoryOptions,
+    WorkflowListOptions, WorkflowQueryOptions, WorkflowSignalOptions,
 };
 use temporalio_common::data_converters::{PayloadConverter, RawValue};
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::enums::v1::{PendingActivityState, TaskQueueType};
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
-use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeTaskQueueRequest;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    DescribeTaskQueueRequest, ResetStickyTaskQueueRequest,
+};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -115,6 +118,15 @@ impl Temporal {
         self.wait_status(id, &format!("is {phase}"), |status| status.phase == phase)
     }
 
+    /// A workflow's tasks go to whoever takes them, and do not wait for a worker first that is dead now.
+    pub fn forget_worker(&self, id: &str) {
+        let execution = Some(WorkflowExecution { workflow_id: id.to_owned(), run_id: String::new() });
+        let request = ResetStickyTaskQueueRequest { namespace: NAMESPACE.to_owned(), execution };
+        let mut service = self.client.connection().workflow_service();
+        // There may be no such workflow yet.
+        let _ = self.runtime.block_on(service.reset_sticky_task_queue(request.into_request()));
+    }
+
     /// The events of the workflow's newest run, the first one first; empty if there is none.
     pub fn history(&self, id: &str) -> Vec<HistoryEvent> {
         let handle = self.client.get_workflow_handle::<UntypedWorkflow>(id.to_owned());
@@ -159,6 +171,18 @@ impl Temporal {
         let argument = RawValue::from_value(argument, &PayloadConverter::default());
         let sent = handle.signal(UntypedSignal::new(signal), argument, WorkflowSignalOptions::default());
         self.runtime.block_on(sent).unwrap();
+    }
+
+    /// Asks for an update with one JSON argument, beside the test. Asked for again under the same `key`, it is the same one.
+    pub fn update(&self, id: &str, update: &str, argument: &Value, key: &str) -> JoinHandle<()> {
+        let handle = self.client.get_workflow_handle::<UntypedWorkflow>(id.to_owned());
+        let argument = RawValue::from_value(argument, &PayloadConverter::default());
+        let update = UntypedUpdate::new(update);
+        let options = WorkflowExecuteUpdateOptions::builder().update_id(key.to_owned()).build();
+        self.spawn(async move {
+            // What comes of it the workflow shows.
+            let _ = handle.execute_update(update, argument, options).await;
+        })
     }
 
     /// The answer of a query, as the `temporal` CLI has it.

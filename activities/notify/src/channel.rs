@@ -29,6 +29,8 @@ use std::time::{Duration, SystemTime};
 
 /// How long a channel may take for a note, whoever sends it. The activity that delivers has a minute: it can still say what came of it.
 pub const DELIVERY: Duration = Duration::from_secs(45);
+/// It ends before [`DELIVERY`] does, so that it is the channel whose time is up.
+const MAX_TIMEOUT: Span = Span::from_secs(40);
 /// The longest thread that is kept, in bytes.
 const MAX_THREAD: usize = 1_024;
 
@@ -39,6 +41,7 @@ pub struct Channel {
     kind: &'static str,
     way: Way,
     net: Net,
+    timeout: Option<Span>,
     bucket: Mutex<Bucket>,
 }
 
@@ -76,7 +79,11 @@ impl Channel {
         };
         let rate = config.rate.unwrap_or(config.settings.usual_rate());
         let bucket = Mutex::new(Bucket::new(rate));
-        Ok(Self { name: config.name.clone(), kind: config.settings.kind(), way, net: net.clone(), bucket })
+        let timeout = config.timeout.or(config.settings.usual_timeout());
+        if let Some(timeout) = timeout.filter(|timeout| timeout.is_zero() || *timeout > MAX_TIMEOUT) {
+            return Err(ConfigError::new("timeout", format!("is {timeout}; up to {MAX_TIMEOUT} are allowed")));
+        }
+        Ok(Self { name: config.name.clone(), kind: config.settings.kind(), way, net: net.clone(), timeout, bucket })
     }
 
     /// Its name.
@@ -89,7 +96,7 @@ impl Channel {
         self.kind
     }
 
-    /// Delivers `note`, once and within `timeout`, usually [`DELIVERY`]. `thread` is what the last [`Delivery::Sent`] of this incident in this
+    /// Delivers `note`, once and within `timeout`, usually [`DELIVERY`], or less if its configuration says so. `thread` is what the last [`Delivery::Sent`] of this incident in this
     /// channel gave back, or empty. Dropping the future gives up; then the note may have arrived or not.
     pub async fn deliver(&self, note: &Note, thread: &str, timeout: Duration) -> Delivery {
         let now = Time::from(SystemTime::now());
@@ -99,6 +106,7 @@ impl Channel {
         }
         let said = Said::of(note);
         let thread = if thread.len() <= MAX_THREAD { thread } else { "" };
+        let timeout = self.timeout.map_or(timeout, |own| own.duration().min(timeout));
         let delivery = match tokio::time::timeout(timeout, self.send(&said, thread)).await {
             Ok(delivery) => delivery,
             Err(_) => retry(format!("no answer of the {} within {timeout:?}", self.kind)),

@@ -24,6 +24,8 @@ pub struct ChannelConfig {
     pub settings: Settings,
     /// How often it is told at most; absent: as its kind bears ([`Settings::usual_rate`]).
     pub rate: Option<Rate>,
+    /// How long it may take for a note, up to 40 s; absent: as its kind needs ([`Settings::usual_timeout`]).
+    pub timeout: Option<Span>,
 }
 
 /// What a channel is, and what it needs for that.
@@ -83,6 +85,14 @@ impl Settings {
             Self::Exec(_) => (200, 20),
         };
         Rate { every: Span::from_millis(every), burst }
+    }
+
+    /// How long a note may take; absent: as long as whoever delivers allows.
+    pub const fn usual_timeout(&self) -> Option<Span> {
+        match self {
+            Self::Exec(_) => Some(Span::from_secs(30)),
+            _ => None,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::say::Said;
 use crate::secret::Secret;
 use crate::text::line;
 use crate::webhook;
-use dixmgr_contract::{Delivery, Span};
+use dixmgr_contract::Delivery;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     collections::BTreeMap,
@@ -21,13 +21,10 @@ use std::{
     path::PathBuf,
     process::{ExitStatus, Stdio},
 };
-use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
+use tokio::{io::AsyncWriteExt, process::Command};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const MAX_ARGS: usize = 50;
-const DEFAULT_TIMEOUT: Span = Span::from_secs(30);
-/// It ends before [`crate::DELIVERY`] does, so that it is the program whose time is up.
-const MAX_TIMEOUT: Span = Span::from_secs(40);
 /// Codes of sysexits.h that no second try changes: usage, data, permission, configuration.
 const FINAL: [i32; 4] = [64, 65, 77, 78];
 
@@ -40,14 +37,11 @@ pub struct ExecConfig {
     pub args: Vec<String>,
     /// What its environment has besides `PATH` and `LANG`.
     pub env: BTreeMap<String, Secret>,
-    /// How long it may take, up to 40 s; absent: 30 s. Whoever delivers may allow less.
-    pub timeout: Option<Span>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Exec {
     config: ExecConfig,
-    limit: Span,
 }
 
 impl Exec {
@@ -66,23 +60,19 @@ impl Exec {
         {
             return Err(ConfigError::new("env", format!("has a name or a value that cannot be: {:?}", line(name, 50))));
         }
-        let limit = config.timeout.unwrap_or(DEFAULT_TIMEOUT);
-        if limit.is_zero() || limit > MAX_TIMEOUT {
-            return Err(ConfigError::new("timeout", format!("is {limit}; up to {MAX_TIMEOUT} are allowed")));
-        }
-        Ok(Self { config: config.clone(), limit })
+        Ok(Self { config: config.clone() })
     }
 
+    /// Dropping the future kills what it has started.
     pub(crate) async fn send(&self, said: &Said) -> Delivery {
         let program = line(&self.config.program.to_string_lossy(), 100);
         let text = webhook::body(said).to_string() + "\n";
-        match timeout(self.limit.duration(), self.run(text)).await {
-            Ok(Ok(status)) => judge(&program, status),
-            Ok(Err(error)) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+        match self.run(text).await {
+            Ok(status) => judge(&program, status),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
                 refused(format!("{program} cannot be started: {error}"))
             }
-            Ok(Err(error)) => retry(format!("{program} cannot be run: {error}")),
-            Err(_) => retry(format!("{program} took longer than {} and was killed", self.limit)),
+            Err(error) => retry(format!("{program} cannot be run: {error}")),
         }
     }
 
@@ -151,8 +141,6 @@ mod tests {
             (program("./tell"), "program"),
             (ExecConfig { args: vec!["a\0b".into()], ..program("/bin/true") }, "args"),
             (ExecConfig { args: vec![String::new(); 51], ..program("/bin/true") }, "args"),
-            (ExecConfig { timeout: Some(Span::ZERO), ..program("/bin/true") }, "timeout"),
-            (ExecConfig { timeout: Some(Span::from_secs(41)), ..program("/bin/true") }, "timeout"),
             (env("A=B"), "env"),
             (env(""), "env"),
             (env("1A"), "env"),

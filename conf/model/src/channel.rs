@@ -18,6 +18,8 @@ pub struct Channel {
     pub settings: ChannelSettings,
     /// How much all incidents together may send to it; absent: what its type bears.
     pub rate: Option<ChannelRate>,
+    /// How long it may take for a note, 10 ms to 40 s; absent: as usual.
+    pub timeout: Option<Span>,
     /// PEM file of the authorities that its server is checked against; absent: the host's.
     pub tls_ca: Option<PathBuf>,
     /// Where the file describes it, such as `alerts.channels[0]`; `alerts.channels` if a flag or nobody does.
@@ -46,6 +48,7 @@ impl Channel {
             enabled: true,
             settings,
             rate: None,
+            timeout: None,
             tls_ca: None,
             path: "alerts.channels".to_owned(),
             lines: BTreeMap::new(),
@@ -201,6 +204,4 @@ pub struct ExecChannel {
     pub args: Vec<String>,
     /// What its environment has besides `PATH` and `LANG`.
     pub env: BTreeMap<String, Secret>,
-    /// How long it may take; absent: as usual.
-    pub timeout: Option<Span>,
 }

@@ -31,6 +31,7 @@ struct Raw {
     fallback: Option<String>,
     fallback_after: Span,
     rate: RawRate,
+    timeout: Option<Span>,
     tls_ca: Option<PathBuf>,
 }
 
@@ -128,6 +129,7 @@ fn channel(item: &Item, base: &Path, report: &mut Report<'_>) -> Option<Channel>
         enabled: raw.enabled,
         settings,
         rate: raw.rate.every.map(|every| ChannelRate { every, burst: raw.rate.burst }),
+        timeout: raw.timeout,
         tls_ca: raw.tls_ca.map(|path| base.join(path)),
         path: item.path.clone(),
         lines: report.places.keys_of(&item.path),

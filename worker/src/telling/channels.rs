@@ -60,7 +60,8 @@ fn problem(channel: &Channel, error: ConfigError) -> Problem {
 
 fn channel_config(channel: &Channel) -> ChannelConfig {
     let rate = channel.rate.map(|ChannelRate { every, burst }| Rate { every, burst });
-    ChannelConfig { name: channel.name().to_owned(), settings: settings(&channel.settings), rate }
+    let settings = settings(&channel.settings);
+    ChannelConfig { name: channel.name().to_owned(), settings, rate, timeout: channel.timeout }
 }
 
 fn hidden(secret: &Secret) -> dixmgr_notify::Secret {
@@ -113,12 +114,9 @@ fn settings(settings: &ChannelSettings) -> Settings {
             access_token: hidden(&of.access_token),
             room_id: of.room_id.clone(),
         }),
-        ChannelSettings::Exec(of) => Settings::Exec(ExecConfig {
-            program: of.program.clone(),
-            args: of.args.clone(),
-            env: all_hidden(&of.env),
-            timeout: of.timeout,
-        }),
+        ChannelSettings::Exec(of) => {
+            Settings::Exec(ExecConfig { program: of.program.clone(), args: of.args.clone(), env: all_hidden(&of.env) })
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Real programs: what they get, what their exit status means, and that none of them stays behind.
 
-use crate::{LONG, assert_refused, assert_retry, channel, note, sent};
+use crate::{LONG, NET, assert_refused, assert_retry, channel, config, note, sent};
 use dixmgr_contract::{Delivery, Span};
-use dixmgr_notify::{Channel, ExecConfig, Secret, Settings};
+use dixmgr_notify::{Channel, ChannelConfig, ExecConfig, Secret, Settings};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -109,8 +109,10 @@ async fn when_its_time_is_up_the_whole_group_is_killed() {
         let child = loop {
             let (_folder, path) = folder();
             let (own, given) = if is_own { (limit, LONG) } else { (LONG, limit) };
-            let config = ExecConfig { timeout: Some(Span::from(own)), ..shell(script, &[path.to_str().unwrap()]) };
-            assert_retry(&exec(config).deliver(&note(), "", given).await, "00ms");
+            let settings = Settings::Exec(shell(script, &[path.to_str().unwrap()]));
+            let config = ChannelConfig { timeout: Some(Span::from(own)), ..config(settings) };
+            let channel = Channel::new(&config, &NET).unwrap();
+            assert_retry(&channel.deliver(&note(), "", given).await, "00ms");
             let child = text(&path);
             // On a busy machine it may not have come that far.
             if child.ends_with('\n') {

@@ -2,17 +2,33 @@
 
 use crate::http::all;
 use crate::server::{Reply, Server};
-use crate::{LONG, assert_retry, channel, note, sent};
+use crate::{LONG, NET, assert_retry, channel, config, note, sent};
+use dixmgr_contract::Span;
+use dixmgr_notify::{Channel, ChannelConfig, Settings};
 use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn silence_takes_as_long_as_it_may_and_no_longer() {
     let server = Server::always(Reply::Silence).await;
+    let short = Duration::from_millis(100);
     for settings in all(&server) {
-        let began = Instant::now();
-        let delivery = channel(settings).deliver(&note(), "", Duration::from_millis(100)).await;
-        assert_eq!(assert_retry(&delivery, "within 100ms"), None);
-        assert!(began.elapsed() < LONG);
+        // Both set the limit: whoever delivers, and the configuration.
+        let own = ChannelConfig { timeout: Some(Span::from(short)), ..config(settings.clone()) };
+        for (channel, given) in [(channel(settings), short), (Channel::new(&own, &NET).unwrap(), LONG)] {
+            let began = Instant::now();
+            let delivery = channel.deliver(&note(), "", given).await;
+            assert_eq!(assert_retry(&delivery, "within 100ms"), None);
+            assert!(began.elapsed() < LONG);
+        }
+    }
+}
+
+#[test]
+fn nobody_may_take_longer_than_a_delivery() {
+    for (timeout, is_right) in [(0, false), (1, true), (40, true), (41, false)] {
+        let config = ChannelConfig { timeout: Some(Span::from_secs(timeout)), ..config(Settings::Log) };
+        let made = Channel::new(&config, &NET).map_err(|error| error.key);
+        assert_eq!(made.err(), (!is_right).then_some("timeout"), "{timeout}");
     }
 }
 

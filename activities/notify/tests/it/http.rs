@@ -205,7 +205,7 @@ async fn a_channels_own_rate_is_kept() {
     use dixmgr_notify::{Channel, ChannelConfig, Net, Rate};
     let server = Server::always(Reply::http("200 OK", "", "ok")).await;
     let rate = Some(Rate { every: Span::from_secs(600), burst: 2 });
-    let config = ChannelConfig { name: "ops".into(), settings: all(&server).remove(0), rate };
+    let config = ChannelConfig { rate, ..crate::config(all(&server).remove(0)) };
     let channel = Channel::new(&config, &Net::new().unwrap()).unwrap();
     let mut deliveries = Vec::new();
     for _ in 0..4 {

@@ -29,8 +29,13 @@ fn channel(settings: Settings) -> Channel {
 }
 
 fn with(settings: Settings, net: &Net) -> Channel {
+    Channel::new(&config(settings), net).unwrap()
+}
+
+/// One that takes as much as there is.
+fn config(settings: Settings) -> ChannelConfig {
     let rate = Some(Rate { every: Span::from_millis(1), burst: 1_000 });
-    Channel::new(&ChannelConfig { name: "ops".into(), settings, rate }, net).unwrap()
+    ChannelConfig { name: "ops".into(), settings, rate, timeout: None }
 }
 
 fn note() -> Note {

@@ -12,7 +12,7 @@ const TYPES: [&str; 10] =
     ["log", "webhook", "slack", "email", "alertmanager", "pagerduty", "telegram", "discord", "matrix", "exec"];
 
 /// Keys that only some types have, and those types.
-pub(crate) const CHANNEL_BELONGS: [(&[&str], &[&str]); 13] = [
+pub(crate) const CHANNEL_BELONGS: [(&[&str], &[&str]); 14] = [
     (&["url"], &["webhook", "alertmanager"]),
     (&["headers", "secrets"], &["webhook"]),
     (&["webhook_url"], &["slack", "discord"]),
@@ -23,9 +23,13 @@ pub(crate) const CHANNEL_BELONGS: [(&[&str], &[&str]); 13] = [
     (&["routing_key"], &["pagerduty"]),
     (&["chat_id"], &["telegram"]),
     (&["homeserver", "access_token", "room_id"], &["matrix"]),
-    (&["program", "args", "env", "timeout"], &["exec"]),
+    (&["program", "args", "env"], &["exec"]),
     (&["api_url"], &["slack", "pagerduty", "telegram"]),
     (&["tls_ca"], &["webhook", "slack", "email", "alertmanager", "pagerduty", "telegram", "discord", "matrix"]),
+    (
+        &["timeout"],
+        &["webhook", "slack", "email", "alertmanager", "pagerduty", "telegram", "discord", "matrix", "exec"],
+    ),
 ];
 
 /// Keys that a type cannot be without. Slack has a choice and is looked at apart.
@@ -62,6 +66,11 @@ const KEYS: [Key; 35] = [
     key("fallback", Kind::Text(Form::Word), "The channel that is told as well when this one fails."),
     key("fallback_after", seconds(0, DAY), "How long it may fail before.").or(Literal::Text("5m")),
     key("rate", Kind::Section(&RATE), "How much all incidents may send here, from each host; omitted: what its type bears."),
+    key(
+        "timeout",
+        Kind::Duration { min: Span::from_millis(10), max: Span::from_secs(40) },
+        "All but log: how long it may take for a note; omitted: `\"45s\"`, exec `\"30s\"`.",
+    ),
     key("tls_ca", Kind::Text(Form::Path), "All but log and exec: PEM file of the authorities; omitted: the host's."),
     key("url", Kind::Text(Form::Url), "webhook: where to post. alertmanager: where it is, such as `http://host:9093`.")
         .secret(),
@@ -103,11 +112,6 @@ const KEYS: [Key; 35] = [
     key("env", Kind::MapOf(Form::Word, &Kind::Text(Form::Any)), "exec: its environment besides `PATH` and `LANG`.")
         .or(Literal::EmptyTable)
         .secret(),
-    key(
-        "timeout",
-        Kind::Duration { min: Span::from_millis(10), max: Span::from_secs(40) },
-        "exec: how long it may take; omitted: `\"30s\"`.",
-    ),
 ];
 
 const RATE_LIMIT: Section = Section::new(
