@@ -3,7 +3,8 @@
 use super::{API, SLEEP, WF_API, api_runs};
 use dixmgr_contract::PhaseName;
 use dixmgr_tests::{
-    Dixmgr, FOLDER, HOST_NAME, Host, Launch, Receiver, Sandbox, TemporalServer, dixmgr, in_sandbox, wait_for, wait_until,
+    Dixmgr, FOLDER, HOST_NAME, Host, Launch, Receiver, Sandbox, TemporalServer, dixmgr, in_sandbox, wait_for,
+    wait_until,
 };
 use rustix::fs::{FlockOperation, fcntl_lock};
 use serde_json::Value;
