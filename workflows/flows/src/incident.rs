@@ -35,6 +35,8 @@ const TELL_TIMEOUT: Duration = Duration::from_secs(30);
 const WINDOWS_OF_THE_FLEET: &str = "windows-of-the-fleet";
 /// The patch mark of runs that heed whose business is what is behind a cause, and what it means that nobody is told.
 const HEEDS_ALL: &str = "heeds-all";
+/// The patch mark of runs that know what was over before it was heard of; made when there is such a thing.
+const PASSED: &str = "passed";
 const SEVERITY: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_SEVERITY);
 
 type Context = WorkflowContext<IncidentWorkflow>;
@@ -84,6 +86,7 @@ impl IncidentWorkflow {
         loop {
             let moment = now(ctx);
             heed_windows(ctx);
+            heed_passed(ctx);
             while let Some(actions) = next(ctx, moment) {
                 operations.extend(actions.into_iter().flat_map(|action| perform(ctx, action)));
             }
@@ -243,6 +246,23 @@ fn heed_windows(ctx: &Context) {
             for event in &mut flow.desk.inbox {
                 if let Event::Silences(silences) = event {
                     silences.retain(|silence| silence.window.is_none());
+                }
+            }
+        });
+    }
+}
+
+/// To a run that was worked on by a dixmgr that did not know of what is over before it is heard of, it fires until it is told to have ended.
+fn heed_passed(ctx: &Context) {
+    let has_passed = |event: &Event| match event {
+        Event::Member(report) => report.alerts.iter().any(|alert| alert.ended_ms.is_some()),
+        _ => false,
+    };
+    if ctx.state(|flow| flow.desk.inbox.iter().any(has_passed)) && !ctx.patched(PASSED) {
+        ctx.state_mut(|flow| {
+            for event in &mut flow.desk.inbox {
+                if let Event::Member(report) = event {
+                    report.alerts.iter_mut().for_each(|alert| alert.ended_ms = None);
                 }
             }
         });

@@ -28,6 +28,9 @@ use temporalio_workflow::{
     WorkflowResult, WorkflowTermination, workflow, workflow_methods,
 };
 
+/// The patch mark of runs that tell what began and ended while Temporal was away; made when there is such a thing.
+const PASSED: &str = "passed";
+
 /// The input of the workflow. Minimal: `{"name":"api","unit":"api.service"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchInput {
@@ -92,6 +95,7 @@ impl ServiceWatchWorkflow {
         let (mut quiet, mut over) = (false, false);
         loop {
             let moment = now(ctx);
+            heed_passed(ctx);
             while let Some(actions) = next(ctx, moment) {
                 quiet |= actions.contains(&Action::Checkpoint);
                 over |= actions.contains(&Action::End);
@@ -261,6 +265,20 @@ impl ServiceWatchWorkflow {
         self.desk.admits(kind.as_str(), args, "{\"by\":…,\"reason\":…} or nothing")?;
         // In a run's first activation the validator comes before `run`: then the machine itself refuses, with its reason.
         unless(self.service.as_ref().and_then(|service| service.objection(kind)))
+    }
+}
+
+/// A run that was worked on by a dixmgr that did not know of what has passed took it for nothing, and goes on so until its end.
+fn heed_passed(ctx: &WorkflowContext<ServiceWatchWorkflow>) {
+    let brings_passed = |event: &Event| matches!(event, Event::Observed(observation) if !observation.passed.is_empty());
+    if ctx.state(|flow| flow.desk.inbox.iter().any(brings_passed)) && !ctx.patched(PASSED) {
+        ctx.state_mut(|flow| {
+            for event in &mut flow.desk.inbox {
+                if let Event::Observed(observation) = event {
+                    observation.passed.clear();
+                }
+            }
+        });
     }
 }
 

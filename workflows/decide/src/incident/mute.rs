@@ -4,7 +4,7 @@
 
 use super::{Clock, Incident, Member, maintenance, stamp};
 use dixmgr_contract::alert::{SERVICE_PAUSED, Silence};
-use dixmgr_contract::{MaintenanceWindow, Time};
+use dixmgr_contract::{AlertPolicy, MaintenanceWindow, Time};
 use serde::{Deserialize, Serialize};
 
 /// The most silences that are looked at, windows of the fleet among them: all that the registry takes.
@@ -53,17 +53,24 @@ pub(super) fn bounded(mut silences: Vec<Silence>) -> Vec<Silence> {
     silences
 }
 
+/// The windows that are open, those of the configuration and those of the fleet, and until when.
+pub(super) fn open_windows<'a>(
+    silences: &'a [Silence],
+    policy: &'a AlertPolicy,
+    now: Time,
+) -> Vec<(&'a MaintenanceWindow, Time)> {
+    let fleets = silences.iter().filter_map(|silence| silence.window.as_ref());
+    let open = |window| Some((window, maintenance::open_until(window, now)?));
+    policy.maintenance.iter().chain(fleets).filter_map(open).collect()
+}
+
 impl Incident {
     /// Who may be told of, and who not.
     pub(super) fn judge_members(&mut self, clock: &mut Clock<'_>) -> bool {
         if self.members.values().all(|member| !member.firing) {
             return false;
         }
-        // Those of the configuration, and those of the fleet.
-        let fleets = self.silences.iter().filter_map(|silence| silence.window.as_ref());
-        let windows = clock.policy.maintenance.iter().chain(fleets);
-        let open = |window| Some((window, maintenance::open_until(window, clock.now)?));
-        let windows: Vec<(&MaintenanceWindow, Time)> = windows.filter_map(open).collect();
+        let windows = open_windows(&self.silences, clock.policy, clock.now);
         self.look_when_it_opens(clock);
         let mut members = std::mem::take(&mut self.members);
         let mut changed = false;
@@ -117,7 +124,12 @@ impl Incident {
     }
 
     /// What people have asked for.
-    fn peace_of(&self, member: &Member, windows: &[(&MaintenanceWindow, Time)], clock: &mut Clock<'_>) -> Option<Mute> {
+    pub(super) fn peace_of(
+        &self,
+        member: &Member,
+        windows: &[(&MaintenanceWindow, Time)],
+        clock: &mut Clock<'_>,
+    ) -> Option<Mute> {
         // That a pause was forgotten is to be told while it lasts.
         if let Some(by) = member.paused_by.as_ref().filter(|_| self.spec.alert != SERVICE_PAUSED) {
             return Some(Mute::Paused(by.clone()));
