@@ -1,6 +1,6 @@
 //! Temporal is away: dixmgr observes and measures on, and acts when it is back.
 
-use super::alerts::{config, runs, statuses};
+use super::alerts::{config, kinds, runs, statuses};
 use super::{API, SLEEP, WF_API, api_runs, counts_starts, set, starts, waits_for};
 use dixmgr_contract::PhaseName;
 use dixmgr_tests::{Launch, Receiver, Sandbox, TemporalServer, in_sandbox, wait_until};
@@ -123,5 +123,42 @@ fn notes_wait_for_temporal_and_none_is_lost_or_told_twice() {
             receiver.wait(incident, "resolved");
             assert_eq!(statuses(&receiver, incident), ["firing", "resolved"], "{incident}");
         }
+    });
+}
+
+/// What was told to nobody because it was over by then is told as a whole; what fell only with it, not at all.
+#[test]
+fn what_falls_and_is_back_while_temporal_is_away_is_told_once_when_it_is_back() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        let all = ["relay", "app"];
+        runs(host, &all);
+        let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
+        let services = config(&all, "").replace("[services.app]\n", "[services.app]\nafter = [\"relay\"]\n");
+        let dixmgr = Launch::exec(host, &services).start();
+        for service in all {
+            server.connect().wait_phase(&format!("wf.svc.{service}"), PhaseName::Healthy);
+        }
+        server.kill();
+        for service in ["app", "relay"] {
+            host.kill(service);
+            dixmgr.wait_logged(&["alert fires", &format!("service={service}")]);
+        }
+        for service in ["relay", "app"] {
+            host.systemctl(&["start", service]);
+            dixmgr.wait_logged(&["alert is over", &format!("service={service}")]);
+        }
+        let server = TemporalServer::start();
+        let note = receiver.wait("service_down.relay", "late");
+        assert_eq!((&note["severity"], &note["service"]), (&"critical".into(), &"relay".into()), "{note}");
+        // The next that is told of the other one is told after whatever was owed.
+        host.kill("app");
+        receiver.wait("service_down.app", "firing");
+        let temporal = server.connect();
+        wait_until("all is told of the first", || {
+            let all = temporal.all_workflows();
+            all.iter().any(|one| one.id == "wf.incident.service_down.relay" && one.status == "Completed")
+        });
+        assert_eq!(kinds(&receiver, "service_down.relay"), ["late"], "{:?}", receiver.inbox());
+        assert_eq!(kinds(&receiver, "service_down.app"), ["firing"], "{:?}", receiver.inbox());
     });
 }

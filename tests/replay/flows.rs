@@ -132,6 +132,7 @@ impl Actor {
             runs: BTreeMap::new(),
             verdicts: Vec::new(),
             alerts,
+            passed: Vec::new(),
             causes: Vec::new(),
             generation: 0,
         };

@@ -1,7 +1,7 @@
 //! How a step of the machine is written down: for a reader who was not there.
 
 use dixmgr_contract::alert::SERVICE_DOWN;
-use dixmgr_contract::{ServiceStatus, Span, Time, UnitState};
+use dixmgr_contract::{Alert, ServiceStatus, Span, Time, UnitState};
 use dixmgr_decide::{Action, Service};
 use std::fmt::Write;
 
@@ -48,8 +48,12 @@ fn action(action: &Action) -> String {
         Action::Withdraw { generation } => format!("WITHDRAW order {generation}"),
         Action::Report(report) => format!("REPORT {:?}: {}", report.kind, report.text),
         Action::Raise(raise) => {
-            let rules: Vec<_> =
-                raise.report.alerts.iter().map(|alert| format!("{} {}", alert.rule, alert.severity)).collect();
+            let rules: Vec<_> = raise
+                .report
+                .alerts
+                .iter()
+                .map(|alert| format!("{} {}{}", alert.rule, alert.severity, over(alert)))
+                .collect();
             let rules = if rules.is_empty() { "nothing".to_owned() } else { rules.join(", ") };
             let cause = raise.cause.as_ref().map(|cause| match (&cause.service, &cause.host) {
                 (Some(service), _) if cause.alert == SERVICE_DOWN => format!(", because of {service}"),
@@ -122,4 +126,9 @@ pub(crate) fn unit(unit: &UnitState) -> String {
     let run = unit.invocation.as_deref().unwrap_or("-");
     let ending = if unit.is_up() { String::new() } else { format!(", {}", unit.ending()) };
     format!("unit {} (run {run}{ending})", unit.active)
+}
+
+/// Whether it was over when it was told, and for how long.
+fn over(alert: &Alert) -> String {
+    alert.ended_ms.map(|ended| format!(" over for {}", Span::from_millis(ended))).unwrap_or_default()
 }

@@ -2,7 +2,9 @@
 
 use crate::line::Line;
 use dixmgr_contract::policy::RestartOn;
-use dixmgr_contract::{ActiveState, Alert, Exit, ExitCode, Job, LoadState, OnOperatorStop, Policy, UnitState, Verdict};
+use dixmgr_contract::{
+    ActiveState, Alert, Exit, ExitCode, Job, LoadState, OnOperatorStop, Passed, Policy, Span, Time, UnitState, Verdict,
+};
 use std::collections::BTreeMap;
 
 /// Reads `unit STATE [key=value…]`.
@@ -75,9 +77,27 @@ pub(crate) fn alerts(line: &mut Line) -> Result<Option<Vec<Alert>>, String> {
         let (alert, severity) = text.split_once(':').ok_or(format!("`alerts={text}`: write type:severity"))?;
         let severity = serde_json::from_value(severity.into()).map_err(|error| error.to_string())?;
         let (rule, alert) = (alert.to_owned(), alert.to_owned());
-        Ok(Alert { rule, alert, severity, age_ms: 0, detail: String::new(), labels: BTreeMap::new() })
+        Ok(Alert { rule, alert, severity, age_ms: 0, ended_ms: None, detail: String::new(), labels: BTreeMap::new() })
     };
     texts.iter().filter(|text| *text != "none").map(read).collect::<Result<_, String>>().map(Some)
+}
+
+/// `passed=service_down:critical:5m:1m`: it began five minutes ago and has been over for one; each is a new one.
+pub(crate) fn passed(line: &mut Line, now: Time) -> Result<Vec<Passed>, String> {
+    let number = u64::try_from(now.unix_millis()).unwrap_or(0);
+    let read = |text: &String| {
+        let parts: Vec<&str> = text.split(':').collect();
+        let [alert, severity, began, ended] = parts[..] else {
+            return Err(format!("`passed={text}`: write type:severity:began:ended"));
+        };
+        let span = |text: &str| text.parse::<Span>().map_err(|error| error.to_string());
+        let (rule, alert) = (alert.to_owned(), alert.to_owned());
+        let severity = serde_json::from_value(severity.into()).map_err(|error| error.to_string())?;
+        let (age_ms, ended_ms) = (span(began)?.as_millis(), Some(span(ended)?.as_millis()));
+        let alert = Alert { rule, alert, severity, age_ms, ended_ms, detail: String::new(), labels: BTreeMap::new() };
+        Ok(Passed { number, alert })
+    };
+    line.list::<String>("passed")?.unwrap_or_default().iter().map(read).collect()
 }
 
 /// Reads `policy key=value…` into the policy that the host sends from now on.

@@ -209,6 +209,7 @@ impl World {
         let runs = runs.map(|(service, run)| Ok((name(service)?, run.to_owned()))).collect::<Result<_, String>>()?;
         let verdicts = unit::verdicts(&mut line)?;
         let alerts = unit::alerts(&mut line)?;
+        let passed = unit::passed(&mut line, self.now)?;
         let causes: Vec<String> = line.list("causes")?.unwrap_or_default();
         let causes = causes.iter().map(|text| Ok(Cause::down(name(text)?))).collect::<Result<_, String>>()?;
         line.end()?;
@@ -217,7 +218,15 @@ impl World {
             observation.spec.host = HostName::new(&from).ok();
         }
         let (age_ms, held_ms) = (age.as_millis(), held.as_millis());
-        self.step(Event::Observed(Box::new(Observation { age_ms, held_ms, runs, alerts, causes, ..observation })));
+        self.step(Event::Observed(Box::new(Observation {
+            age_ms,
+            held_ms,
+            runs,
+            alerts,
+            passed,
+            causes,
+            ..observation
+        })));
         Ok(())
     }
 
@@ -235,6 +244,7 @@ impl World {
             runs: BTreeMap::new(),
             verdicts,
             alerts: None,
+            passed: Vec::new(),
             causes: Vec::new(),
             generation: self.acted,
         }

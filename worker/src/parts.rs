@@ -15,6 +15,7 @@ use dixmgr_contract::cluster::{ClusterMode, ClusterSpec};
 use dixmgr_contract::host::{Claim, Holder};
 use dixmgr_contract::plan::PlannedService;
 use dixmgr_contract::{Dependency, ServiceName};
+use dixmgr_decide::rules::Waits;
 use dixmgr_model::{Check, Cluster, Service};
 use dixmgr_probe::check::HttpAsk;
 use dixmgr_probe::{Breakers, Endpoint, HttpError, NodeChecker};
@@ -145,6 +146,7 @@ pub(crate) fn agent_options(
         services: services.into_iter().map(with_id).collect(),
         runs,
         rules: alerts.is_enabled().then(|| alerts.rules.clone()),
+        waits: Waits::from(&alerts.policy),
         backlog: Arc::clone(&settings.endpoint.backlog),
         history,
         generation: Box::new(move |unit| allowed.generation(unit)),

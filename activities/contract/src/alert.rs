@@ -72,6 +72,10 @@ pub struct Alert {
     /// For how long it has been firing, in milliseconds, when this was sent.
     #[serde(default)]
     pub age_ms: u64,
+    /// For how long it has been over, in milliseconds, when this was sent; absent: it fires. So is told what came and went while
+    /// nobody could be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<u64>,
     /// What is wrong, in a line; at most [`MAX_DETAIL`] characters.
     #[serde(default)]
     pub detail: String,

@@ -207,6 +207,7 @@ impl HostReport {
             alert: HOST_LOST.to_owned(),
             severity: Severity::Critical,
             age_ms: self.at.map_or(0, |at| told.since(at).as_millis()),
+            ended_ms: None,
             detail: self.text.clone(),
             labels: BTreeMap::new(),
         };

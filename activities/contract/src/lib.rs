@@ -51,7 +51,7 @@ pub use maintenance::{Maintenance, MaintenanceWindow, RemoveMaintenance, TimeOfD
 pub use name::{HostName, NameError, ServiceName, UnitName};
 pub use node::{Motion, NodeProblem, NodeSighting, NodeStanding, Protocol};
 pub use note::{Delivery, Identity, Note, NoteKind, NoteMember, Severity};
-pub use observation::{Observation, Verdict};
+pub use observation::{Observation, Passed, Verdict};
 pub use policy::{
     DependencyMode, DependencyPolicy, OnDependencyLoss, OnOperatorStop, OnTimeout, Policy, RestartOn, RestartPolicy,
 };

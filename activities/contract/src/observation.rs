@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// this name, not even one that is called so: see [`Verdict::of_probe`].
 pub const RULE_SYNC: &str = "sync";
 
+/// So many alerts that have passed are told of a service.
+pub const MAX_PASSED: usize = 8;
+
 /// What is put before a probe's name where it could be taken for another's, as in the path of its key in the configuration.
 const PROBES: &str = "probes.";
 
@@ -75,6 +78,17 @@ impl Verdict {
     }
 }
 
+/// An alert that began and ended while nobody could be told of it.
+///
+/// It is sent until an observation with it is accepted, which may be later than it is heard: an answer that is lost costs nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passed {
+    /// Names it, and grows from one of the service to the next. What was heard is not told again.
+    pub number: u64,
+    /// It, as it was when it began, with [`Alert::ended_ms`].
+    pub alert: Alert,
+}
+
 /// One look at a service, as its host's agent sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
@@ -107,6 +121,9 @@ pub struct Observation {
     /// The rules that fire. Absent: nobody evaluates rules there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<Vec<Alert>>,
+    /// What began and ended while Temporal was away, and was told to nobody; at most [`MAX_PASSED`], the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed: Vec<Passed>,
     /// What fires for the dependencies on the same host that are in trouble themselves, where a rule fires here: what is wrong
     /// here is told as their consequence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -176,6 +193,20 @@ mod tests {
             assert!(serde_json::from_str::<Verdict>(told).unwrap().holds_back());
         }
         assert!(!serde_json::from_str::<Verdict>(r#"{"rule":"sync","healthy":true}"#).unwrap().holds_back());
+    }
+
+    #[test]
+    fn what_has_passed_is_left_out_where_nothing_has_and_read_back() {
+        let old = r#"{"spec":{"name":"api","unit":"api.service"},"revision":1,"epoch":"e","unit":{"load":"loaded","active":"active"}}"#;
+        let mut observation: Observation = serde_json::from_str(old).unwrap();
+        assert!(observation.passed.is_empty());
+        assert!(!serde_json::to_string(&observation).unwrap().contains("passed"));
+        let told =
+            r#"{"number":7,"alert":{"rule":"R","type":"service_down","severity":"critical","age_ms":9,"ended_ms":3}}"#;
+        observation.passed.push(serde_json::from_str(told).unwrap());
+        let text = serde_json::to_string(&observation).unwrap();
+        assert_eq!(serde_json::from_str::<Observation>(&text).unwrap(), observation);
+        assert_eq!(observation.passed[0].alert.ended_ms, Some(3));
     }
 
     #[test]

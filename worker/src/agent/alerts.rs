@@ -1,16 +1,18 @@
 //! The alert rules of this host: looks at a service whenever something is known of it that was not, and when its rules say so.
 //!
 //! What fires and what clears is decided in `decide` (`rules`). Here is who is looked at when, what is told of it, and what is
-//! kept on disk. Many services at a time (a round of figures, another rule) are looked at in slices, between which the agent
+//! kept on disk, also of what came and went while nobody could be told (`rules::Episodes`). Many services at a time (a round of figures, another rule) are looked at in slices, between which the agent
 //! hears of failures.
 //!
 //! Rejected: a task of its own. It would need every state that the agent has, a moment later.
+
+mod told;
 
 use super::facts::{Known, Round};
 use super::memory::Memory;
 use super::tracked::Tracked;
 use dixmgr_contract::{Alert, ServiceName, Severity, Span, Time, UnitState};
-use dixmgr_decide::rules::{Change, NodeStands, Rules, Runs, ServiceRules};
+use dixmgr_decide::rules::{Change, Episodes, NodeStands, Rules, Runs, ServiceRules, Waits};
 use dixmgr_telemetry::events::{AlertCleared, AlertFired};
 use dixmgr_telemetry::{Event, Metrics};
 use serde::{Deserialize, Serialize};
@@ -27,11 +29,13 @@ const SLICE: usize = 64;
 struct Kept {
     rules: ServiceRules,
     runs: Runs,
+    episodes: Episodes,
 }
 
 struct One {
     rules: ServiceRules,
     known: Known,
+    episodes: Episodes,
     /// As it was written last.
     kept: Kept,
     wake: Option<Time>,
@@ -53,7 +57,10 @@ impl Clock {
 /// All rules, and how they stand with each service.
 pub(super) struct Alerts {
     rules: Rules,
+    waits: Waits,
     services: Vec<One>,
+    /// Temporal does not take what is told.
+    is_cut_off: bool,
     clock: Clock,
     wakes: BTreeSet<(Time, usize)>,
     /// To be looked at as soon as nothing else is to be done.
@@ -74,7 +81,13 @@ pub(crate) struct RuleView {
 
 impl Alerts {
     /// Goes on where the last dixmgr ended.
-    pub(super) fn new(mut rules: Rules, tracked: &mut [Tracked], memory: &mut Memory, metrics: &Metrics) -> Self {
+    pub(super) fn new(
+        mut rules: Rules,
+        waits: Waits,
+        tracked: &mut [Tracked],
+        memory: &mut Memory,
+        metrics: &Metrics,
+    ) -> Self {
         for (rule, is_on) in memory.switches() {
             // One that there is not any more has nothing to be switched.
             let _ = rules.switch(rule, *is_on);
@@ -93,9 +106,13 @@ impl Alerts {
             }
             one.firing = Some(fingerprint(firing));
             let known = Known::new(&one.spec, kept.runs.clone(), now);
-            services.push(One { rules: kept.rules.clone(), known, kept, wake: None });
+            let mut episodes = kept.episodes.clone();
+            episodes.keep_back();
+            one.has_passed = episodes.has_passed();
+            services.push(One { rules: kept.rules.clone(), known, episodes, kept, wake: None });
         }
-        Self { rules, services, clock, wakes: BTreeSet::new(), backlog: BTreeSet::new() }
+        let (wakes, backlog) = (BTreeSet::new(), BTreeSet::new());
+        Self { rules, waits, services, is_cut_off: true, clock, wakes, backlog }
     }
 
     /// Takes in what systemd says of a unit, before anything else does.
@@ -200,12 +217,17 @@ impl Alerts {
         let changes = one.rules.step(&self.rules, &facts, now);
         changes.iter().for_each(|change| tell(tracked.name(), change, now, metrics));
         if !changes.is_empty() {
-            tracked.firing = Some(fingerprint(one.rules.firing(&self.rules, now)));
+            let firing = one.rules.firing(&self.rules, now);
+            for change in &changes {
+                if let Some(alert) = firing.iter().find(|alert| change.firing && alert.rule == change.rule) {
+                    one.episodes.begin(alert.clone(), self.is_cut_off, now);
+                } else {
+                    one.episodes.end(&change.rule, tracked.in_flight.is_some(), self.waits, now);
+                }
+            }
+            tracked.firing = Some(fingerprint(firing));
         }
-        if one.rules.differs_from(&one.kept.rules) || one.known.runs != one.kept.runs {
-            one.kept = Kept { rules: one.rules.clone(), runs: one.known.runs.clone() };
-            memory.put_alerts(tracked.name(), &one.kept);
-        }
+        one.keep(tracked, memory);
         let again = again.map(|again| now.after(again));
         let wake = one.rules.wake_at(&self.rules).into_iter().chain(again).min();
         // What is due and cannot be told yet is looked at again when something is known.

@@ -298,3 +298,98 @@ async fn while_systemd_cannot_be_seen_nothing_clears_and_nothing_fires() {
     bench.systemd.sync();
     wait_for("its end", || bench.active("service_down", "critical", 0)).await;
 }
+
+/// It falls and is back, as the agent knows it.
+async fn falls_and_is_back(bench: &Bench, run: &str) {
+    bench.systemd.set(&api(), unit(ActiveState::Failed, run));
+    bench.settle().await;
+    bench.systemd.set(&api(), unit(ActiveState::Active, run));
+    bench.settle().await;
+}
+
+fn passed(told: &Observation) -> Vec<&str> {
+    told.passed.iter().map(|one| one.alert.rule.as_str()).collect()
+}
+
+#[tokio::test]
+async fn what_came_and_went_while_temporal_was_away_is_told_when_it_is_back_also_by_the_next_dixmgr() {
+    let first = bench("passed", API).await;
+    first.systemd.set(&api(), unit(ActiveState::Active, "a"));
+    first.systemd.sync();
+    falls_and_is_back(&first, "a").await;
+    let folder = first.end().await;
+
+    let second = bench("passed", API).await;
+    second.systemd.set(&api(), unit(ActiveState::Active, "a"));
+    second.systemd.sync();
+    let courier = FakeCourier::new(100, 2);
+    second.link(&courier, &[]).await;
+    wait_for("it is told", || courier.count() == 1).await;
+    let told = courier.of("api").remove(0);
+    assert_eq!((passed(&told), told.alerts.as_deref()), (vec!["ServiceDown"], Some(&[][..])));
+    assert!(told.passed[0].alert.ended_ms.is_some_and(|ended| ended <= told.passed[0].alert.age_ms));
+    second.systemd.set(&api(), unit(ActiveState::Active, "b"));
+    wait_for("the next run", || courier.count() == 2).await;
+    assert!(courier.of("api")[1].passed.is_empty(), "once");
+    second.agent.say(Message::Unlinked).await;
+    second.settle().await;
+    falls_and_is_back(&second, "b").await;
+    second.link(&courier, &["wf.svc.api"]).await;
+    wait_for("what has passed", || courier.count() == 3).await;
+    assert_eq!(passed(&courier.of("api")[2]), ["ServiceDown"], "though all else is as it was told last");
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+#[tokio::test]
+async fn what_comes_and_goes_faster_than_it_is_delivered_is_told_only_if_the_delivery_fails() {
+    for fails in [false, true] {
+        let bench = bench("faster", API).await;
+        let courier = FakeCourier::new(1, 0);
+        bench.systemd.set(&api(), unit(ActiveState::Active, "a"));
+        bench.systemd.sync();
+        bench.link(&courier, &[]).await;
+        wait_for("it is told", || courier.count() == 1).await;
+        // The delivery of the next run waits, and meanwhile it falls.
+        bench.systemd.set(&api(), unit(ActiveState::Active, "b"));
+        bench.settle().await;
+        falls_and_is_back(&bench, "b").await;
+        bench.systemd.set(&api(), unit(ActiveState::Active, "c"));
+        bench.settle().await;
+        if fails {
+            courier.permits.close();
+            let courier = FakeCourier::new(100, 0);
+            bench.link(&courier, &["wf.svc.api"]).await;
+            wait_for("what has passed", || courier.of("api").iter().any(|told| passed(told) == ["ServiceDown"])).await;
+        } else {
+            courier.permits.add_permits(100);
+            wait_for("the last run", || courier.count() == 3).await;
+            assert!(courier.of("api").iter().all(|told| told.passed.is_empty()));
+        }
+        let _ = std::fs::remove_dir_all(bench.end().await);
+    }
+}
+
+#[tokio::test]
+async fn what_fell_with_its_cause_while_temporal_was_away_is_not_told_to_have_passed() {
+    let config = "[services.api]\nunit = \"api.service\"\nafter = [\"db\"]\n[services.db]\nunit = \"db.service\"\n";
+    let bench = bench("behind", config).await;
+    let db: UnitName = "db.service".parse().unwrap();
+    for unit_of in [&api(), &db] {
+        bench.systemd.set(unit_of, unit(ActiveState::Active, "a"));
+    }
+    bench.systemd.sync();
+    // What hangs on it falls first, and is back last.
+    for (unit_of, active) in [(&api(), ActiveState::Failed), (&db, ActiveState::Failed)] {
+        bench.systemd.set(unit_of, unit(active, "a"));
+        bench.settle().await;
+    }
+    for unit_of in [&db, &api()] {
+        bench.systemd.set(unit_of, unit(ActiveState::Active, "b"));
+        bench.settle().await;
+    }
+    let courier = FakeCourier::new(100, 0);
+    bench.link(&courier, &[]).await;
+    wait_for("they are told", || courier.count() == 2).await;
+    assert_eq!(passed(&courier.of("db")[0]), ["ServiceDown"]);
+    assert!(courier.of("api")[0].passed.is_empty(), "{:?}", courier.of("api")[0].passed);
+}

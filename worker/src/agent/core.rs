@@ -1,10 +1,13 @@
 //! The agent's task: one loop over what systemd says, what Temporal answers and what others ask.
 
+mod delivery;
+
+use self::delivery::Delivered;
 use super::alerts::Alerts;
-use super::courier::{Courier, DeliveryError, Parcel};
-use super::memory::{Accepted, Memory};
-use super::outbox::{Outbox, PARALLEL};
-use super::sketch::{self, Digest};
+use super::courier::Courier;
+use super::memory::Memory;
+use super::outbox::Outbox;
+use super::sketch;
 use super::tracked::Tracked;
 use super::{Alerting, Message, Options};
 use crate::history::{Ledger, Sight};
@@ -15,21 +18,12 @@ use dixmgr_systemd::{FeedEvent, UnitChange, UnitFeed};
 use dixmgr_telemetry::events::{
     BusConnected, BusLost, ProbeFailed, ProbeNotReady, ProbeRecovered, ServiceAbsent, ServiceDown, ServiceUp,
 };
-use dixmgr_telemetry::{DeliveryOutcome, Event, Metrics, ServiceLabels};
-use std::collections::{BTreeMap, BTreeSet};
+use dixmgr_telemetry::{Event, Metrics, ServiceLabels};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-
-/// How a delivery ended.
-struct Delivered {
-    index: usize,
-    digest: Digest,
-    revision: u64,
-    changed_at: Instant,
-    result: Result<(), DeliveryError>,
-}
 
 /// Owns everything that this host knows.
 pub(crate) struct Agent {
@@ -92,7 +86,8 @@ impl Agent {
             });
         }
         let rules = options.rules.take();
-        let alerts = rules.map(|rules| Alerts::new(rules, &mut tracked, &mut memory, &metrics));
+        let waits = options.waits;
+        let alerts = rules.map(|rules| Alerts::new(rules, waits, &mut tracked, &mut memory, &metrics));
         Self {
             by_unit: tracked.iter().enumerate().map(|(index, one)| (one.spec.unit.clone(), index)).collect(),
             by_name: tracked.iter().enumerate().map(|(index, one)| (one.spec.name.clone(), index)).collect(),
@@ -137,14 +132,6 @@ impl Agent {
                 }
             }
         }
-    }
-
-    fn may_send(&self) -> bool {
-        self.courier.is_some() && self.synced && !self.stopping && self.deliveries.len() < PARALLEL
-    }
-
-    fn wake_at(&self) -> Option<Instant> {
-        if self.may_send() { self.outbox.wake_at() } else { None }
     }
 
     fn hear(&mut self, event: FeedEvent) {
@@ -262,19 +249,28 @@ impl Agent {
     fn look(&mut self, index: usize) -> bool {
         let is_seen = self.synced && !self.stopping;
         let Some(alerts) = &mut self.alerts else { return false };
-        let before = self.tracked[index].firing.clone();
+        let one = &self.tracked[index];
+        let before = (one.firing.clone(), one.causes.clone(), one.has_passed);
         alerts.judge(index, &mut self.tracked[index], is_seen, &self.memory, &self.metrics);
-        let causes = self.causes(index);
-        let has_changed = self.tracked[index].firing != before;
-        let is_news = has_changed || self.tracked[index].causes != causes;
-        self.tracked[index].causes = causes;
+        self.relate(index);
+        let one = &self.tracked[index];
+        let has_changed = one.firing != before.0;
+        let is_news = has_changed || one.causes != before.1 || one.has_passed != before.2;
         if has_changed {
             for dependant in self.dependants[index].clone() {
-                self.tracked[dependant].causes = self.causes(dependant);
+                self.relate(dependant);
                 self.schedule(dependant);
             }
         }
         is_news
+    }
+
+    /// Looks again at what is behind what fires for a service.
+    fn relate(&mut self, index: usize) {
+        let causes = self.causes(index);
+        let one = &mut self.tracked[index];
+        self.alerts.iter_mut().for_each(|alerts| alerts.relate(index, !causes.is_empty(), one, &self.memory));
+        one.causes = causes;
     }
 
     /// What fires for the services of this host that are behind what fires here.
@@ -381,55 +377,11 @@ impl Agent {
         self.outbox.put(index, one.news(), one.due());
     }
 
-    /// Sends whatever is due, as far as there is room.
-    fn dispatch(&mut self) {
-        let now = Instant::now();
-        if let Some(waited) = self.options.backlog.take() {
-            self.outbox.tasks_waited(waited, now);
-        }
-        while self.may_send() {
-            let Some(index) = self.outbox.take(now) else { break };
-            let one = &mut self.tracked[index];
-            let (Some(courier), Some(digest)) = (&self.courier, one.digest()) else { break };
-            let Some(mut observation) = one.observation(&self.options) else { continue };
-            observation.alerts = self.alerts.as_ref().map(|alerts| alerts.firing(index));
-            one.in_flight = Some(digest);
-            one.urgent = false;
-            let inherited = std::mem::take(&mut one.inherited);
-            let (revision, changed_at) = (one.revision, one.at);
-            let delivery = courier.deliver(Parcel { workflow_id: one.workflow_id.clone(), observation, inherited });
-            self.deliveries
-                .spawn(async move { Delivered { index, digest, revision, changed_at, result: delivery.await } });
-        }
-        self.metrics.outbox_depth(self.outbox.len() + self.deliveries.len());
-    }
-
-    fn delivered(&mut self, delivered: Delivered) {
-        let one = &mut self.tracked[delivered.index];
-        one.in_flight = None;
-        match delivered.result {
-            Ok(()) => {
-                one.accepted = Some(delivered.digest);
-                self.memory.put(one.name(), Accepted { revision: delivered.revision, digest: delivered.digest });
-                self.metrics.delivery(DeliveryOutcome::Accepted);
-                self.metrics.agent_lag(delivered.changed_at.elapsed());
-                self.outbox.succeeded();
-            }
-            Err(error) => {
-                tracing::debug!(service = %one.name(), "{error}; it is sent again");
-                one.urgent = true;
-                self.metrics.delivery(DeliveryOutcome::Failed);
-                self.outbox.failed(Instant::now());
-            }
-        }
-        self.schedule(delivered.index);
-    }
-
     fn answer(&mut self, message: Message) {
         match message {
             Message::Linked(courier, open) => self.linked(courier, &open),
             Message::Census(open) => self.census(&open),
-            Message::Unlinked => self.courier = None,
+            Message::Unlinked => self.unlinked(),
             Message::Recheck(service) => {
                 if let Some(&index) = self.by_name.get(&service) {
                     self.tracked[index].urgent = true;
@@ -475,27 +427,6 @@ impl Agent {
             Alerting::Show(answer) => {
                 let _ = answer.send(alerts.views());
             }
-        }
-    }
-
-    /// A workflow that waits for this host hears that it is back.
-    fn linked(&mut self, courier: Arc<dyn Courier>, open: &BTreeSet<String>) {
-        self.courier = Some(courier);
-        self.outbox.succeeded();
-        for one in &mut self.tracked {
-            // What has not been seen yet is judged when it has: `sync`.
-            one.urgent |= one.unit.is_some() && !one.is_up();
-            one.inherited = open.contains(&one.workflow_id);
-        }
-        self.census(open);
-    }
-
-    /// A workflow that is missing is started by telling it.
-    fn census(&mut self, open: &BTreeSet<String>) {
-        for index in 0..self.tracked.len() {
-            let one = &mut self.tracked[index];
-            one.urgent |= !open.contains(&one.workflow_id);
-            self.schedule(index);
         }
     }
 }

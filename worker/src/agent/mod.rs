@@ -5,7 +5,7 @@
 //! the [`outbox`], one slot per service: ten thousand flapping services keep ten thousand slots full, and no more.
 //!
 //! The files: `sketch` (what of a state matters), `tracked` (one service), `outbox` (who is told next), `backlog` (whether the workflows keep up), `memory` (what
-//! is remembered, on disk), `core` (the events), `courier` (the way to Temporal), `alerts` (the rules), `facts` (what they
+//! is remembered, on disk), `core` (the events; `core/delivery`: what is sent), `courier` (the way to Temporal), `alerts` (the rules; `alerts/told`: what was told of them), `facts` (what they
 //! look at).
 
 mod alerts;
@@ -30,7 +30,7 @@ pub(crate) use memory::Memory;
 use crate::history::History;
 use crate::senses::Runs;
 use dixmgr_contract::{HostName, ServiceName, UnitState, Verdict};
-use dixmgr_decide::rules::{NodeStands, Rules};
+use dixmgr_decide::rules::{NodeStands, Rules, Waits};
 use dixmgr_model::Service;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -55,6 +55,8 @@ pub(crate) struct Options {
     pub(crate) runs: Runs,
     /// The alert rules; absent: nobody evaluates any.
     pub(crate) rules: Option<Rules>,
+    /// For how long something has to be wrong to be told.
+    pub(crate) waits: Waits,
     /// How long workflow tasks lie before somebody takes them.
     pub(crate) backlog: Arc<Backlog>,
     /// Where changes of health are recorded.

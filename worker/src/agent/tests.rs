@@ -6,8 +6,8 @@ mod alerts;
 use super::{Agent, Courier, DeliveryError, Handle, Memory, Message, Options, Parcel};
 use crate::history::History;
 use crate::senses::Runs;
-use dixmgr_contract::{ActiveState, LoadState, Observation, UnitName, UnitState, Verdict};
-use dixmgr_decide::rules::Rules;
+use dixmgr_contract::{ActiveState, LoadState, Observation, Span, UnitName, UnitState, Verdict};
+use dixmgr_decide::rules::{Rules, Waits};
 use dixmgr_systemd::FakeSystemd;
 use dixmgr_telemetry::{Metrics, Room};
 use futures_util::FutureExt;
@@ -96,6 +96,7 @@ impl Bench {
             services,
             runs: Runs::default(),
             rules,
+            waits: Waits { group_wait: Span::ZERO, consequence_grace: Span::from_secs(60) },
             backlog: Arc::default(),
             history: History::in_folder(&folder).0,
             generation: Box::new(|_| 0),

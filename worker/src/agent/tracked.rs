@@ -39,6 +39,8 @@ pub(super) struct Tracked {
     pub(super) runs: BTreeMap<ServiceName, String>,
     /// The rules that fire, and how bad each is; absent: nobody evaluates rules.
     pub(super) firing: Option<Vec<(String, Severity)>>,
+    /// Something came and went while nobody could be told of it.
+    pub(super) has_passed: bool,
     /// What fires for the services of this host that are behind it.
     pub(super) causes: Vec<Cause>,
     pub(super) revision: u64,
@@ -72,6 +74,7 @@ impl Tracked {
             waiting_for: Vec::new(),
             runs: BTreeMap::new(),
             firing: None,
+            has_passed: false,
             causes: Vec::new(),
             revision: accepted.map_or(0, |accepted| accepted.revision),
             accepted: accepted.map(|accepted| accepted.digest),
@@ -193,7 +196,8 @@ impl Tracked {
 
     /// True if Temporal does not know this yet and nobody is on the way with it.
     pub(super) fn is_news(&self) -> bool {
-        self.in_flight.is_none() && self.unit.is_some() && (self.urgent || self.digest() != self.accepted)
+        let is_owed = self.urgent || self.has_passed;
+        self.in_flight.is_none() && self.unit.is_some() && (is_owed || self.digest() != self.accepted)
     }
 
     /// What is told now, with a revision of its own.
@@ -218,6 +222,7 @@ impl Tracked {
             runs: self.runs.clone(),
             verdicts: self.verdicts(),
             alerts: None,
+            passed: Vec::new(),
             causes: self.causes.clone(),
             generation: (options.generation)(&self.spec.unit),
             unit,

@@ -46,6 +46,7 @@ fn raise(host: &HostName, trouble: Option<&Trouble>, now: Time) -> Raise {
         alert: HISTORY_DEGRADED.to_owned(),
         severity: Severity::Warning,
         age_ms: now.since(trouble.since).as_millis(),
+        ended_ms: None,
         detail: format!("{}; supervision goes on", trouble.text).chars().take(MAX_DETAIL).collect(),
         labels: BTreeMap::new(),
     };

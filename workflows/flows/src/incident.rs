@@ -34,6 +34,8 @@ const TELL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The patch mark of runs that heed whose business is what is behind a cause, what it means that nobody is told, and the maintenance windows of
 /// the fleet.
 const HEEDS_REACH_AND_PEACE: &str = "heeds-all";
+/// The patch mark of runs that know what was over before it was heard of; made when there is such a thing.
+const PASSED: &str = "passed";
 const SEVERITY: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_SEVERITY);
 
 type Context = WorkflowContext<IncidentWorkflow>;
@@ -82,6 +84,7 @@ impl IncidentWorkflow {
         let mut alarm = Alarm::none();
         loop {
             let moment = now(ctx);
+            heed_passed(ctx);
             while let Some(actions) = next(ctx, moment) {
                 operations.extend(actions.into_iter().flat_map(|action| perform(ctx, action)));
             }
@@ -228,6 +231,23 @@ fn begin(ctx: &Context, start: &IncidentStart) {
         let incident = flow.incident.get_or_insert_with(|| Incident::new(start.spec.clone(), seed, moment));
         incident.heed_reach_and_peace(heeds);
     });
+}
+
+/// To a run that was worked on by a dixmgr that did not know of what is over before it is heard of, it fires until it is told to have ended.
+fn heed_passed(ctx: &Context) {
+    let has_passed = |event: &Event| match event {
+        Event::Member(report) => report.alerts.iter().any(|alert| alert.ended_ms.is_some()),
+        _ => false,
+    };
+    if ctx.state(|flow| flow.desk.inbox.iter().any(has_passed)) && !ctx.patched(PASSED) {
+        ctx.state_mut(|flow| {
+            for event in &mut flow.desk.inbox {
+                if let Event::Member(report) = event {
+                    report.alerts.iter_mut().for_each(|alert| alert.ended_ms = None);
+                }
+            }
+        });
+    }
 }
 
 fn unreadable(error: &str) -> WorkflowTermination {

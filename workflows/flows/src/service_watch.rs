@@ -30,6 +30,8 @@ use temporalio_workflow::{
 
 /// The patch mark of runs that know which of several alerts says why; made when several fire.
 const RELATES_ALERTS: &str = "relates-alerts";
+/// The patch mark of runs that tell what began and ended while Temporal was away; made when there is such a thing.
+const PASSED: &str = "passed";
 
 type Context = WorkflowContext<ServiceWatchWorkflow>;
 
@@ -99,6 +101,7 @@ impl ServiceWatchWorkflow {
         loop {
             let moment = now(ctx);
             relate_alerts(ctx);
+            heed_passed(ctx);
             while let Some(actions) = next(ctx, moment) {
                 quiet |= actions.contains(&Action::Checkpoint);
                 over |= actions.contains(&Action::End);
@@ -281,6 +284,20 @@ fn relate_alerts(ctx: &Context) {
     if matters {
         let relates = ctx.patched(RELATES_ALERTS);
         ctx.state_mut(|flow| flow.service.iter_mut().for_each(|service| service.relate_alerts(relates)));
+    }
+}
+
+/// A run that was worked on by a dixmgr that did not know of what has passed took it for nothing, and goes on so until its end.
+fn heed_passed(ctx: &Context) {
+    let brings_passed = |event: &Event| matches!(event, Event::Observed(observation) if !observation.passed.is_empty());
+    if ctx.state(|flow| flow.desk.inbox.iter().any(brings_passed)) && !ctx.patched(PASSED) {
+        ctx.state_mut(|flow| {
+            for event in &mut flow.desk.inbox {
+                if let Event::Observed(observation) = event {
+                    observation.passed.clear();
+                }
+            }
+        });
     }
 }
 

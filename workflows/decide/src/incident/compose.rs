@@ -24,6 +24,8 @@ struct Matter<'a> {
     firing: usize,
     affected: usize,
     severity: Severity,
+    began: Time,
+    ended: Time,
     now: Time,
 }
 
@@ -47,7 +49,8 @@ impl Incident {
         let peak = || members.iter().map(|(_, member)| member.peak).max().unwrap_or(self.worst);
         let severity =
             view.severity.unwrap_or_else(|| line.worst_behind().map_or_else(peak, |worst| worst.max(peak())));
-        let matter = Matter { kind, members, firing, affected: affected.len(), severity, now };
+        let (began, ended) = self.span_of(line, kind, now);
+        let matter = Matter { kind, members, firing, affected: affected.len(), severity, began, ended, now };
         let is_over = matches!(kind, NoteKind::Resolved | NoteKind::Late);
         let labels = self.labels(&matter);
         let note = Note {
@@ -66,8 +69,8 @@ impl Incident {
             affected: affected.into_iter().take(MAX_LISTED).collect::<Vec<ServiceName>>(),
             identity: Some(line.identify(&self.spec, &labels, severity, is_over)),
             labels,
-            began: self.began_for(line, now),
-            ended: is_over.then(|| line.over.unwrap_or(now)),
+            began,
+            ended: is_over.then_some(ended),
             at: now,
         };
         let told = Told {
@@ -79,7 +82,8 @@ impl Incident {
         };
         let opens = line.open.is_none() && !is_over;
         let names = if is_over { Vec::new() } else { self.name_those_in_trouble(route, line, policy) };
-        Current { note, opens, told, names, attempts: 0, flying: false, next: now }
+        let passed = if is_over { line.passed.clone() } else { BTreeSet::new() };
+        Current { note, opens, told, names, passed, attempts: 0, flying: false, next: now }
     }
 
     /// The members that a note names: also those that a channel was told of only because of what was behind them.
@@ -87,7 +91,8 @@ impl Incident {
         let business: BTreeSet<&String> = self.business(route, line, policy).map(|(name, _)| name).collect();
         let knows_behind = line.knows(BEHIND);
         let is_its = |name: &String| business.contains(name) || (knows_behind && line.knows(name));
-        let is_listed = |(name, member): &(&String, &Member)| is_its(name) && member.is_listed(line.knows(name));
+        let is_owed = |name: &String| line.knows(name) || line.passed.contains(name);
+        let is_listed = |(name, member): &(&String, &Member)| is_its(name) && member.is_listed(is_owed(name));
         self.members.iter().filter(is_listed).collect()
     }
 
@@ -101,10 +106,14 @@ impl Incident {
         id
     }
 
-    /// When what a channel was told of, or is about to be, began.
-    fn began_for(&self, line: &Line, now: Time) -> Time {
+    /// When what a channel was told of, or is about to be, began, and when it ended if it did.
+    fn span_of(&self, line: &Line, kind: NoteKind, now: Time) -> (Time, Time) {
         let current = || line.current.as_ref().map(|current| current.note.began);
-        line.began.or_else(current).or(self.began).unwrap_or(now)
+        let known = line.began.or_else(current);
+        if let Some(span) = self.span_of_passed(line).filter(|_| known.is_none() && kind == NoteKind::Late) {
+            return span;
+        }
+        (known.or(self.began).unwrap_or(now), line.over.unwrap_or(now))
     }
 
     /// In order of their names.
@@ -131,8 +140,7 @@ impl Incident {
 
     fn text(&self, matter: &Matter<'_>, line: &Line, policy: &AlertPolicy) -> String {
         let mut said = Vec::new();
-        let began = self.began_for(line, matter.now);
-        let lasted = |until: Time| rounded(until.since(began));
+        let lasted = |until: Time| rounded(until.since(matter.began));
         let window = policy.dedupe_window;
         match matter.kind {
             NoteKind::Firing | NoteKind::Late | NoteKind::Test => {}
@@ -145,10 +153,10 @@ impl Incident {
                 said.push(format!("It has lasted for {}, and nobody has acknowledged it.", lasted(matter.now)));
             }
             NoteKind::Acknowledged => said.extend(self.ack.as_ref().map(super::Ack::sentence)),
-            NoteKind::Resolved => said.push(format!("It lasted {}.", lasted(line.over.unwrap_or(matter.now)))),
+            NoteKind::Resolved => said.push(format!("It lasted {}.", lasted(matter.ended))),
         }
         if matter.kind == NoteKind::Late {
-            let lasted = lasted(line.over.unwrap_or(matter.now));
+            let lasted = lasted(matter.ended);
             said.push(format!("It lasted {lasted} and is over; it could not be told before."));
         }
         if line.open.is_none() && line.comebacks > 0 && matter.kind != NoteKind::Late {

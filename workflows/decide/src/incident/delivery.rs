@@ -10,11 +10,12 @@
 
 use super::{
     Action, Clock, Incident,
-    line::{Line, Told},
+    line::{Current, Line, Told},
     words,
 };
 use dixmgr_contract::incident::IncidentRecord;
 use dixmgr_contract::{Delivery, NoteKind, Route, Span, Time};
+use std::collections::BTreeSet;
 
 /// The wait after the first failure.
 pub(super) const FIRST_WAIT: Span = Span::from_secs(5);
@@ -126,8 +127,8 @@ impl Incident {
         let id = current.note.id.clone();
         actions.push(Action::Record(IncidentRecord::GaveUp { channel, note: id, reason }));
         if closes {
+            line.close(&current.passed, at.now);
             line.repeat_from_now(Some(route), current.note, true, at.now);
-            line.close(at.now);
         } else if current.opens {
             line.shut_until = Some(at.now.after(at.policy.repeat_interval.max(Span::from_secs(60))));
             if line.unsure {
@@ -176,8 +177,8 @@ impl Incident {
 
 impl Line {
     pub(super) fn put(&mut self, note: dixmgr_contract::Note, opens: bool, told: Told, now: Time) {
-        self.current =
-            Some(super::line::Current { note, opens, told, names: Vec::new(), attempts: 0, flying: false, next: now });
+        let (names, passed) = (Vec::new(), BTreeSet::new());
+        self.current = Some(Current { note, opens, told, names, passed, attempts: 0, flying: false, next: now });
     }
 
     fn accepted(&mut self, thread: String, route: Option<&Route>, now: Time) {
@@ -192,7 +193,7 @@ impl Line {
         self.sent += 1;
         self.last = Some(now);
         if current.closes() {
-            self.close(now);
+            self.close(&current.passed, now);
             return;
         }
         if current.opens {
@@ -203,11 +204,12 @@ impl Line {
         self.heard.extend(current.names);
     }
 
-    fn close(&mut self, now: Time) {
+    fn close(&mut self, passed: &BTreeSet<String>, now: Time) {
         (self.open, self.began, self.closed, self.told) = (None, None, Some(now), Told::default());
         (self.known, self.unsure) = (None, false);
         self.stands_in_for.clear();
         self.heard.clear();
+        self.passed.retain(|name| !passed.contains(name));
     }
 
     /// It was not tried: as before, but for the time of the next try.

@@ -18,7 +18,7 @@ impl Incident {
         match worst.zip(since) {
             Some((severity, since)) => {
                 self.over = None;
-                self.begin(severity, since, clock.now, actions);
+                self.begin(severity, since, clock, actions);
             }
             None => {
                 self.over.get_or_insert(clock.now);
@@ -34,8 +34,10 @@ impl Incident {
         was != (self.over, self.calm, self.began, self.counted, self.worst)
     }
 
-    fn begin(&mut self, severity: Severity, since: Time, now: Time, actions: &mut Vec<Action>) {
-        let is_new = self.began.is_none();
+    fn begin(&mut self, severity: Severity, since: Time, at: &Clock<'_>, actions: &mut Vec<Action>) {
+        // It was quiet for long before that was heard of.
+        let is_another = |ended: Time| since.since(ended) > at.policy.dedupe_window;
+        let is_new = self.passed.take().is_some_and(is_another) || self.began.is_none();
         if is_new {
             (self.began, self.worst) = (Some(since), severity);
         }
@@ -47,7 +49,7 @@ impl Incident {
             self.worst = severity;
             // Whoever took care of it did not know how bad it would get.
             if self.ack.take().is_some() {
-                self.stage_at = Some(now);
+                self.stage_at = Some(at.now);
             }
         }
     }
@@ -128,6 +130,7 @@ impl Incident {
         self.cycles.clear();
         let mut changed = silences != self.own_silences.len();
         if self.began.take().is_some() {
+            self.passed = None;
             (self.ack, self.stage, self.stage_at, self.peace_since) = (None, 0, None, None);
             self.members.values_mut().for_each(|member| member.heard = false);
             changed = true;

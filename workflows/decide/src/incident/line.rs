@@ -36,6 +36,9 @@ pub(super) struct Line {
     /// The members that it was told of.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) heard: BTreeSet<String>,
+    /// The members that were in trouble before that was heard of, and that it was not told of.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) passed: BTreeSet<String>,
     /// When the last note went out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last: Option<Time>,
@@ -96,6 +99,9 @@ pub(super) struct Current {
     /// The members in trouble that it tells of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) names: Vec<String>,
+    /// What it says has passed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) passed: BTreeSet<String>,
     #[serde(default)]
     pub(super) attempts: u32,
     /// The answer to a try has not come.
@@ -141,6 +147,7 @@ impl Line {
             comebacks: 0,
             told: Told::default(),
             heard: BTreeSet::new(),
+            passed: BTreeSet::new(),
             last: None,
             failing: None,
             failed: false,
@@ -158,8 +165,8 @@ impl Line {
     }
 
     /// It has been told everything.
-    pub(super) const fn is_idle(&self) -> bool {
-        self.current.is_none() && !self.is_owed() && self.repeat.is_none()
+    pub(super) fn is_idle(&self) -> bool {
+        self.current.is_none() && !self.is_owed() && self.repeat.is_none() && self.passed.is_empty()
     }
 
     /// It is owed the end.

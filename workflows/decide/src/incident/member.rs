@@ -31,6 +31,9 @@ pub(super) struct Member {
     /// When it ended, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ended: Option<Time>,
+    /// It was over before it was heard of, and nobody has looked yet who is to be told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) passed: bool,
     /// People might have been told of it since it began, so the incident is not over before it is.
     #[serde(default)]
     pub(super) heard: bool,
@@ -114,24 +117,27 @@ impl Incident {
         }
         let alert = self.spec.alert.clone();
         let cause = report.cause.clone().filter(|cause| self.may_hold(cause));
-        let member = self.members.entry(key).or_insert_with(|| blank(report, now));
+        let member = self.members.entry(key.clone()).or_insert_with(|| blank(report, now));
         if !is_new && report.revision != 0 && report.revision <= member.revision {
             return;
         }
         member.revision = report.revision.max(member.revision);
         member.paused_by = report.paused_by.as_deref().map(super::somebody);
-        let worst = report.alerts.iter().filter(|found| found.alert == alert).max_by_key(|found| found.severity);
-        match worst {
-            None => {
-                member.end(now);
-            }
-            Some(worst) => {
-                let age = report.alerts.iter().filter(|found| found.alert == alert).map(|found| found.age_ms).max();
-                member.fire(worst, now.earlier(Span::from_millis(age.unwrap_or(0))));
-                (member.service, member.host) = (report.service.clone(), report.host.clone());
-                member.labels = labels(report, worst);
-                member.has_cause(cause, policy, now);
-            }
+        let of_type = || report.alerts.iter().filter(|found| found.alert == alert);
+        let firing = || of_type().filter(|found| found.ended_ms.is_none());
+        let ended = of_type().filter_map(|found| found.ended_ms).min();
+        let since = |age: Option<u64>| now.earlier(Span::from_millis(age.unwrap_or(0)));
+        let worst = |of: &Alert| of.severity;
+        if let Some(worst) = firing().max_by_key(|found| worst(found)) {
+            member.fire(worst, since(firing().map(|found| found.age_ms).max()));
+            member.is(report, worst);
+            member.has_cause(cause, policy, now);
+            self.forget_passed(&key);
+        } else if let Some(worst) = of_type().max_by_key(|found| worst(found)).filter(|_| !member.firing) {
+            member.pass(worst, since(of_type().map(|found| found.age_ms).max()), since(ended), cause.is_some());
+            member.is(report, worst);
+        } else {
+            member.end(now);
         }
     }
 }
@@ -168,6 +174,24 @@ impl Member {
             (self.since, self.peak) = (since, worst.severity);
             self.heard = false;
         }
+        self.tell(worst);
+    }
+
+    /// It was in trouble, and nobody knew.
+    fn pass(&mut self, worst: &Alert, since: Time, ended: Time, is_consequence: bool) {
+        (self.since, self.peak, self.ended) = (since, worst.severity, Some(ended.max(since)));
+        // Of a consequence nobody is told when it is over.
+        self.passed = !is_consequence;
+        self.tell(worst);
+    }
+
+    /// Who it is.
+    fn is(&mut self, report: &MemberReport, worst: &Alert) {
+        (self.service, self.host) = (report.service.clone(), report.host.clone());
+        self.labels = labels(report, worst);
+    }
+
+    fn tell(&mut self, worst: &Alert) {
         self.severity = worst.severity;
         self.detail = worst.detail.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_DETAIL).collect();
     }
@@ -185,6 +209,7 @@ fn blank(report: &MemberReport, now: Time) -> Member {
         detail: String::new(),
         since: now,
         ended: None,
+        passed: false,
         heard: false,
         audible: None,
         muted: None,

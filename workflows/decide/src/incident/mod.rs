@@ -11,7 +11,7 @@
 //!
 //! The files: `member` (one of those in trouble), `mute` (why nobody is told of it), `maintenance` (windows), `episode` (beginning
 //! and end), `line` (a channel's ledger), `need` (which note is due on it), `delivery` (tries, waits, fallback), `repeat` (what has
-//! to be told again and again), `compose` (the words), `identity` (by which labels a channel knows it),
+//! to be told again and again), `passed` (what was over before it was heard of), `compose` (the words), `identity` (by which labels a channel knows it),
 //! `consequence` (causes and what is behind them), `reach` (whose business that is), `request` (what people ask), `status` (what people see).
 //!
 //! Rejected: a queue of notes for each channel. When a channel comes back after an hour nobody wants to read the hour; what is
@@ -28,6 +28,7 @@ pub mod maintenance;
 mod member;
 mod mute;
 mod need;
+mod passed;
 mod reach;
 mod repeat;
 mod request;
@@ -116,6 +117,9 @@ pub struct Incident {
     /// Since when nothing is wrong that people were or may be told of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     over: Option<Time>,
+    /// When what it began with ended, which was before it was heard of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    passed: Option<Time>,
     /// Since when nothing is wrong at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     calm: Option<Time>,
@@ -290,6 +294,7 @@ impl Incident {
             began: None,
             counted: false,
             over: Some(now),
+            passed: None,
             calm: Some(now),
             worst: Severity::Info,
             lines: BTreeMap::new(),
@@ -381,6 +386,7 @@ impl Incident {
             return false;
         }
         let mut changed = self.judge_members(clock);
+        changed |= self.judge_passed(clock, actions);
         changed |= self.judge_episode(clock, actions);
         changed |= self.escalate(clock);
         self.tell_causes(clock, actions);

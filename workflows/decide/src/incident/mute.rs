@@ -4,7 +4,7 @@
 
 use super::{Clock, Incident, Member, maintenance, stamp};
 use dixmgr_contract::alert::{SERVICE_PAUSED, Silence};
-use dixmgr_contract::{MaintenanceWindow, Time};
+use dixmgr_contract::{AlertPolicy, MaintenanceWindow, Time};
 use serde::{Deserialize, Serialize};
 
 /// The most silences that are looked at, windows of the fleet among them: all that the registry takes.
@@ -58,16 +58,25 @@ fn windows_of(silences: &[Silence], heeds: bool) -> impl Iterator<Item = &Mainte
     silences.iter().filter(move |_| heeds).filter_map(|silence| silence.window.as_ref())
 }
 
+/// The windows that are open, those of the configuration and, where they are heeded, those of the fleet, and until when.
+pub(super) fn open_windows<'a>(
+    silences: &'a [Silence],
+    heeds: bool,
+    policy: &'a AlertPolicy,
+    now: Time,
+) -> Vec<(&'a MaintenanceWindow, Time)> {
+    let fleets = windows_of(silences, heeds);
+    let open = |window| Some((window, maintenance::open_until(window, now)?));
+    policy.maintenance.iter().chain(fleets).filter_map(open).collect()
+}
+
 impl Incident {
     /// Who may be told of, and who not.
     pub(super) fn judge_members(&mut self, clock: &mut Clock<'_>) -> bool {
         if self.members.values().all(|member| !member.firing) {
             return false;
         }
-        // Those of the configuration, and those of the fleet.
-        let windows = clock.policy.maintenance.iter().chain(windows_of(&self.silences, self.heeds_reach_and_peace));
-        let open = |window| Some((window, maintenance::open_until(window, clock.now)?));
-        let windows: Vec<(&MaintenanceWindow, Time)> = windows.filter_map(open).collect();
+        let windows = open_windows(&self.silences, self.heeds_reach_and_peace, clock.policy, clock.now);
         self.look_when_it_opens(clock);
         let mut members = std::mem::take(&mut self.members);
         let mut changed = false;
@@ -122,7 +131,12 @@ impl Incident {
     }
 
     /// What people have asked for.
-    fn peace_of(&self, member: &Member, windows: &[(&MaintenanceWindow, Time)], clock: &mut Clock<'_>) -> Option<Mute> {
+    pub(super) fn peace_of(
+        &self,
+        member: &Member,
+        windows: &[(&MaintenanceWindow, Time)],
+        clock: &mut Clock<'_>,
+    ) -> Option<Mute> {
         // That a pause was forgotten is to be told while it lasts.
         if let Some(by) = member.paused_by.as_ref().filter(|_| self.spec.alert != SERVICE_PAUSED) {
             return Some(Mute::Paused(by.clone()));

@@ -12,9 +12,16 @@ pub(super) fn is_of(route: &Route, member: &Member) -> bool {
 }
 
 /// Or that of one that it stands in for.
-fn is_its_own(route: &Route, line: &Line, policy: &AlertPolicy, member: &Member) -> bool {
+pub(super) fn is_its_own(route: &Route, line: &Line, policy: &AlertPolicy, member: &Member) -> bool {
     let mut stands_in = line.stands_in_for.iter().filter_map(|name| policy.route(name));
     is_of(route, member) || stands_in.any(|other| is_of(other, member))
+}
+
+/// It is told at once, or its step of the escalation is among the first `stage`, or it stands in for another one.
+pub(super) fn is_reached(route: &Route, line: &Line, policy: &AlertPolicy, stage: usize) -> bool {
+    let mut steps = policy.escalation.iter();
+    let step = steps.position(|step| step.channels.contains(&route.name));
+    step.is_none_or(|step| step < stage || !line.stands_in_for.is_empty())
 }
 
 impl Incident {
@@ -87,11 +94,7 @@ impl Incident {
 
     /// It is told at once, or its step of the escalation was reached, or it stands in for another one.
     pub(super) fn is_target(&self, route: &Route, line: &Line, policy: &AlertPolicy) -> bool {
-        let mut steps = policy.escalation.iter();
-        match steps.position(|step| step.channels.contains(&route.name)) {
-            Some(step) => step < self.stage || !line.stands_in_for.is_empty(),
-            None => true,
-        }
+        is_reached(route, line, policy, self.stage)
     }
 
     /// A beginning is due.
@@ -111,7 +114,10 @@ impl Incident {
             if line.unsure && Self::may_close(line, view, clock) {
                 return Some(NoteKind::Late);
             }
-            return Self::may_open(line, view, clock).then(|| Self::opening(route, clock.policy));
+            if Self::may_open(line, view, clock) {
+                return Some(Self::opening(route, clock.policy));
+            }
+            return Self::may_sum_up(line, clock).then_some(NoteKind::Late);
         };
         if !view.concerned {
             return Self::may_close(line, view, clock).then_some(NoteKind::Resolved);

@@ -18,7 +18,7 @@ impl Incident {
             phase: self.phase(),
             severity: self.worst,
             began: self.began,
-            ended: self.over.filter(|_| self.began.is_some()),
+            ended: self.over.filter(|_| self.began.is_some()).map(|over| self.passed.unwrap_or(over)),
             waiting_for: self.waiting_for(policy),
             next_at: self.wake,
             firing: self.members.values().filter(|member| member.firing).count() as u64,

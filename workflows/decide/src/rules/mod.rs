@@ -11,6 +11,7 @@
 mod facts;
 mod health;
 mod node;
+mod passed;
 mod roots;
 mod rule;
 mod runs;
@@ -20,6 +21,7 @@ mod template;
 pub use facts::{Facts, Health, NAMES};
 pub use health::{Sight, failed_checks};
 pub use node::NodeStands;
+pub use passed::{Carried, Episodes, Waits};
 pub use roots::roots;
 pub use rule::{MAX_SAMPLES, Rule, RuleError, RuleSpec, WINDOW, defaults};
 pub use runs::{Runs, grown};
@@ -273,6 +275,7 @@ impl ServiceRules {
                 alert: rule.spec.alert.clone(),
                 severity: rule.spec.severity,
                 age_ms: now.since(*since).as_millis(),
+                ended_ms: None,
                 detail: detail.clone(),
                 labels: rule.spec.labels.clone(),
             })

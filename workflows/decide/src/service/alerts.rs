@@ -11,6 +11,7 @@
 //! when the telling has ended.
 
 use super::dependencies::LINGER;
+use super::passed::Passing;
 use super::phase::Phase;
 use super::{Action, Service};
 use dixmgr_contract::alert::SERVICE_PAUSED;
@@ -30,12 +31,15 @@ const AGAIN: Span = Span::from_secs(3_600);
 pub(super) struct Alerts {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) firing: Vec<Alert>,
+    /// What came and went while Temporal was away.
+    #[serde(skip_serializing_if = "Passing::is_empty")]
+    pub(super) passing: Passing,
     /// By type.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    told: BTreeMap<String, Told>,
+    pub(super) told: BTreeMap<String, Told>,
     /// The types whose incident is being told.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    telling: BTreeSet<String>,
+    pub(super) telling: BTreeSet<String>,
     /// The revision of the last report.
     revision: u64,
     /// When what still fires is told again.
@@ -55,12 +59,22 @@ pub(super) struct Alerts {
 /// What an incident was told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-struct Told {
+pub(super) struct Told {
     rules: BTreeSet<(String, Severity)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Cause>,
     #[serde(skip_serializing_if = "Option::is_none")]
     paused_by: Option<String>,
+    /// It was over when the incident was told.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) has_passed: bool,
+}
+
+impl Told {
+    /// That something has passed.
+    pub(super) fn passed() -> Self {
+        Self { has_passed: true, ..Self::default() }
+    }
 }
 
 impl Alerts {
@@ -120,7 +134,7 @@ impl Service {
             let of_type: Vec<Alert> = firing.iter().filter(|found| found.alert == alert).cloned().collect();
             let cause = cause.clone().or_else(|| self.own_cause(&alert, &firing));
             let rules = of_type.iter().map(|found| (found.rule.clone(), found.severity)).collect();
-            let told = Told { rules, cause: cause.clone(), paused_by: paused_by.clone() };
+            let told = Told { rules, cause: cause.clone(), paused_by: paused_by.clone(), has_passed: false };
             let is_known = self.alerts.told.get(&alert) == Some(&told);
             if is_known && !is_again {
                 continue;
@@ -149,7 +163,13 @@ impl Service {
         self.alerts.held.is_some()
     }
 
-    fn report_alerts(&mut self, alert: String, alerts: Vec<Alert>, cause: Option<Cause>, now: Time) -> Action {
+    pub(super) fn report_alerts(
+        &mut self,
+        alert: String,
+        alerts: Vec<Alert>,
+        cause: Option<Cause>,
+        now: Time,
+    ) -> Action {
         // After the loss of this workflow, the clock still makes the revision grow.
         let clock = u64::try_from(now.unix_millis()).unwrap_or(0);
         self.alerts.revision = clock.max(self.alerts.revision + 1);
@@ -186,6 +206,7 @@ impl Service {
                 alert: SERVICE_PAUSED.to_owned(),
                 severity: Severity::Warning,
                 age_ms: lasted.as_millis().saturating_sub(LONG_PAUSE.as_millis()),
+                ended_ms: None,
                 detail: format!("{} has been paused by {by} since {}; nobody acts on it", self.spec.name, self.since),
                 labels: BTreeMap::new(),
             });

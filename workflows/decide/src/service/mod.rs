@@ -6,7 +6,7 @@
 //!
 //! The files: `phase` (where it stands), `reading` (what an observation means), `settle` (the decision), `pursue` (the way to a start), `attempt` (what
 //! was asked of the host and came of it), `dependencies` (who has to be ready first), `subscribers` (who hears whether it is ready), `hosts` (whose it is), `command` (what people
-//! ask), `alerts` (which incidents hear of it), `standing` (how its time counts), `status` (what people see).
+//! ask), `alerts` (which incidents hear of it), `passed` (and of what is over already), `standing` (how its time counts), `status` (what people see).
 //!
 //! Rejected: a table of (phase, event) transitions. It grows with the product of both, and each cell would have to be
 //! right about the order in which signals happen to arrive.
@@ -17,6 +17,7 @@ mod cause;
 mod command;
 mod dependencies;
 mod hosts;
+mod passed;
 mod phase;
 mod pursue;
 mod reading;
@@ -298,6 +299,7 @@ impl Service {
         self.leave_wait(&mut actions);
         self.publish(&mut actions);
         self.tell_subscribers(&mut actions);
+        self.raise_passed(now, &mut actions);
         self.raise(now, &mut actions);
         actions
     }
@@ -333,6 +335,7 @@ impl Service {
         self.follow(observation.spec.clone());
         self.count_systemds_restarts(&observation, now);
         self.hear_alerts(observation.alerts.clone());
+        self.hear_passed(&observation.passed, now);
         let mut seen = Seen::new(observation, now);
         let before = self.seen.as_ref().filter(|before| before.run() == seen.run());
         let same_run = before.is_some();

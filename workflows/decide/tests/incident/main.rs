@@ -27,6 +27,7 @@ fn report(service: &str, alert: &str, severity: Option<Severity>, revision: u64)
         alert: alert.into(),
         severity,
         age_ms: 0,
+        ended_ms: None,
         detail: format!("{service}: {}", alert.replace('_', " ")),
         labels: BTreeMap::new(),
     });

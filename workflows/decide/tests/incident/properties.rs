@@ -115,6 +115,7 @@ impl Life {
             found.rule = pick(rng, &["High", "Critical"]).to_owned();
             found.labels.insert("team".to_owned(), pick(rng, &["ops", "web"]).to_owned());
         }
+        let fires = fires && !self.has_passed(rng, &mut told);
         if fires {
             self.firing.insert(service);
         } else {
@@ -125,6 +126,16 @@ impl Life {
         if rng.between(0, 9) == 0 {
             self.world.send(FINGERPRINT, event);
         }
+    }
+
+    /// What a report says may be over already.
+    fn has_passed(&self, rng: &mut Rng, told: &mut MemberReport) -> bool {
+        let is_over = rng.between(0, 5) == 0;
+        for found in told.alerts.iter_mut().filter(|_| is_over) {
+            let ended = rng.between(0, 600_000);
+            (found.age_ms, found.ended_ms) = (ended + rng.between(0, 600_000), Some(ended));
+        }
+        is_over
     }
 
     /// How the host stands that some of them fell with.

@@ -138,6 +138,16 @@ impl Script {
                 told.chain = keys.get("chain").map_or_else(String::new, |chain| (*chain).to_owned());
                 self.tell(alert, told);
             }
+            ["passed", alert, service, severity, began, ended, detail] => {
+                let severity = serde_json::from_value((*severity).into()).unwrap();
+                self.revision += 1;
+                let mut told = report(service, alert, Some(severity), self.revision);
+                let found = &mut told.alerts[0];
+                (*detail).clone_into(&mut found.detail);
+                (found.age_ms, found.ended_ms) = (span(began).as_millis(), Some(span(ended).as_millis()));
+                told.cause = keys.get("cause").map(|cause| (*cause).to_owned());
+                self.tell(alert, told);
+            }
             ["well", alert, service] => {
                 self.revision += 1;
                 let mut told = report(service, alert, None, self.revision);

@@ -5,7 +5,9 @@ use crate::{begin, report};
 use dixmgr_contract::incident::{
     AckArgs, Affected, IncidentPhase, IncidentSpec, MAX_AFFECTED, MAX_REACH, Reach, ResolveArgs, SilenceArgs,
 };
-use dixmgr_contract::{AlertPolicy, Delivery, GroupBy, NoteKind, Route, ServiceName, Severity, Span, Time};
+use dixmgr_contract::{
+    AlertPolicy, Delivery, GroupBy, MemberReport, NoteKind, Route, ServiceName, Severity, Span, Time,
+};
 use dixmgr_decide::incident::{Action, Event, Incident, MAX_MEMBERS};
 use std::collections::BTreeMap;
 
@@ -352,4 +354,24 @@ fn a_full_incident_fits_into_a_payload() {
         assert!((500_000..1_500_000).contains(&bytes), "{bytes} bytes of {members} members with {labels} labels");
         assert!(labels > 4 || members == MAX_MEMBERS as u64, "{members}");
     }
+}
+
+#[test]
+fn what_fires_and_what_has_passed_in_one_report_is_what_fires() {
+    let policy = AlertPolicy { group_wait: Span::ZERO, channels: vec![Route::new("slack")], ..AlertPolicy::default() };
+    let mut world = World::new(policy, begin());
+    let mut told = report("api", "service_down", Some(Severity::Warning), 1);
+    let mut over = told.alerts[0].clone();
+    (over.rule, over.age_ms, over.ended_ms) = ("Other".to_owned(), 600_000, Some(300_000));
+    told.alerts.push(over);
+    world.send("service_down.api", Event::Member(Box::new(told.clone())));
+    world.run(Span::from_secs(60));
+    let passed = told.alerts.remove(1);
+    told = MemberReport { alerts: vec![passed], revision: 2, ..told };
+    world.send("service_down.api", Event::Member(Box::new(told)));
+    world.run(Span::from_secs(600));
+    let kinds: Vec<NoteKind> = world.receiver("slack").inbox.iter().map(|(_, note)| note.kind).collect();
+    assert_eq!(kinds, [NoteKind::Firing, NoteKind::Resolved]);
+    let (began, ended) = world.receiver("slack").inbox.iter().map(|(_, note)| (note.began, note.ended)).last().unwrap();
+    assert_eq!((began, ended), (begin(), Some(begin().after(Span::from_secs(60)))));
 }

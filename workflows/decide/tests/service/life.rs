@@ -3,7 +3,7 @@
 use crate::{dead, name, with_dependencies};
 use dixmgr_contract::host::LossMark;
 use dixmgr_contract::{
-    ActiveState, Alert, Cause, Command, CommandKind, Exit, ExitCode, FailureKind, Job, LoadState, Observation,
+    ActiveState, Alert, Cause, Command, CommandKind, Exit, ExitCode, FailureKind, Job, LoadState, Observation, Passed,
     PhaseName, Policy, Raise, Readiness, ServiceName, Severity, Span, Time, UnitState, Verdict, WaitResult,
 };
 use dixmgr_decide::rng::Rng;
@@ -72,6 +72,7 @@ fn alerts(kind: &str, rng: &mut Rng) -> Vec<Alert> {
         alert: alert.to_owned(),
         severity,
         age_ms: 0,
+        ended_ms: None,
         detail: String::new(),
         labels: BTreeMap::new(),
     };
@@ -79,6 +80,15 @@ fn alerts(kind: &str, rng: &mut Rng) -> Vec<Alert> {
     let severity = if rng.between(0, 1) == 0 { Severity::Warning } else { Severity::Critical };
     let busy = (rng.between(0, 2) == 0).then(|| alert("high_cpu", severity));
     down.into_iter().chain(busy).collect()
+}
+
+/// What might have come and gone while Temporal was away, told for the first time or again.
+fn passed(rng: &mut Rng) -> Vec<Passed> {
+    let (number, of) = (rng.between(1, 60), rng.between(0, 7));
+    let mut found = alerts(if of == 0 { "dead" } else { "up" }, rng);
+    found.truncate(usize::from(of < 3));
+    found.iter_mut().for_each(|alert| (alert.age_ms, alert.ended_ms) = (5_000, Some(1_000)));
+    found.into_iter().map(|alert| Passed { number, alert }).collect()
 }
 
 impl Life {
@@ -224,6 +234,7 @@ impl Life {
                         ..Verdict::new("http", kind != "impaired", String::new())
                     }],
                     alerts,
+                    passed: passed(rng),
                     causes: if db_missing { vec![Cause::down(name("db"))] } else { vec![] },
                     generation: 0,
                 }))
@@ -233,7 +244,7 @@ impl Life {
 
     /// However things fell together: when nothing happens any more, the incidents know what fires, and nothing else.
     pub(crate) fn end(&mut self) -> Result<(), TestCaseError> {
-        for _ in 0..8 {
+        for _ in 0..12 {
             self.now = self.now.after(Span::from_secs(2));
             let ended = self.telling.pop_first().map_or(Event::Tick, Event::Raised);
             let before = self.service.clone();

@@ -7,6 +7,7 @@ mod common;
 mod crash_loop;
 mod invariants;
 mod life;
+mod passed;
 mod related;
 
 use crash_loop::CrashLoop;
@@ -56,6 +57,7 @@ fn dead(service: &Service, revision: u64, run: u64) -> Event {
         runs: BTreeMap::new(),
         verdicts: vec![],
         alerts: None,
+        passed: Vec::new(),
         causes: Vec::new(),
         generation: 0,
     }))
