@@ -7,6 +7,8 @@ use dixmgr_tests::{FOLDER, Host, Launch, Receiver, Sandbox, TemporalServer, in_s
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
 
+const INCIDENT: &str = "health_check_failed.web";
+
 /// `web` with a health endpoint, and `app`, which comes after it.
 fn install(host: &Host, more: &str) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/health.py");
@@ -134,10 +136,42 @@ fn an_endpoint_that_does_not_answer_is_left_alone_for_a_while() {
     });
 }
 
+/// What says why is told; that the service is degraded for it is held, and over with it.
+#[test]
+fn a_failing_probe_is_told_once_though_the_service_is_degraded_for_it() {
+    const DEGRADED: &str = "service_degraded.web";
+    in_sandbox(Sandbox::UserManager, |host| {
+        install(host, "");
+        host.start(&["web"]);
+        let (server, receiver) = (TemporalServer::start(), Receiver::start(host));
+        let soon = "[[alerts.rules]]\nname = \"ServiceDegraded\"\ntype = \"service_degraded\"\nfor = \"1s\"\n";
+        let alerts = format!("[alerts]\ngroup_wait = \"0s\"\ndedupe_window = \"1s\"\n{}{soon}", Receiver::channel());
+        let dixmgr = Launch::exec(host, &format!("{alerts}{}", services(""))).start();
+        let temporal = server.connect();
+        temporal.wait_phase("wf.svc.app", PhaseName::Healthy);
+        set("sick", true);
+        receiver.wait(INCIDENT, "firing");
+        let id = format!("wf.incident.{DEGRADED}");
+        wait_until("it is held", || temporal.try_query(&id, "status").is_some_and(|status| status["phase"] == "held"));
+        for alert in ["health_check_failed", "service_degraded"] {
+            assert_eq!(dixmgr.metric("dixmgr_alerts_active", &[("alert_type", alert)]), Some(1.0), "{alert} fires");
+        }
+        assert_eq!(temporal.query(&format!("wf.incident.{INCIDENT}"), "status")["affected"], 0);
+        set("sick", false);
+        receiver.wait(INCIDENT, "resolved");
+        wait_until("both are over", || {
+            let is_over =
+                |id: &str| temporal.all_workflows().iter().any(|one| one.id == id && one.status == "Completed");
+            is_over(&id) && is_over(&format!("wf.incident.{INCIDENT}"))
+        });
+        assert_eq!(kinds(&receiver, INCIDENT), ["firing", "resolved"]);
+        assert_eq!(kinds(&receiver, DEGRADED), [""; 0]);
+    });
+}
+
 /// What a new dixmgr sees in its first looks is not believed yet: that ends no alert, and begins none.
 #[test]
 fn a_restart_of_dixmgr_neither_ends_the_alert_of_a_failing_probe_nor_tells_it_again() {
-    const INCIDENT: &str = "health_check_failed.web";
     in_sandbox(Sandbox::UserManager, |host| {
         install(host, "");
         host.start(&["web"]);
