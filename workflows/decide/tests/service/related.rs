@@ -26,6 +26,7 @@ fn observed(service: &Service, revision: u64, (types, has_cause): &Look) -> Even
         alert: TYPES[*at].to_owned(),
         severity: Severity::Warning,
         age_ms: 0,
+        ended_ms: None,
         detail: String::new(),
         labels: BTreeMap::new(),
     };
