@@ -14,6 +14,7 @@ heading "building"
 cargo build --workspace --bin dixmgr # what they run
 cargo test --workspace --no-run --test e2e
 log=$target/flake.log
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))} # as in test.sh
 for ((i = 1; i <= times; i++)); do
   from=$SECONDS
   if ! cargo test --workspace --test e2e "$@" >"$log" 2>&1; then

@@ -11,5 +11,7 @@ cargo build --workspace --bin dixmgr # what the end-to-end tests run
 cargo test --workspace --no-run "$@"
 if [ "$EUID" != 0 ]; then note "not root: tests that start a systemd of their own will say SKIPPED"; fi
 heading "running the tests"
+# Those that take long wait more than they work.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))}
 # One failure does not hide another.
 cargo test --workspace --no-fail-fast "$@"

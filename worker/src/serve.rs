@@ -118,9 +118,8 @@ async fn start(settings: &mut Settings, state: &StateDir, ui: Option<String>) ->
     }
     state.announce(&parts::running(settings, admin, ui))?;
     wait_until_ready(is_ready).await;
-    let watched = agent.clone();
     tokio::spawn(notify::watchdog(move || {
-        let agent = watched.clone();
+        let agent = agent.clone();
         async move { agent.ping().await }
     }));
     Ok(Started { stop, session, history: writer })
