@@ -1,8 +1,8 @@
 //! dixmgr is killed at each step of an incident: nothing is lost, and a receiver that honours the key is told nothing twice.
 //!
 //! A step is whatever the server writes down of the incident by itself: that it began, was told something, that a task was taken or
-//! decided, an activity done, a time come. An incident's life has parts, and between them it rests. How many steps a part has is counted
-//! with an incident that is left alone; then there is one incident for each step, which goes on to its end beside the others.
+//! decided, an activity done, a time come. An incident's life has parts, and between them it rests. How many steps a part has is
+//! counted with an incident that is left alone; then there is one incident for each step, which goes on to its end beside the others.
 
 mod plain;
 mod told;
@@ -84,8 +84,8 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Kills it at each step of a part, of one incident after the other. Up to the part `together` they go side by side; from there on none
-    /// rests for long. Those that were cut short last serve again, if they can be brought there side by side.
+    /// Kills it at each step of a part, of one incident after the other. Up to the part `together` they go side by side; from there on
+    /// none rests for long. Those that were cut short last serve again, if they can be brought there side by side.
     fn sweep(&mut self, mut dixmgr: Dixmgr, part: usize, together: usize) -> Dixmgr {
         let first = self.cut.last().map_or(1, |(_, numbers)| numbers.end);
         let again = self.cut.pop_if(|(cut, numbers)| *cut < together && numbers.len() >= self.steps[part]);
@@ -114,8 +114,8 @@ impl<'a> Stage<'a> {
         dixmgr
     }
 
-    /// Kills it there, and says after which step it was. It lives for a moment at a time until then, or it would be far beyond when that is
-    /// seen.
+    /// Kills it there, and says after which step it was. It lives for a moment at a time until then, or it would be far beyond when
+    /// that is seen.
     fn kill_at(&self, dixmgr: Dixmgr, number: usize, part: usize, step: usize) -> (Dixmgr, usize) {
         dixmgr.freeze();
         wait_until("the step", || {

@@ -1,7 +1,7 @@
 //! By what an incident's workflow is found: the search attributes with which it begins. Its severity is its own to say, and changes.
 //!
-//! Whoever comes first begins it: a member, which says of itself what is known of it; or a consequence, which knows of its cause no more than the
-//! fingerprint.
+//! Whoever comes first begins it: a member, which says of itself what is known of it; or a consequence, which knows of its cause no
+//! more than the fingerprint.
 
 use dixmgr_contract::id::{ATTRIBUTE_CHAIN, ATTRIBUTE_HOST, ATTRIBUTE_KIND, ATTRIBUTE_SERVICE};
 use dixmgr_contract::{Group, MemberReport};

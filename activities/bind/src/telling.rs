@@ -282,8 +282,8 @@ impl TellingActivities {
         PostError::Failed(format!("alerting is off on host {}", self.telling.host))
     }
 
-    /// A host that is lost is told of like a service that is down, and its return as the end of that. Where alerting is off, nobody is told
-    /// of the loss.
+    /// A host that is lost is told of like a service that is down, and its return as the end of that. Where alerting is off, nobody is
+    /// told of the loss.
     pub(crate) async fn report_host(&self, ctx: &ActivityContext, report: &HostReport) -> Result<(), PostError> {
         let since = ctx.info().scheduled_time.map(dixmgr_contract::Time::from).unwrap_or_default();
         let revision = u64::try_from(since.unix_millis()).unwrap_or(0);

@@ -1,8 +1,8 @@
 //! What is behind a trouble: the alert of a service, or the loss of a host.
 //!
-//! Of all that fires for a service, one alert stands for it: the one that says why the service does not do what it is there for. That a busy
-//! processor is graver than a failing probe makes it the cause of nothing: what came after it would be told as the processor's doing, and
-//! wait for it.
+//! Of all that fires for a service, one alert stands for it: the one that says why the service does not do what it is there for. That
+//! a busy processor is graver than a failing probe makes it the cause of nothing: what came after it would be told as the processor's
+//! doing, and wait for it.
 
 use crate::alert::{
     Alert, DEPENDENCY_TIMEOUT, HEALTH_CHECK_FAILED, HOST_LOST, LOW_PEER_COUNT, RESTART_LOOP, SERVICE_DEGRADED,
@@ -72,8 +72,8 @@ impl Cause {
         Self { alert: HOST_LOST.to_owned(), host: Some(host), ..Self::default() }
     }
 
-    /// What fires for a service, as the cause of something else: what says why it is not ready, else what says that it is not, else the
-    /// gravest; whatever their order. None if nothing fires.
+    /// What fires for a service, as the cause of something else: what says why it is not ready, else what says that it is not, else
+    /// the gravest; whatever their order. None if nothing fires.
     pub fn of(firing: &[Alert], spec: &ServiceSpec) -> Option<Self> {
         let rank = |alert: &str| REASONS.iter().chain(&SYMPTOMS).position(|known| *known == alert);
         let key = |alert: &Alert| (rank(&alert.alert).unwrap_or(usize::MAX), Reverse(alert.severity));
@@ -87,8 +87,8 @@ impl Cause {
         Some(Self::named(gravest, spec))
     }
 
-    /// What says why an alert of a service fires, among all that fires for the service: for [`SERVICE_DEGRADED`], which says no more than that
-    /// something is wrong. None if nothing does.
+    /// What says why an alert of a service fires, among all that fires for the service: for [`SERVICE_DEGRADED`], which says no more
+    /// than that something is wrong. None if nothing does.
     pub fn explains(alert: &str, firing: &[Alert], spec: &ServiceSpec) -> Option<Self> {
         let of_type = |alert: &str| firing.iter().find(|found| found.alert == alert);
         let _symptom = of_type(alert).filter(|_| alert == SERVICE_DEGRADED)?;

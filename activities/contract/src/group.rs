@@ -1,8 +1,8 @@
 //! What belongs together: which alerts of a type are one incident, and the fingerprint by which all who tell of it find it.
 //!
-//! The fingerprint is all that a consequence knows of its cause, and what the cause is of is read from it. A service is named as it is, the
-//! others with a word before: a service of the name `fleet`, or of one that begins with `host.` or `chain.`, shares its incident with that,
-//! and is read as that.
+//! The fingerprint is all that a consequence knows of its cause, and what the cause is of is read from it. A service is named as it
+//! is, the others with a word before: a service of the name `fleet`, or of one that begins with `host.` or `chain.`, shares its
+//! incident with that, and is read as that.
 
 use crate::alert::{SERVICE_PAUSED, SYNC_STALLED};
 use crate::{HostName, ServiceName};
@@ -80,8 +80,8 @@ impl Group {
         }
     }
 
-    /// What the incident of a fingerprint is of: the inverse of [`GroupBy::fingerprint`]. None of a text that is no fingerprint. No type
-    /// has a dot: that is an error of the configuration.
+    /// What the incident of a fingerprint is of: the inverse of [`GroupBy::fingerprint`]. None of a text that is no fingerprint. No
+    /// type has a dot: that is an error of the configuration.
     pub fn of_fingerprint(fingerprint: &str) -> Option<Self> {
         let (_, of) = fingerprint.split_once('.')?;
         match of.split_once('.') {

@@ -198,8 +198,8 @@ impl HostReport {
         Self { host, kind, text, at: None, again: false }
     }
 
-    /// What an incident is told of it: a host that is lost is in trouble, one that is back or forgotten is not; the rest is no incident.
-    /// `revision` is when it is told, Unix milliseconds; an incident ignores what is not newer than what it has heard.
+    /// What an incident is told of it: a host that is lost is in trouble, one that is back or forgotten is not; the rest is no
+    /// incident. `revision` is when it is told, Unix milliseconds; an incident ignores what is not newer than what it has heard.
     pub fn raise(&self, revision: u64) -> Option<Raise> {
         let told = Time::from_unix_millis(i64::try_from(revision).unwrap_or(i64::MAX));
         let lost = Alert {

@@ -47,10 +47,10 @@ impl Verdict {
     /// The opinion of the probe of that name in the configuration, under a name that is no other's: that of a probe called `sync` is
     /// told as `probes.sync`.
     ///
-    /// Rejected: another name for the rule. Two versions of dixmgr work on one workflow, and what one has decided the other replays, so
-    /// both have to read the same in one observation. Whatever says `sync` is that rule for each of them, for ever. A version that told
-    /// probes under it cannot be told apart from it, and is read as it reads itself: one waits for a service that may be ready, but
-    /// never relies on a node that is not in sync.
+    /// Rejected: another name for the rule. Two versions of dixmgr work on one workflow, and what one has decided the other replays,
+    /// so both have to read the same in one observation. Whatever says `sync` is that rule for each of them, for ever. A version that
+    /// told probes under it cannot be told apart from it, and is read as it reads itself: one waits for a service that may be ready,
+    /// but never relies on a node that is not in sync.
     pub fn of_probe(name: &str, healthy: bool, detail: String) -> Self {
         if name == RULE_SYNC || name.starts_with(PROBES) {
             Self::new(&format!("{PROBES}{name}"), healthy, detail)

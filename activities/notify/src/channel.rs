@@ -27,7 +27,8 @@ use dixmgr_contract::{Delivery, Note, Span, Time};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// How long a channel may take for a note, whoever sends it. The activity that delivers has a minute: it can still say what came of it.
+/// How long a channel may take for a note, whoever sends it. The activity that delivers has a minute: it can still say what came of
+/// it.
 pub const DELIVERY: Duration = Duration::from_secs(45);
 /// It ends before [`DELIVERY`] does, so that it is the channel whose time is up.
 const MAX_TIMEOUT: Span = Span::from_secs(40);
@@ -96,8 +97,9 @@ impl Channel {
         self.kind
     }
 
-    /// Delivers `note`, once and within `timeout`, usually [`DELIVERY`], or less if its configuration says so. `thread` is what the last [`Delivery::Sent`] of this incident in this
-    /// channel gave back, or empty. Dropping the future gives up; then the note may have arrived or not.
+    /// Delivers `note`, once and within `timeout`, usually [`DELIVERY`], or less if its configuration says so. `thread` is what the
+    /// last [`Delivery::Sent`] of this incident in this channel gave back, or empty. Dropping the future gives up; then the note may
+    /// have arrived or not.
     pub async fn deliver(&self, note: &Note, thread: &str, timeout: Duration) -> Delivery {
         let now = Time::from(SystemTime::now());
         let taken = self.bucket().take(now);

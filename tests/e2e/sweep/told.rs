@@ -1,5 +1,5 @@
-//! What is waited for before the first note, a receiver that is busy then, somebody who is woken since nobody has acknowledged, and the
-//! acknowledgement.
+//! What is waited for before the first note, a receiver that is busy then, somebody who is woken since nobody has acknowledged, and
+//! the acknowledgement.
 
 use super::super::{alerts::config, people::escalation};
 use super::{Part, Stage, fingerprint, workflow};

@@ -1,8 +1,8 @@
 //! The alert rules of this host: looks at a service whenever something is known of it that was not, and when its rules say so.
 //!
-//! What fires and what clears is decided in `decide` (`rules`). Here is who is looked at when, what is told of it, and what is
-//! kept on disk, also of what came and went while nobody could be told (`rules::Episodes`). Many services at a time (a round of figures, another rule) are looked at in slices, between which the agent
-//! hears of failures.
+//! What fires and what clears is decided in `decide` (`rules`). Here is who is looked at when, what is told of it, and what is kept on
+//! disk, also of what came and went while nobody could be told (`rules::Episodes`). Many services at a time (a round of figures,
+//! another rule) are looked at in slices, between which the agent hears of failures.
 //!
 //! Rejected: a task of its own. It would need every state that the agent has, a moment later.
 

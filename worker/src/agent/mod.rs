@@ -4,9 +4,9 @@
 //! everything reaches it as a message, so there is no lock to hold and no order to guess. What has to be told waits in
 //! the [`outbox`], one slot per service: ten thousand flapping services keep ten thousand slots full, and no more.
 //!
-//! The files: `sketch` (what of a state matters), `tracked` (one service), `outbox` (who is told next), `backlog` (whether the workflows keep up), `memory` (what
-//! is remembered, on disk), `core` (the events; `core/delivery`: what is sent), `courier` (the way to Temporal), `alerts` (the rules; `alerts/told`: what was told of them), `facts` (what they
-//! look at).
+//! The files: `sketch` (what of a state matters), `tracked` (one service), `outbox` (who is told next), `backlog` (whether the
+//! workflows keep up), `memory` (what is remembered, on disk), `core` (the events; `core/delivery`: what is sent), `courier` (the way
+//! to Temporal), `alerts` (the rules; `alerts/told`: what was told of them), `facts` (what they look at).
 
 mod alerts;
 mod backlog;

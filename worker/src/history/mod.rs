@@ -1,9 +1,9 @@
 //! The history's place in a run: who records what, where it is kept, and what is said when it cannot be.
 //!
 //! [`History`] is a cheap handle; recording never waits and never fails. Transitions come from the agent (`ledger`, by way of
-//! `decide/service/standing.rs` and `stopped`), restarts from where orders are carried out, samples from the sampler and the senses, incidents and
-//! notes from the activities of telling (`telling`). `place` says where it is kept. What people do is recorded by the command
-//! that they give, which knows who they are.
+//! `decide/service/standing.rs` and `stopped`), restarts from where orders are carried out, samples from the sampler and the senses,
+//! incidents and notes from the activities of telling (`telling`). `place` says where it is kept. What people do is recorded by the
+//! command that they give, which knows who they are.
 
 mod ledger;
 pub(crate) mod place;

@@ -100,7 +100,8 @@ impl Session {
         }
     }
 
-    /// One life of a connection. Ends well when asked to stop or to begin anew. `configured`: open incidents know this dixmgr's policy.
+    /// One life of a connection. Ends well when asked to stop or to begin anew. `configured`: open incidents know this dixmgr's
+    /// policy.
     async fn once(
         &self,
         first: &mut Option<oneshot::Sender<Verdict>>,

@@ -31,8 +31,8 @@ use temporalio_workflow::{
 /// How long one delivery may take, whatever the channel.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
 const TELL_TIMEOUT: Duration = Duration::from_secs(30);
-/// The patch mark of runs that heed whose business is what is behind a cause, what it means that nobody is told, and the maintenance windows of
-/// the fleet.
+/// The patch mark of runs that heed whose business is what is behind a cause, what it means that nobody is told, and the maintenance
+/// windows of the fleet.
 const HEEDS_REACH_AND_PEACE: &str = "heeds-all";
 /// The patch mark of runs that know what was over before it was heard of; made when there is such a thing.
 const PASSED: &str = "passed";
@@ -233,7 +233,8 @@ fn begin(ctx: &Context, start: &IncidentStart) {
     });
 }
 
-/// To a run that was worked on by a dixmgr that did not know of what is over before it is heard of, it fires until it is told to have ended.
+/// To a run that was worked on by a dixmgr that did not know of what is over before it is heard of, it fires until it is told to have
+/// ended.
 fn heed_passed(ctx: &Context) {
     let has_passed = |event: &Event| match event {
         Event::Member(report) => report.alerts.iter().any(|alert| alert.ended_ms.is_some()),

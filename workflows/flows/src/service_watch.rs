@@ -274,8 +274,8 @@ impl ServiceWatchWorkflow {
     }
 }
 
-/// A run that was worked on, while several alerts fired, by a dixmgr that did not relate them goes on so until its end. Most services never
-/// have several, and make no mark.
+/// A run that was worked on, while several alerts fired, by a dixmgr that did not relate them goes on so until its end. Most services
+/// never have several, and make no mark.
 fn relate_alerts(ctx: &Context) {
     let matters = ctx.state(|flow| {
         let service = flow.service.as_ref();

@@ -62,8 +62,8 @@ impl Incident {
         }
     }
 
-    /// What is behind this one is not held by it any more when nothing is wrong here; nor what nobody was told of, when nobody is to be
-    /// told of this one.
+    /// What is behind this one is not held by it any more when nothing is wrong here; nor what nobody was told of, when nobody is to
+    /// be told of this one.
     fn release_those_behind(&mut self, clock: &mut Clock<'_>, actions: &mut Vec<Action>) {
         if self.heeds_reach_and_peace && !self.affected.is_empty() && self.is_muted() {
             let incidents = self.untold_behind(clock.policy);

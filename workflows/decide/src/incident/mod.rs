@@ -9,10 +9,11 @@
 //! acknowledged or restarted in between; one that may have got the beginning, though its answer was lost, gets an end too.
 //! Only beginnings are suppressed.
 //!
-//! The files: `member` (one of those in trouble), `mute` (why nobody is told of it), `maintenance` (windows), `episode` (beginning
-//! and end), `line` (a channel's ledger), `need` (which note is due on it), `delivery` (tries, waits, fallback), `repeat` (what has
-//! to be told again and again), `passed` (what was over before it was heard of), `compose` (the words), `identity` (by which labels a channel knows it),
-//! `consequence` (causes and what is behind them), `reach` (whose business that is), `request` (what people ask), `status` (what people see).
+//! The files: `member` (one of those in trouble), `mute` (why nobody is told of it), `maintenance` (windows), `episode` (beginning and
+//! end), `line` (a channel's ledger), `need` (which note is due on it), `delivery` (tries, waits, fallback), `repeat` (what has to be
+//! told again and again), `passed` (what was over before it was heard of), `compose` (the words), `identity` (by which labels a
+//! channel knows it), `consequence` (causes and what is behind them), `reach` (whose business that is), `request` (what people ask),
+//! `status` (what people see).
 //!
 //! Rejected: a queue of notes for each channel. When a channel comes back after an hour nobody wants to read the hour; what is
 //! due is decided when it can be sent. Rejected: the end held back for the dedupe window, so that flapping is never told: good news
@@ -47,8 +48,8 @@ use request::Ack;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// More members than this are not taken in: what is known of them has to fit into one payload of Temporal (2 MB), with what is behind them
-/// and what each channel was told, when the workflow is continued as a new run.
+/// More members than this are not taken in: what is known of them has to fit into one payload of Temporal (2 MB), with what is behind
+/// them and what each channel was told, when the workflow is continued as a new run.
 pub const MAX_MEMBERS: usize = 1_100;
 /// Nor are more, when what is known of the others takes so many bytes.
 pub const MAX_BYTES: usize = 800_000;
@@ -305,9 +306,9 @@ impl Incident {
         }
     }
 
-    /// Whether it heeds whose business is what is behind it, and all peace that people have asked for: that nobody is told of it, and the
-    /// maintenance windows of the fleet. One that a dixmgr has worked on that knew of none of these has to go on as it began, or its
-    /// history would not replay.
+    /// Whether it heeds whose business is what is behind it, and all peace that people have asked for: that nobody is told of it, and
+    /// the maintenance windows of the fleet. One that a dixmgr has worked on that knew of none of these has to go on as it began, or
+    /// its history would not replay.
     pub const fn heed_reach_and_peace(&mut self, heeds_reach_and_peace: bool) {
         self.heeds_reach_and_peace = heeds_reach_and_peace;
     }

@@ -1,8 +1,8 @@
-//! What was over before it was heard of, for nobody could be told while it lasted: each channel that would have been told of it gets one
-//! summary, which says when it began and how long it lasted.
+//! What was over before it was heard of, for nobody could be told while it lasted: each channel that would have been told of it gets
+//! one summary, which says when it began and how long it lasted.
 //!
-//! It is no beginning, so no end is owed. Who is to hear of it is decided once: what is over does not change any more. A channel that knows of
-//! other trouble here finds it in its next note.
+//! It is no beginning, so no end is owed. Who is to hear of it is decided once: what is over does not change any more. A channel that
+//! knows of other trouble here finds it in its next note.
 //!
 //! Rejected: to let it fire and end at once. It would be a beginning and an end to whoever is quick to take the first of them.
 

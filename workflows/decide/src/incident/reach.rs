@@ -2,11 +2,11 @@
 //!
 //! A consequence is told nowhere but in its cause's notes, so these have to come to everybody who would have been told of the
 //! consequence. It names the channels whose business it is, by its own severity and labels, and how bad it is for each: a cause that
-//! is no more than a warning wakes whoever is to be woken by what died of it. A cause of which nobody is told holds nothing back, but for
-//! what was told before: a silence over a known storm does not let it loose.
+//! is no more than a warning wakes whoever is to be woken by what died of it. A cause of which nobody is told holds nothing back, but
+//! for what was told before: a silence over a known storm does not let it loose.
 //!
-//! Rejected: the labels of all that is behind. Up to thousands of sets of them would have to fit into one payload, and the channels that they
-//! are judged by are known where they come from.
+//! Rejected: the labels of all that is behind. Up to thousands of sets of them would have to fit into one payload, and the channels
+//! that they are judged by are known where they come from.
 
 use super::{
     Incident, Member,

@@ -1,10 +1,10 @@
 //! What began and ended while nobody could be told of it.
 //!
-//! An observation says what fires when it is sent. A trouble that is over by the time that Temporal is back would be told to nobody, so
-//! it is kept here until an observation that carries it has been accepted.
+//! An observation says what fires when it is sent. A trouble that is over by the time that Temporal is back would be told to nobody,
+//! so it is kept here until an observation that carries it has been accepted.
 //!
-//! Only what would have been told in good times is kept: it lasted for `group_wait`, and was no consequence, or outlived what was behind
-//! it. Nor is kept what an accepted observation has carried (that it does not fire any more is told by the next one), nor what
+//! Only what would have been told in good times is kept: it lasted for `group_wait`, and was no consequence, or outlived what was
+//! behind it. Nor is kept what an accepted observation has carried (that it does not fire any more is told by the next one), nor what
 //! came and went faster than it was delivered, with nothing in the way but the pace of delivery.
 //!
 //! Rejected: a queue of all that changed. Whoever comes back after an hour does not want to read the hour: of each rule the newest is

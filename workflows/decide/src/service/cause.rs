@@ -2,7 +2,8 @@
 //!
 //! That a service is degraded is one rule's to say, and which of its probes fails is another's. Both fire, and both are counted; to
 //! people they are one trouble, so the first is a consequence of the second: it is told on its own when it outlives that, or nobody is
-//! told of that. It fell with nothing but itself: it need not wait whether a cause is mended at once, as what has a dependency behind it does.
+//! told of that. It fell with nothing but itself: it need not wait whether a cause is mended at once, as what has a dependency behind
+//! it does.
 //!
 //! Rejected: one rule instead of two. Whoever has switched the other one off is still to hear that something is wrong.
 
@@ -10,8 +11,8 @@ use super::{Event, Service};
 use dixmgr_contract::{Alert, Cause};
 
 impl Service {
-    /// Whether it knows which of several alerts says why. A run that a dixmgr has worked on that did not know has to go on as it began, or
-    /// its history would not replay.
+    /// Whether it knows which of several alerts says why. A run that a dixmgr has worked on that did not know has to go on as it
+    /// began, or its history would not replay.
     pub const fn relate_alerts(&mut self, relates: bool) {
         self.relates_alerts = relates;
     }

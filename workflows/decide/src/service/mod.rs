@@ -4,9 +4,10 @@
 //! [`Service::settle`] looks at everything that is known and at the time, and moves the phase. A lost, repeated or late
 //! event therefore costs a look, never a wrong move, and a crash anywhere resumes by looking again.
 //!
-//! The files: `phase` (where it stands), `reading` (what an observation means), `settle` (the decision), `pursue` (the way to a start), `attempt` (what
-//! was asked of the host and came of it), `dependencies` (who has to be ready first), `subscribers` (who hears whether it is ready), `hosts` (whose it is), `command` (what people
-//! ask), `alerts` (which incidents hear of it), `passed` (and of what is over already), `standing` (how its time counts), `status` (what people see).
+//! The files: `phase` (where it stands), `reading` (what an observation means), `settle` (the decision), `pursue` (the way to a
+//! start), `attempt` (what was asked of the host and came of it), `dependencies` (who has to be ready first), `subscribers` (who hears
+//! whether it is ready), `hosts` (whose it is), `command` (what people ask), `alerts` (which incidents hear of it), `passed` (and of
+//! what is over already), `standing` (how its time counts), `status` (what people see).
 //!
 //! Rejected: a table of (phase, event) transitions. It grows with the product of both, and each cell would have to be
 //! right about the order in which signals happen to arrive.

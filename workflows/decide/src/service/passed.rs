@@ -1,10 +1,10 @@
 //! What began and ended while Temporal was away: its incident is told that it was, and then, as ever, that it is not any more.
 //!
-//! What is over is told by itself, and so that it cannot be taken for something that fires: the incident makes one summary of it. Its end
-//! follows all the same, for a dixmgr that does not know [`Alert::ended_ms`] takes it for something that fires.
+//! What is over is told by itself, and so that it cannot be taken for something that fires: the incident makes one summary of it. Its
+//! end follows all the same, for a dixmgr that does not know [`Alert::ended_ms`] takes it for something that fires.
 //!
-//! Rejected: the beginning and the end to be told by the host, as two reports. The incident of a type is told one thing after the other,
-//! and only here is known what it was told last.
+//! Rejected: the beginning and the end to be told by the host, as two reports. The incident of a type is told one thing after the
+//! other, and only here is known what it was told last.
 
 use super::alerts::Told;
 use super::{Action, Service};
