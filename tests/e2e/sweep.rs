@@ -21,7 +21,7 @@ const SERVICES: usize = 40;
 const SLICE: Duration = Duration::from_millis(1);
 const SLICES: usize = 500;
 /// So many steps may be written down at once, or by what was on its way already.
-const TOGETHER: usize = 5;
+const TOGETHER: usize = 3;
 
 /// A part of an incident's life, from one rest to the next.
 struct Part {
