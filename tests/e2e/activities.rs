@@ -5,7 +5,7 @@
 
 use super::{API, SLEEP, WF_API, api_runs, file, set};
 use dixmgr_contract::PhaseName;
-use dixmgr_tests::{Launch, Sandbox, Temporal, TemporalServer, in_sandbox};
+use dixmgr_tests::{Host, Launch, Sandbox, Temporal, TemporalServer, in_sandbox};
 use serde_json::{Value, json};
 use std::time::Duration;
 use temporalio_client::{WorkflowGetResultOptions, WorkflowStartOptions};
@@ -181,12 +181,17 @@ fn a_node_is_asked_whether_it_is_in_sync() {
     });
 }
 
+/// `api` says at port 8080 whether it is well.
+pub(super) fn serves_health(host: &Host) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/health.py");
+    let web = format!("ExecStart=python3 {script} 8080 {}", file("sick").display());
+    host.install([("api.service", web.as_str())]);
+}
+
 #[test]
 fn endpoints_are_checked_by_name_if_a_probe_names_them() {
     in_sandbox(Sandbox::UserManager, |host| {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/health.py");
-        let web = format!("ExecStart=python3 {script} 8080 {}", file("sick").display());
-        host.install([("api.service", web.as_str())]);
+        serves_health(host);
         let server = TemporalServer::start();
         let url = "http://127.0.0.1:8080/health";
         let _dixmgr = Launch::exec(host, &format!("{API}\nprobes.http = {{ url = \"{url}\" }}\n")).start();

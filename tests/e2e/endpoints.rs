@@ -1,7 +1,7 @@
 //! Endpoints that do not answer those who ask for them by name: left alone for a while, so that they cost nobody anything.
 
-use super::activities::call;
-use super::{API, SLEEP, WF_API, file};
+use super::activities::{call, serves_health};
+use super::{API, SLEEP, WF_API};
 use dixmgr_contract::PhaseName;
 use dixmgr_tests::{Launch, Sandbox, TemporalServer, get, in_sandbox, wait_until};
 use serde_json::json;
@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 fn a_hanging_endpoint_costs_five_callers_their_patience_and_the_sixth_nothing_until_it_runs_anew() {
     const PATIENCE: Duration = Duration::from_secs(50);
     in_sandbox(Sandbox::UserManager, |host| {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/health.py");
-        let web = format!("ExecStart=python3 {script} 8080 {}", file("sick").display());
-        host.install([("api.service", web.as_str())]);
+        serves_health(host);
         let server = TemporalServer::start();
         let url = "http://127.0.0.1:8080/health";
         let probe = format!("probes.http = {{ url = \"{url}\", interval = \"10m\" }}");

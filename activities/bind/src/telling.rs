@@ -261,11 +261,11 @@ impl TellingActivities {
     /// Temporal does not take it.
     pub async fn report_own(&self, client: &Client, prefix: &str, raise: Raise) -> Result<(), String> {
         let by = Teller { post: Post::new(client.clone()), id: prefix.to_owned() };
-        let begins = self.telling.enabled && !raise.report.alerts.is_empty();
-        if !begins && !raise.report.alerts.is_empty() {
+        let is_trouble = !raise.report.alerts.is_empty();
+        if is_trouble && !self.telling.enabled {
             return Ok(());
         }
-        self.report(&by, raise, begins).await.map_err(|error| error.to_string())
+        self.report(&by, raise, is_trouble).await.map_err(|error| error.to_string())
     }
 
     /// Hands a loss back to Temporal while another host may tell people of it, on which alerting is on.
