@@ -5,8 +5,9 @@
 
 use super::{API, SLEEP, WF_API, api_runs, file, set};
 use dixmgr_contract::PhaseName;
-use dixmgr_tests::{Host, Launch, Sandbox, Temporal, TemporalServer, in_sandbox};
+use dixmgr_tests::{Host, Launch, Sandbox, Temporal, TemporalServer, in_sandbox, wait_until};
 use serde_json::{Value, json};
+use std::net::TcpStream;
 use std::time::Duration;
 use temporalio_client::{WorkflowGetResultOptions, WorkflowStartOptions};
 use temporalio_sdk::{Runtime, Worker, WorkerOptions};
@@ -168,6 +169,8 @@ fn a_node_is_asked_whether_it_is_in_sync() {
         let probe = "probes.sync = { rpc = \"http://localhost:9944\" }";
         let _dixmgr = Launch::exec(host, &format!("[services.node]\nunit = \"node.service\"\n{probe}\n")).start();
         let temporal = server.connect();
+        // Before it listens it is degraded too.
+        wait_until("the node listens", || TcpStream::connect("127.0.0.1:9944").is_ok());
         temporal.wait_phase("wf.svc.node", PhaseName::Degraded);
         let check = "CheckNodeSyncActivity";
         let syncs = call(&temporal, &[(check, json!(["", 9944])), (check, json!(["http://localhost:9944", 0]))]);
