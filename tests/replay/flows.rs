@@ -145,6 +145,7 @@ impl Actor {
             observation.into(),
             self.options(),
         );
+        let _telling = self.host.tells();
         told.await.unwrap();
     }
 

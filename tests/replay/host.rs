@@ -13,7 +13,7 @@ use temporalio_common::data_converters::RawValue;
 use temporalio_macros::activities;
 use temporalio_sdk::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// What was asked of the host.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +52,8 @@ pub(crate) struct MockHost {
     released: Arc<Semaphore>,
     /// Nobody begins a lease or beats.
     silent: Arc<AtomicBool>,
+    /// How many observations the agent has begun to tell, and how many the workflow has taken.
+    told: Arc<watch::Sender<(u64, u64)>>,
 }
 
 impl Default for MockHost {
@@ -62,6 +64,7 @@ impl Default for MockHost {
             deliveries: Arc::default(),
             released: Arc::new(Semaphore::new(0)),
             silent: Arc::default(),
+            told: Arc::new(watch::Sender::new((0, 0))),
         }
     }
 }
@@ -94,6 +97,18 @@ impl MockHost {
         Err(ActivityError::cancelled())
     }
 
+    /// The agent tells an observation, until the answer is dropped.
+    pub(crate) fn tells(&self) -> impl Drop {
+        struct Told(Arc<watch::Sender<(u64, u64)>>);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                self.0.send_modify(|(_, taken)| *taken += 1);
+            }
+        }
+        self.told.send_modify(|(begun, _)| *begun += 1);
+        Told(Arc::clone(&self.told))
+    }
+
     fn called(&self, activity: &'static str) {
         self.asked.lock().unwrap().calls.push(activity);
     }
@@ -106,13 +121,21 @@ impl MockHost {
         self.endings.lock().unwrap().extend(endings);
     }
 
-    fn act(&self, verb: &'static str, call: &RawValue) -> Result<(), ActivityError> {
+    /// Obeys, and says so once the workflow knows what came of it: on a busy machine it would else wait in vain for that, and decide
+    /// anew.
+    async fn act(&self, verb: &'static str, call: &RawValue) -> Result<(), ActivityError> {
+        let mut told = self.told.subscribe();
+        let (begun, _) = *told.borrow();
         let unit: String = serde_json::from_slice(&call.payloads[0].data).unwrap();
         assert_eq!(unit, "api.service");
         let guard = serde_json::from_slice(&call.payloads[1].data).unwrap();
         self.asked.lock().unwrap().orders.push((verb, guard));
-        let (kind, text) = match self.endings.lock().unwrap().pop_front() {
-            None => return Ok(()),
+        let ending = self.endings.lock().unwrap().pop_front();
+        let (kind, text) = match ending {
+            None => {
+                told.wait_for(|(_, taken)| *taken > begun).await.unwrap();
+                return Ok(());
+            }
             Some(Ending::Fails(kind)) => (kind.as_str(), "the host says no"),
             Some(Ending::FailsStrangely) => ("SomethingNew", "the host says something new"),
         };
@@ -125,17 +148,17 @@ impl MockHost {
 impl MockHost {
     #[activity(name = "StartSystemdServiceActivity")]
     pub(crate) async fn start(self: Arc<Self>, _ctx: ActivityContext, call: RawValue) -> Result<(), ActivityError> {
-        self.act("start", &call)
+        self.act("start", &call).await
     }
 
     #[activity(name = "StopSystemdServiceActivity")]
     pub(crate) async fn stop(self: Arc<Self>, _ctx: ActivityContext, call: RawValue) -> Result<(), ActivityError> {
-        self.act("stop", &call)
+        self.act("stop", &call).await
     }
 
     #[activity(name = "RestartSystemdServiceActivity")]
     pub(crate) async fn restart(self: Arc<Self>, _ctx: ActivityContext, call: RawValue) -> Result<(), ActivityError> {
-        self.act("restart", &call)
+        self.act("restart", &call).await
     }
 
     #[activity(name = "ReportServiceActivity")]
