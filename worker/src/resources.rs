@@ -5,7 +5,7 @@
 
 use crate::agent::{Handle, Round};
 use crate::control_groups::Search;
-use crate::history::History;
+use crate::history::{History, Steady};
 use dixmgr_contract::{Span, Time, UnitName};
 use dixmgr_procfs::{Pressure, Roots, Sampler, Stalled, Usage};
 use dixmgr_systemd::UnitReader;
@@ -35,6 +35,7 @@ struct Place {
     service: String,
     unit: UnitName,
     control_group: String,
+    steady: Steady,
 }
 
 /// Samples for as long as the program runs.
@@ -54,7 +55,10 @@ where
 {
     let Measuring { services, interval, reader, metrics, agent, history } = measuring;
     let names: Vec<_> = services.iter().map(|(_, service, _)| service.clone()).collect();
-    let place = |(index, service, unit)| Place { index, service, unit, control_group: String::new() };
+    let place = |(index, service, unit)| {
+        let (control_group, steady) = Default::default();
+        Place { index, service, unit, control_group, steady }
+    };
     let mut places: Vec<_> = services.into_iter().map(place).collect();
     let mut search = Search::new(reader);
     // No number comes again after a restart.
@@ -86,7 +90,7 @@ where
             }
             let figures = figures(&usage);
             metrics.services().set_figures(&place.service, figures);
-            history.usage(&place.service, &usage);
+            history.usage(&place.service, &mut place.steady, &usage);
             round.push((place.index, figures));
         }
         number += 1;

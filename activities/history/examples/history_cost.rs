@@ -103,7 +103,7 @@ fn sample(service: &str, at: Time, seed: i64) -> Record {
     let figure = (seed % 1_000) as f64;
     let (cpu_percent, memory) = (figure / 7.0, 5e8 + figure * 4096.0);
     let usage = Usage { cpu_percent, memory, disk_read: 0.0, disk_write: figure * 512.0 };
-    Record::Usage { service: service.to_owned(), at, usage }
+    Record::Usage { service: service.to_owned(), at, usage, samples: 1 }
 }
 
 fn event(service: &str, at: Time, index: i64) -> Record {

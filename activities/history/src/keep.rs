@@ -11,8 +11,9 @@ use dixmgr_contract::{Span, Time};
 pub(crate) const FIVE_MINUTES: i64 = 300_000;
 /// Milliseconds in the second.
 pub(crate) const HOUR: i64 = 3_600_000;
-/// A sample may come this much late and is still summed up.
-const GRACE: i64 = 10_000;
+/// A sample may be written this much later than it was taken and is still summed up: who takes them may gather a minute's, and the
+/// writer does half a minute's.
+const GRACE: i64 = 120_000;
 /// At most so much is summed up in one transaction.
 const AT_ONCE: i64 = 6;
 const DAY: i64 = 24 * HOUR;
@@ -148,8 +149,8 @@ mod tests {
     #[test]
     fn only_what_is_over_is_summed_up() {
         let none = Rolled::default();
-        assert_eq!(due(FIVE_MINUTES, none, Some(650_000), at(905_000)), None);
-        assert_eq!(due(FIVE_MINUTES, none, Some(650_000), at(911_000)), Some((600_000, 900_000)));
+        assert_eq!(due(FIVE_MINUTES, none, Some(650_000), at(899_999 + GRACE)), None);
+        assert_eq!(due(FIVE_MINUTES, none, Some(650_000), at(900_000 + GRACE)), Some((600_000, 900_000)));
         let rolled = Rolled { five_minutes: Some(HOUR + FIVE_MINUTES), hours: None };
         assert_eq!(due(HOUR, rolled, Some(600_000), at(9 * HOUR)), Some((0, HOUR)));
     }

@@ -239,7 +239,7 @@ pub enum Record {
     Told(Told),
     /// What somebody did.
     Action(Action),
-    /// What a service used just now.
+    /// What a service used just now, and for how many samples until now.
     Usage {
         /// The service.
         service: String,
@@ -247,6 +247,8 @@ pub enum Record {
         at: Time,
         /// How much.
         usage: Usage,
+        /// So many samples were the same; at least 1.
+        samples: u32,
     },
     /// What a probe of a service said.
     Probe {

@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_full_queue_drops_samples_and_keeps_the_last_state_of_each_service() {
         let (recorder, mut ends) = Recorder::new(1);
-        let sample = Record::Usage { service: "api".into(), at: Time::default(), usage: Usage::default() };
+        let sample = Record::Usage { service: "api".into(), at: Time::default(), usage: Usage::default(), samples: 1 };
         for number in 0..10_000 {
             recorder.record(sample.clone());
             recorder.record(change(number, State::Down));
@@ -135,7 +135,7 @@ mod tests {
     fn a_figure_that_is_none_is_rejected() {
         let (recorder, _ends) = Recorder::new(1);
         let usage = Usage { cpu_percent: f64::NAN, ..Usage::default() };
-        recorder.record(Record::Usage { service: "api".into(), at: Time::default(), usage });
+        recorder.record(Record::Usage { service: "api".into(), at: Time::default(), usage, samples: 1 });
         assert_eq!(recorder.figures().rejected, 1);
     }
 }

@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn sample() -> Row {
-        let record = Record::Usage { service: "api".into(), at: Time::default(), usage: Usage::default() };
+        let record = Record::Usage { service: "api".into(), at: Time::default(), usage: Usage::default(), samples: 1 };
         Row::Record(0, record)
     }
 

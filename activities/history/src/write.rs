@@ -113,16 +113,16 @@ pub(crate) async fn write(db: &mut Db, host: &str, series: &mut Series, rows: &[
                 let texts = [&it.service, &it.who, &it.action, &it.detail, &it.result].map(String::as_str);
                 many[2].push(event(host, *seq, it.at, &texts));
             }
-            Row::Record(_, Record::Usage { service, at, usage }) => {
+            Row::Record(_, Record::Usage { service, at, usage, samples }) => {
                 let id = series.number(db, host, service, "").await?;
                 let cpu = (usage.cpu_percent * 100.0).round() / 100.0;
                 let whole = [usage.memory, usage.disk_read, usage.disk_write].map(f64::round);
-                many[3].push(sample(*at, id, [cpu].into_iter().chain(whole).map(Value::Real)));
+                many[3].push(sample(*at, id, *samples, [cpu].into_iter().chain(whole).map(Value::Real)));
             }
             Row::Record(_, Record::Probe { service, probe, at, ok, took }) => {
                 let id = series.number(db, host, service, probe).await?;
                 let millis = (took.duration().as_secs_f64() * 1e6).round() / 1e3;
-                many[4].push(sample(*at, id, [Value::Int(i64::from(!*ok)), Value::Real(millis)].into_iter()));
+                many[4].push(sample(*at, id, 1, [Value::Int(i64::from(!*ok)), Value::Real(millis)].into_iter()));
             }
             Row::Record(_, Record::Incident(it)) => {
                 db.run(INCIDENT, incident(host, it)).await?;
@@ -142,9 +142,9 @@ fn event(host: &str, seq: i64, at: Time, texts: &[&str]) -> Vec<Value> {
     [host.into(), seq.into(), at.into()].into_iter().chain(texts.iter().map(|text| Value::from(*text))).collect()
 }
 
-/// As it came: step 0, one sample.
-fn sample(at: Time, series: i64, figures: impl Iterator<Item = Value>) -> Vec<Value> {
-    [Value::Int(0), at.into(), series.into(), Value::Int(1)].into_iter().chain(figures).collect()
+/// As it came: step 0.
+fn sample(at: Time, series: i64, samples: u32, figures: impl Iterator<Item = Value>) -> Vec<Value> {
+    [Value::Int(0), at.into(), series.into(), Value::Int(samples.into())].into_iter().chain(figures).collect()
 }
 
 fn incident(host: &str, it: &Incident) -> Vec<Value> {

@@ -7,10 +7,12 @@
 
 mod ledger;
 pub(crate) mod place;
+mod steady;
 mod stopped;
 mod telling;
 
 pub(crate) use ledger::{Ledger, Sight};
+pub(crate) use steady::Steady;
 
 use crate::exit::Failure;
 use crate::settings::Settings;
@@ -132,16 +134,17 @@ impl History {
         self.record(Record::Restart(Restart { service, at: now(), reason, result, detail, took: Span::ZERO }));
     }
 
-    /// What a service uses, if that can be told.
-    pub(crate) fn usage(&self, service: &str, usage: &dixmgr_procfs::Usage) {
-        let (Some(cpu_percent), Some(memory)) = (usage.cpu_percent, usage.memory_bytes) else { return };
-        let usage = Usage {
+    /// What a service uses, as far as it can be told.
+    pub(crate) fn usage(&self, service: &str, steady: &mut Steady, usage: &dixmgr_procfs::Usage) {
+        let told = usage.cpu_percent.zip(usage.memory_bytes).map(|(cpu_percent, memory)| Usage {
             cpu_percent,
             memory: memory as f64,
             disk_read: usage.disk_read_bps.unwrap_or_default(),
             disk_write: usage.disk_write_bps.unwrap_or_default(),
-        };
-        self.record(Record::Usage { service: service.to_owned(), at: now(), usage });
+        });
+        for (at, usage, samples) in steady.take(told, now()).into_iter().flatten() {
+            self.record(Record::Usage { service: service.to_owned(), at, usage, samples });
+        }
     }
 
     /// What is believed of a probe after a look, once anything is.

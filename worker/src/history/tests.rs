@@ -1,6 +1,6 @@
 //! What is recorded of what happens, as the store gives it back.
 
-use super::{History, Ledger, Sight, Stopped, now};
+use super::{History, Ledger, Sight, Steady, Stopped, now};
 use dixmgr_bind::{OrderEnd, OrderNews};
 use dixmgr_contract::{
     ActiveState, Delivery, FailureKind, Guard, IncidentNews, LoadState, NotifyArgs, Policy, ServiceName, Span,
@@ -151,8 +151,8 @@ async fn an_order_is_recorded_with_its_reason_and_its_end() {
 async fn a_sample_is_recorded_only_if_it_is_known() {
     let bench = Bench::new("samples");
     let usage = dixmgr_procfs::Usage { memory_bytes: Some(5), ..dixmgr_procfs::Usage::default() };
-    bench.history.usage("api", &usage);
-    bench.history.usage("api", &dixmgr_procfs::Usage { cpu_percent: Some(50.0), ..usage });
+    bench.history.usage("api", &mut Steady::default(), &usage);
+    bench.history.usage("api", &mut Steady::default(), &dixmgr_procfs::Usage { cpu_percent: Some(50.0), ..usage });
     let entries = bench.entries().await;
     assert!(matches!(&entries[..], [Entry::Usage(it)] if it.cpu_percent == 50.0 && it.memory == 5.0), "{entries:?}");
 }

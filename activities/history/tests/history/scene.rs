@@ -140,8 +140,13 @@ pub(crate) fn told(seconds: i64, outcome: &str, tries: u64) -> Told {
 }
 
 pub(crate) fn usage(service: &str, seconds: i64, cpu_percent: f64, memory: f64) -> Record {
+    usages(service, seconds, cpu_percent, memory, 1)
+}
+
+/// So many samples that were the same.
+pub(crate) fn usages(service: &str, seconds: i64, cpu_percent: f64, memory: f64, samples: u32) -> Record {
     let usage = Usage { cpu_percent, memory, disk_read: 10.0, disk_write: 20.0 };
-    Record::Usage { service: service.into(), at: at(seconds), usage }
+    Record::Usage { service: service.into(), at: at(seconds), usage, samples }
 }
 
 pub(crate) fn probe(service: &str, seconds: i64, ok: bool, millis: u64) -> Record {

@@ -66,7 +66,7 @@ fn hosts_share_a_server_and_are_told_apart() {
         for (_, writer) in &writers {
             assert!(writer.flush().await, "{:?}", hosts.each_ref().map(Scene::heard));
         }
-        hosts.iter().for_each(|host| host.turn_clock(400));
+        hosts.iter().for_each(|host| host.turn_clock(425));
         for (_, writer) in writers {
             assert!(writer.upkeep().await);
             assert!(writer.stop(LONG).await);

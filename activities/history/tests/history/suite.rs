@@ -1,6 +1,6 @@
 //! What holds on either database. Each takes a scene with an empty one.
 
-use crate::scene::{LONG, Scene, action, at, change, ever, incident, probe, restart, told, usage};
+use crate::scene::{LONG, Scene, action, at, change, ever, incident, probe, restart, told, usage, usages};
 use dixmgr_contract::{Span, Time};
 use dixmgr_history::{Entry, Incident, Question, Record, State};
 
@@ -131,11 +131,14 @@ pub(crate) async fn samples_are_summed_up_and_then_forgotten(scene: &Scene) {
     let (mut sums, mut highest) = ([0.0; 2], 0.0_f64);
     for sample in 0..120_i32 {
         let cpu = f64::from(sample * 7 % 50);
-        (sums[usize::from(sample >= 60)], highest) = (sums[usize::from(sample >= 60)] + cpu, highest.max(cpu));
-        recorder.record(usage("api", i64::from(sample) * 5, cpu, f64::from(sample)));
+        // Each other row is two samples that were the same.
+        let samples = 1 + sample.unsigned_abs() % 2;
+        sums[usize::from(sample >= 60)] += cpu * f64::from(samples);
+        highest = highest.max(cpu);
+        recorder.record(usages("api", i64::from(sample) * 5, cpu, f64::from(sample), samples));
         recorder.record(probe("api", i64::from(sample) * 5, sample % 10 > 0, 8));
     }
-    scene.turn_clock(615);
+    scene.turn_clock(725);
     assert!(writer.upkeep().await);
     let samples = |step| {
         let store = scene.store();
@@ -147,8 +150,8 @@ pub(crate) async fn samples_are_summed_up_and_then_forgotten(scene: &Scene) {
     let found = samples(Span::from_secs(300)).await;
     for (entry, (sum, start)) in found.iter().zip([(sums[0], 0), (sums[1], 300)]) {
         let Entry::Usage(point) = entry else { panic!("{entry:?}") };
-        assert_eq!((point.at, point.samples, point.step), (at(start), 60, Span::from_secs(300)));
-        assert!((point.cpu_percent - sum / 60.0).abs() < 1e-9 && point.cpu_max <= highest);
+        assert_eq!((point.at, point.samples, point.step), (at(start), 90, Span::from_secs(300)));
+        assert!((point.cpu_percent - sum / 90.0).abs() < 1e-9 && point.cpu_max <= highest);
     }
     let Entry::Probe(point) = &found[2] else { panic!("{found:?}") };
     assert_eq!((point.samples, point.failed, found.len()), (60, 6, 4));
@@ -157,7 +160,7 @@ pub(crate) async fn samples_are_summed_up_and_then_forgotten(scene: &Scene) {
     assert!(writer.upkeep().await);
     let found = samples(Span::from_secs(3600)).await;
     let Entry::Usage(point) = &found[0] else { panic!("{found:?}") };
-    assert!((point.cpu_percent - (sums[0] + sums[1]) / 120.0).abs() < 1e-9 && point.samples == 120);
+    assert!((point.cpu_percent - (sums[0] + sums[1]) / 180.0).abs() < 1e-9 && point.samples == 180);
     assert!((point.cpu_max - highest).abs() < 1e-9);
     assert_eq!(samples(Span::ZERO).await.len(), 240);
     // Each resolution is forgotten when its time is over, the coarsest last.
