@@ -12,7 +12,7 @@ use super::facts::{Known, Round};
 use super::memory::Memory;
 use super::tracked::Tracked;
 use dixmgr_contract::{Alert, ServiceName, Severity, Span, Time, UnitState};
-use dixmgr_decide::rules::{Change, Episodes, NodeStands, Rules, Runs, ServiceRules, Waits};
+use dixmgr_decide::rules::{Change, Episodes, Facts, NodeStands, Rules, Runs, ServiceRules, Waits};
 use dixmgr_telemetry::events::{AlertCleared, AlertFired};
 use dixmgr_telemetry::{Event, Metrics};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,8 @@ struct One {
     episodes: Episodes,
     /// As it was written last.
     kept: Kept,
+    /// What was known at the last look, if nothing came of it and the rules are still the same.
+    seen: Option<Facts>,
     wake: Option<Time>,
 }
 
@@ -109,7 +111,7 @@ impl Alerts {
             let mut episodes = kept.episodes.clone();
             episodes.keep_back();
             one.has_passed = episodes.has_passed();
-            services.push(One { rules: kept.rules.clone(), known, episodes, kept, wake: None });
+            services.push(One { rules: kept.rules.clone(), known, episodes, kept, seen: None, wake: None });
         }
         let (wakes, backlog) = (BTreeSet::new(), BTreeSet::new());
         Self { rules, waits, services, is_cut_off: true, clock, wakes, backlog }
@@ -162,6 +164,7 @@ impl Alerts {
     pub(super) fn switch(&mut self, name: &str, on: bool, memory: &Memory) -> Result<(), String> {
         self.rules.switch(name, on).map_err(|error| error.to_string())?;
         memory.put_switch(name, on);
+        self.services.iter_mut().for_each(|one| one.seen = None);
         self.look_at_all();
         Ok(())
     }
@@ -214,7 +217,10 @@ impl Alerts {
         let now = self.clock.now();
         let one = &mut self.services[index];
         let (facts, again) = one.known.facts(tracked, is_seen, now);
-        let changes = one.rules.step(&self.rules, &facts, now);
+        let changes = match one.seen.take() {
+            Some(before) => one.rules.step_from(&before, &self.rules, &facts, now),
+            None => one.rules.step(&self.rules, &facts, now),
+        };
         changes.iter().for_each(|change| tell(tracked.name(), change, now, metrics));
         if !changes.is_empty() {
             let firing = one.rules.firing(&self.rules, now);
@@ -227,6 +233,7 @@ impl Alerts {
             }
             tracked.firing = Some(fingerprint(firing));
         }
+        one.seen = changes.is_empty().then_some(facts);
         one.keep(tracked, memory);
         let again = again.map(|again| now.after(again));
         let wake = one.rules.wake_at(&self.rules).into_iter().chain(again).min();

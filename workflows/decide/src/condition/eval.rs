@@ -15,6 +15,8 @@ const BYTES_PER_FUEL: usize = 64;
 pub(super) enum Fault {
     /// The bound was reached; nothing makes up for it.
     Spent,
+    /// A name stands for nothing. Rules ask often about what is not known of most services, and want no words.
+    Unknown(Arc<str>),
     /// In words; `||` and `&&` may do without this side.
     Said(String),
 }
@@ -30,6 +32,7 @@ pub(super) fn holds(root: &Node, values: &[(&str, Val<'_>)]) -> Result<bool, Str
     let outcome = run.value(root).and_then(|value| truth(&value));
     outcome.map_err(|fault| match fault {
         Fault::Spent => "it takes too long".to_owned(),
+        Fault::Unknown(name) => format!("`{name}` is not known here"),
         Fault::Said(said) => said,
     })
 }
@@ -68,9 +71,9 @@ impl<'a> Run<'a> {
         match node {
             Node::Const(Val::Text(text)) => Ok(Val::text(text)),
             Node::Const(value) => Ok(value.clone()),
-            Node::Global(name) => match self.values.iter().find(|(known, _)| known == name) {
+            Node::Global(name) => match self.values.iter().find(|(known, _)| *known == &**name) {
                 Some((_, value)) => Ok(value.clone()),
-                None => fault(format!("`{name}` is not known here")),
+                None => Err(Fault::Unknown(Arc::clone(name))),
             },
             Node::Local(at) => self.locals.get(*at).cloned().map_or_else(|| fault("a loop has no value"), Ok),
             Node::Select(of, field) => {

@@ -76,7 +76,7 @@ impl Lower<'_> {
         }
         if let Some((_, kind)) = self.names.iter().find(|(known, _)| *known == name) {
             self.used.insert(name.to_owned());
-            return Ok((Node::Global(name.to_owned()), *kind));
+            return Ok((Node::Global((*name).into()), *kind));
         }
         let known: Vec<_> = self.names.iter().map(|(known, _)| *known).collect();
         let what = format!("there is no `{}` here; there are {}", shown(name), known.join(", "));

@@ -1,12 +1,13 @@
 //! A condition as it is evaluated: a tree of steps.
 
 use super::{Kind, Val};
+use std::sync::Arc;
 
 /// A step of an evaluation.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     Const(Val<'static>),
-    Global(String),
+    Global(Arc<str>),
     /// The variable of the loop at that depth, from the outermost.
     Local(usize),
     Select(Box<Node>, String),

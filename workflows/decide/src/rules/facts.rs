@@ -61,6 +61,58 @@ pub const NAMES: [(&str, Kind); 21] = [
     ("missing_dependencies", Kind::Text),
 ];
 
+/// Some of [`NAMES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Names(u32);
+
+impl Names {
+    /// All that there are.
+    pub(super) const ALL: Self = Self(u32::MAX);
+    pub(super) const NONE: Self = Self(0);
+    pub(super) const RESTARTS: Self = Self::of("restarts");
+
+    /// One of them; whoever misspells it hears of it from the compiler.
+    const fn of(name: &str) -> Self {
+        let mut at = 0;
+        while at < NAMES.len() {
+            if is_same(NAMES[at].0.as_bytes(), name.as_bytes()) {
+                return Self(1 << at);
+            }
+            at += 1;
+        }
+        panic!("there is no such name")
+    }
+
+    /// Those of which something is so.
+    pub(super) fn which(is_so: impl Fn(&str) -> bool) -> Self {
+        let places = NAMES.iter().enumerate().filter(|(_, (name, _))| is_so(name));
+        places.fold(Self::NONE, |all, (place, _)| all.and(Self(1 << place)))
+    }
+
+    /// These and others.
+    pub(super) const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// These if that is so.
+    pub(super) const fn or_none(self, is_so: bool) -> Self {
+        if is_so { self } else { Self::NONE }
+    }
+
+    /// Whether any of these is one of those.
+    pub(super) const fn has_any_of(self, those: Self) -> bool {
+        self.0 & those.0 != 0
+    }
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
 /// What is known of a service now. Whoever fills it leaves out what is too old to be true.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
@@ -160,6 +212,26 @@ impl Facts {
             }
         }
         known
+    }
+
+    /// The names that stand for something else than `before`: all of them if what is not known means something else.
+    pub(super) fn differ(&self, before: &Self) -> Names {
+        macro_rules! changed {
+            ($($fact:ident as $name:literal),*) => {
+                Names::NONE$(.and(const { Names::of($name) }.or_none(self.$fact != before.$fact)))*
+            };
+        }
+        let names = changed!(
+            service as "service", host as "host", kind as "kind", chain as "chain", health as "health",
+            cpu_percent as "cpu_percent", memory_bytes as "memory_bytes", disk_read_bps as "disk_read_bps",
+            disk_write_bps as "disk_write_bps", disk_read_bps as "disk_bps", disk_write_bps as "disk_bps",
+            restarts as "restarts", peers as "peers", min_peers as "min_peers", in_sync as "in_sync",
+            stalled as "stalled_seconds", stall_warning as "stall_warning_seconds",
+            stall_critical as "stall_critical_seconds", failed_checks as "failed_checks",
+            failed_check as "failed_check", dependency_timed_out as "dependency_timed_out",
+            missing_dependencies as "missing_dependencies"
+        );
+        names.and(Names::ALL.or_none(self.at_rest != before.at_rest))
     }
 
     /// The labels by which alerts of the service are routed.

@@ -30,6 +30,7 @@ pub use template::{MAX_TEMPLATE, Template, TemplateError};
 
 use crate::condition::Val;
 use dixmgr_contract::{Alert, Severity, Span, Time};
+use facts::Names;
 use serde::{Deserialize, Serialize};
 use state::{Look, Turn};
 use std::collections::{BTreeMap, BTreeSet};
@@ -173,6 +174,18 @@ pub struct Change {
 impl ServiceRules {
     /// Looks at the facts with all rules; says what has changed.
     pub fn step(&mut self, rules: &Rules, facts: &Facts, now: Time) -> Vec<Change> {
+        self.look_at(rules, facts, Names::ALL, now)
+    }
+
+    /// The same where the last step was with the same rules and the facts `before`, and changed nothing: a rule that has nothing to
+    /// remember is not asked again about what is as it was.
+    pub fn step_from(&mut self, before: &Facts, rules: &Rules, facts: &Facts, now: Time) -> Vec<Change> {
+        // How many restarts there were lately changes by itself.
+        let ages = Names::RESTARTS.or_none(!self.restarts.is_empty());
+        self.look_at(rules, facts, facts.differ(before).and(ages), now)
+    }
+
+    fn look_at(&mut self, rules: &Rules, facts: &Facts, changed: Names, now: Time) -> Vec<Change> {
         if self.looked.is_some_and(|looked| now.since(looked) > MAX_GAP) {
             self.rules.values_mut().for_each(|state| state.forget_pending(now));
         }
@@ -181,15 +194,17 @@ impl ServiceRules {
         self.sample = facts.sample;
         self.count_restarts(facts.restarts, now);
         let mut changes = self.drop_those_off(rules, facts);
-        let mut values = facts.values();
+        let mut values = None;
         for rule in &rules.rules {
-            if !rules.is_on(rule.name()) || !rule.is_about(&facts.service) {
+            let is_asked = rule.depends_on(changed) || self.rules.contains_key(rule.name());
+            if !is_asked || !rules.is_on(rule.name()) || !rule.is_about(&facts.service) {
                 continue;
             }
+            let values = values.get_or_insert_with(|| facts.values());
             if rule.counts_restarts {
                 values[0] = self.restarts_within(rule.spec.window, now);
             }
-            changes.extend(self.look(rule, &values, (is_new, facts.at_rest), now));
+            changes.extend(self.look(rule, values, (is_new, facts.at_rest), now));
         }
         changes
     }
@@ -343,3 +358,5 @@ fn change(rule: &Rule, firing: bool, since: Time, detail: String) -> Change {
 #[cfg(test)]
 #[path = "rules_tests.rs"]
 mod tests;
+#[cfg(test)]
+mod unasked_tests;

@@ -3,7 +3,7 @@
 //! The default rules are written in the same words as people's own, so whoever wants another threshold copies a line.
 
 use super::{
-    facts::NAMES,
+    facts::{NAMES, Names},
     template::{Template, TemplateError},
 };
 use crate::condition::{Condition, ConditionError};
@@ -77,6 +77,8 @@ pub struct Rule {
     pub(super) clear_for: Span,
     pub(super) message: Template,
     pub(super) counts_restarts: bool,
+    /// The facts that its conditions look at.
+    uses: Names,
 }
 
 /// What is wrong with a rule: the key, the place in its text, and why.
@@ -168,8 +170,9 @@ impl Rule {
             Template::compile(&spec.message)
         };
         let message = message.map_err(|error| RuleError::template(&error))?;
-        let counts_restarts = when.uses("restarts") || clear_when.as_ref().is_some_and(|clear| clear.uses("restarts"));
-        Ok(Self { spec, when, clear_when, clear_for, message, counts_restarts })
+        let uses = |name: &str| when.uses(name) || clear_when.as_ref().is_some_and(|clear| clear.uses(name));
+        let (counts_restarts, uses) = (uses("restarts"), Names::which(uses));
+        Ok(Self { spec, when, clear_when, clear_for, message, counts_restarts, uses })
     }
 
     /// Its name.
@@ -180,6 +183,11 @@ impl Rule {
     /// As it is written.
     pub const fn spec(&self) -> &RuleSpec {
         &self.spec
+    }
+
+    /// Whether a look is another one after these have changed. Whoever counts samples wants each of them.
+    pub(super) const fn depends_on(&self, changed: Names) -> bool {
+        self.uses.has_any_of(changed) || self.spec.of.1 > 1
     }
 
     pub(super) fn is_about(&self, service: &str) -> bool {
