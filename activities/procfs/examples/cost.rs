@@ -3,13 +3,14 @@
 //!     cargo run --release -p dixmgr-procfs --example cost -- [services] [samples] [tree] [open-files] [details-every]
 //!
 //! Starts that many `sleep`s, puts each into a cgroup of its own and samples them all, with a pause between the samples, so
-//! that caches are as cold as they are in real life. The tree is `unified` (v2 cgroups: CPU time by the kernel's account),
+//! that caches are as cold as they are in real life: first while they rest, and then while each of them does something between
+//! any two samples. The tree is `unified` (v2 cgroups: CPU time by the kernel's account),
 //! `systemd` (v1 without accounting: all from the processes), or `files` (the same from a folder that looks like a tree, for
 //! those who may not make cgroups). Without the last two arguments the sampler has its default options.
 
-use dixmgr_procfs::{Options, Roots, Sampler};
+use dixmgr_procfs::{Options, Roots, Sampler, Usage};
 use nix::time::{ClockId, clock_gettime};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -62,6 +63,17 @@ impl Load {
     }
 }
 
+impl Load {
+    /// Has each do something: a signal has to be looked at by who gets it.
+    fn wake(&self) -> Result<(), Box<dyn Error>> {
+        for child in &self.children {
+            kill_process(Pid::from_child(child), Signal::STOP)?;
+            kill_process(Pid::from_child(child), Signal::CONT)?;
+        }
+        Ok(())
+    }
+}
+
 impl Drop for Load {
     fn drop(&mut self) {
         for child in &mut self.children {
@@ -99,37 +111,60 @@ fn main() -> Result<(), Box<dyn Error>> {
         options.details_every = details.parse()?;
     }
     let load = Load::start(services, &tree)?;
-    let names = load.services();
-    let named = || names.iter().map(|(key, group)| (*key, group.as_str()));
     let mut sampler = Sampler::with(load.roots.clone(), options);
-    let (_sender, pause) = mpsc::channel::<()>();
-    let _ = pause.recv_timeout(PAUSE);
-    let before = cpu()?;
-    sampler.sample(named(), Instant::now);
-    let first = cpu()? - before;
-    let (mut sum, mut worst, mut told) = (0.0, 0.0f64, 0);
-    for _ in 0..samples {
-        let _ = pause.recv_timeout(PAUSE);
-        let before = cpu()?;
-        let usage = sampler.sample(named(), Instant::now);
-        let took = cpu()? - before;
-        (sum, worst) = (sum + took, worst.max(took));
-        let is_whole = |usage: &dixmgr_procfs::Usage| usage.cpu_percent.is_some() && usage.memory_bytes.is_some();
-        told = usage.iter().filter(|(_, usage)| is_whole(usage)).count();
-    }
-    if told != services {
-        return Err(format!("only {told} of {services} services were measured").into());
-    }
-    let each = sum / f64::from(samples);
+    let first = look(&mut sampler, &load)?;
+    let at_rest = looks(&mut sampler, &load, samples, || Ok(()))?;
+    let awake = looks(&mut sampler, &load, samples, || load.wake())?;
     let result = serde_json::json!({
         "services": services, "processes": services, "samples": samples, "tree": tree,
-        "cpu_us_per_process_and_sample": each / services as f64,
-        "cpu_ms_per_sample": each / 1e3,
-        "cpu_ms_worst_sample": worst / 1e3,
+        "cpu_us_per_process_and_sample": awake.mean / services as f64,
+        "cpu_us_at_rest": at_rest.mean / services as f64,
+        "cpu_ms_worst_sample": awake.worst / 1e3,
         "cpu_ms_first_sample": first / 1e3,
-        "percent_of_a_core_at_5s": each / 5e6 * 100.0,
+        "percent_of_a_core_at_5s": awake.mean / 5e6 * 100.0,
+        "percent_of_a_core_at_rest": at_rest.mean / 5e6 * 100.0,
         "open_files": sampler.open_files(),
     });
     println!("{result}");
     Ok(())
+}
+
+/// What samples took, in microseconds.
+struct Took {
+    mean: f64,
+    worst: f64,
+}
+
+/// So many samples, with something to be done before each.
+fn looks(
+    sampler: &mut Sampler<usize>,
+    load: &Load,
+    samples: u32,
+    before: impl Fn() -> Result<(), Box<dyn Error>>,
+) -> Result<Took, Box<dyn Error>> {
+    let mut took = Took { mean: 0.0, worst: 0.0 };
+    for _ in 0..samples {
+        before()?;
+        let one = look(sampler, load)?;
+        took.mean += one / f64::from(samples);
+        took.worst = took.worst.max(one);
+    }
+    let named = load.services();
+    let usage = sampler.sample(named.iter().map(|(key, group)| (*key, group.as_str())), Instant::now);
+    let is_whole = |usage: &Usage| usage.cpu_percent.is_some() && usage.memory_bytes.is_some();
+    let told = usage.iter().filter(|(_, usage)| is_whole(usage)).count();
+    if told != named.len() {
+        return Err(format!("only {told} of {} services were measured", named.len()).into());
+    }
+    Ok(took)
+}
+
+/// One sample, after a pause.
+fn look(sampler: &mut Sampler<usize>, load: &Load) -> Result<f64, Box<dyn Error>> {
+    let (_sender, pause) = mpsc::channel::<()>();
+    let _ = pause.recv_timeout(PAUSE);
+    let named = load.services();
+    let before = cpu()?;
+    sampler.sample(named.iter().map(|(key, group)| (*key, group.as_str())), Instant::now);
+    Ok(cpu()? - before)
 }

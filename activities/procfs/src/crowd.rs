@@ -41,8 +41,15 @@ impl Crowd {
         self.processes.values_mut().for_each(Process::close);
     }
 
-    /// Looks at all processes.
-    pub(crate) fn look(&mut self, context: &mut Context, pids: &[u32], needs: Needs, now: Instant) -> Sight {
+    /// Looks at all processes; with `is_close` at all of them anew.
+    pub(crate) fn look(
+        &mut self,
+        context: &mut Context,
+        pids: &[u32],
+        needs: Needs,
+        is_close: bool,
+        now: Instant,
+    ) -> Sight {
         if self.needs != Some(needs) {
             *self = Self { needs: Some(needs), ..Self::default() };
         }
@@ -54,7 +61,9 @@ impl Crowd {
         let mut lives = Vec::with_capacity(pids.len());
         let mut sight = Sight { resident: Some(0), processes: Some(0), threads: Some(0), ..Sight::default() };
         let since = before.and_then(|(_, uptime)| uptime);
-        if self.walk(context, pids, needs, since, &mut |pid, life, look| {
+        // Who gets another parent, because his own has ended, does nothing for it.
+        let may_rest = !is_close && pids.iter().eq(self.processes.keys());
+        if self.walk(context, pids, (needs, may_rest), since, &mut |pid, life, look| {
             lives.push((pid, life));
             if let Some(look) = look.filter(|look| !look.is_dead) {
                 sight.add(look);
@@ -80,7 +89,7 @@ impl Crowd {
         &mut self,
         context: &mut Context,
         pids: &[u32],
-        needs: Needs,
+        (needs, may_rest): (Needs, bool),
         since: Option<u64>,
         tell: &mut impl FnMut(u32, Life, Option<Look>),
     ) -> Result<(), Unseen> {
@@ -88,7 +97,7 @@ impl Crowd {
         for pid in pids {
             if let Some(known) = self.processes.get_mut(pid) {
                 let (before, parent) = (known.totals, known.parent);
-                match known.look_again(context, needs) {
+                match known.look_again(context, needs, may_rest) {
                     Ok(look) => {
                         known.totals = Some(look.totals);
                         tell(*pid, Life { parent, before, after: Some(look.totals), is_born: false }, Some(look));

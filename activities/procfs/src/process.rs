@@ -3,6 +3,10 @@
 //! An open file of `/proc/<pid>` belongs to that process and fails when it is gone, whoever has its pid then. Where files
 //! cannot stay open, the start time in `stat` says whether it is still the same: it is read last, so that what was read
 //! before it was the same process's too.
+//!
+//! Most services of a host wait most of the time. Whose CPU clock stands still has executed nothing: it has forked nobody, waited
+//! for nobody and asked no disk for anything, so what was read of it before is still so, and the clock costs a tenth of its files.
+//! What others do to it meanwhile, such as the kernel's taking back its memory, is seen at the next close look at its unit.
 
 use crate::account::Totals;
 use crate::file::{Fault, Slot};
@@ -32,6 +36,8 @@ pub(crate) struct Process {
     pub(crate) start: u64,
     pub(crate) parent: u32,
     clock: Option<CpuClock>,
+    /// What its CPU clock was before the last look at its files, and what that look saw.
+    seen: Option<(u64, Look)>,
     pub(crate) totals: Option<Totals>,
     stat: Slot,
     statm: Slot,
@@ -58,15 +64,48 @@ impl Process {
         let seen = stat::stat(context.reader.read(&mut stat, || path)?).ok_or(Fault::Broken)?;
         let (statm, io) = Default::default();
         let clock = context.kernel.cpu_clock(pid);
-        Ok(Self { pid, start: seen.start, parent: seen.parent, clock, totals: None, stat, statm, io })
+        let (parent, start, totals, seen) = (seen.parent, seen.start, None, None);
+        Ok(Self { pid, start, parent, clock, seen, totals, stat, statm, io })
     }
 
     /// Looks at it. [`Fault::Gone`] if it ended, also if somebody else has its pid now.
     pub(crate) fn look(&mut self, context: &mut Context, needs: Needs) -> Result<Look, Fault> {
+        let clock = self.clock.and_then(CpuClock::now);
+        self.look_at_all(context, needs, clock)
+    }
+
+    /// The same for one that the cgroup still lists, and whose needs are those of the last look. If it `may_rest`, and does, it is
+    /// as it was then.
+    pub(crate) fn look_again(&mut self, context: &mut Context, needs: Needs, may_rest: bool) -> Result<Look, Fault> {
+        // Before the files: what it does while they are read moves the clock, so that they are read again the next time.
+        let clock = self.clock.and_then(CpuClock::now);
+        if let Some((_, look)) = self.seen.filter(|(then, _)| may_rest && clock == Some(*then)) {
+            return Ok(look);
+        }
+        let look = self.look_anew(context, needs, clock);
+        self.seen = clock.zip(look.as_ref().ok().copied());
+        look
+    }
+
+    /// If all that is needed is in files that are open, there is no need of `stat`, which is dearer than the others together: they
+    /// are its own, or fail.
+    fn look_anew(&mut self, context: &mut Context, needs: Needs, clock: Option<u64>) -> Result<Look, Fault> {
+        let has_all = (!needs.disk || self.io.is_open()) && (!needs.memory || self.statm.is_open());
+        if needs.cpu || !has_all {
+            return self.look_at_all(context, needs, clock);
+        }
+        let (disk, resident) = self.use_of_memory_and_disk(context, needs);
+        if needs.memory && resident.is_none() {
+            return Err(Fault::Gone);
+        }
+        let totals = Totals { disk: disk?, ..Totals::default() };
+        Ok(Look { is_dead: false, threads: None, totals, resident })
+    }
+
+    fn look_at_all(&mut self, context: &mut Context, needs: Needs, clock: Option<u64>) -> Result<Look, Fault> {
         let (disk, resident) = self.use_of_memory_and_disk(context, needs);
         let pid = self.pid;
         let Context { roots, kernel, reader, .. } = context;
-        let own = self.clock.filter(|_| needs.cpu).map(CpuClock::now);
         let path = || roots.proc().join(format!("{pid}/stat"));
         let stat = reader.read(&mut self.stat, path).map(stat::stat)?.ok_or(Fault::Broken)?;
         if stat.start != self.start {
@@ -79,7 +118,7 @@ impl Process {
         let mut totals = Totals { disk: disk.unwrap_or_default(), ..Totals::default() };
         if needs.cpu {
             // It was there after its clock was read, so the clock must have gone: never mix the two kinds of time.
-            totals.own = own.map_or(Ok(kernel.nanos(stat.own)), |own| own.ok_or(Fault::Broken))?;
+            totals.own = if self.clock.is_some() { clock.ok_or(Fault::Broken)? } else { kernel.nanos(stat.own) };
             totals.children = kernel.nanos(stat.children);
         } else {
             self.stat.close();
@@ -89,21 +128,6 @@ impl Process {
             totals.disk = totals.disk.or(self.totals.and_then(|totals| totals.disk));
         }
         Ok(Look { is_dead: stat.is_dead(), threads: Some(stat.threads), totals, resident })
-    }
-
-    /// The same for one that the cgroup still lists. If all that is needed is in files that are open, there is no need of
-    /// `stat`, which is dearer than the others together: they are its own, or fail.
-    pub(crate) fn look_again(&mut self, context: &mut Context, needs: Needs) -> Result<Look, Fault> {
-        let has_all = (!needs.disk || self.io.is_open()) && (!needs.memory || self.statm.is_open());
-        if needs.cpu || !has_all {
-            return self.look(context, needs);
-        }
-        let (disk, resident) = self.use_of_memory_and_disk(context, needs);
-        if needs.memory && resident.is_none() {
-            return Err(Fault::Gone);
-        }
-        let totals = Totals { disk: disk?, ..Totals::default() };
-        Ok(Look { is_dead: false, threads: None, totals, resident })
     }
 
     /// Bytes to and from disks, and bytes of memory.

@@ -21,7 +21,8 @@ pub struct Options {
     /// opened for each look, which costs about three times as much.
     pub open_files: usize,
     /// Threads, open files, context switches, OOM kills and pressure are read at the first sample of a service and at every
-    /// n-th from then on; between, the last known are told again. 0: never.
+    /// n-th from then on; between, the last known are told again, and so is what a process is known to use that has used no CPU time
+    /// since. 0: never.
     pub details_every: u32,
 }
 

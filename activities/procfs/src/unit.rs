@@ -24,6 +24,8 @@ pub(crate) struct Unit {
     cpu: Option<(Instant, u64)>,
     /// Disk use of the cgroup at the last sample.
     io: Option<(Instant, Devices)>,
+    /// Memory of the cgroup at the last sample.
+    resident: Option<u64>,
     crowd: Crowd,
     memory: Memory,
     details: Option<Details>,
@@ -61,7 +63,7 @@ impl Unit {
             // Its processes cannot be listed this time. What was counted before is too old then to make a rate of.
             Err(Fault::Starved | Fault::Broken) => {
                 self.crowd = Crowd::default();
-                (self.cpu, self.io) = (None, None);
+                (self.cpu, self.io, self.resident) = (None, None, None);
                 return Usage::default();
             }
             Err(_) => {
@@ -78,7 +80,7 @@ impl Unit {
             group.find_meters(cgroup, context, &pids);
         }
         let now = clock();
-        let mut usage = self.measure(&mut group, context, &pids, now);
+        let mut usage = self.measure(&mut group, context, &pids, with_details, now);
         if with_details {
             self.details = Some(self.memory.look(context, &mut group, &pids, now));
         }
@@ -106,7 +108,7 @@ impl Unit {
         let cgroup = checked(&self.control_group).ok_or(Fault::Gone)?;
         let new = Group::open(cgroup, context, pids).ok_or(Fault::Gone)?;
         if let Some(old) = old {
-            (self.memory, self.details) = Default::default();
+            (self.resident, self.memory, self.details) = Default::default();
             if new.replaces(&old) {
                 // A new run. Its counters began at 0 after the last sample, at which the old cgroup was still there.
                 self.cpu = self.cpu.map(|(at, _)| (at, 0));
@@ -119,24 +121,30 @@ impl Unit {
         Ok(())
     }
 
-    fn measure(&mut self, group: &mut Group, context: &mut Context, pids: &[u32], now: Instant) -> Usage {
+    /// With `is_close` what rests is measured too.
+    fn measure(
+        &mut self,
+        group: &mut Group,
+        context: &mut Context,
+        pids: &[u32],
+        is_close: bool,
+        now: Instant,
+    ) -> Usage {
         let mut usage = Usage { processes: u64::try_from(pids.len()).ok(), ..Usage::default() };
+        let before = self.cpu.map(|(_, used)| used);
         usage.cpu_percent = self.cpu_of(group, context, now);
+        let rests = !is_close && before.is_some() && self.cpu.map(|(_, used)| used) == before;
         if let Some((read, written)) = self.io_of(group, context, now) {
             (usage.disk_read_bps, usage.disk_write_bps) = (Some(read), Some(written));
         }
-        if let Some(meter) = &mut group.memory {
-            match meter.read(context) {
-                Err(Fault::Gone) => group.memory = None,
-                read => usage.memory_bytes = read.ok(),
-            }
-        }
+        self.resident = self.resident.take().filter(|_| rests).or_else(|| Self::resident_of(group, context));
+        usage.memory_bytes = self.resident;
         let needs = Needs { cpu: group.cpu.is_none(), memory: group.memory.is_none(), disk: !group.has_io() };
         if !needs.anything() {
             self.crowd = Crowd::default();
             return usage;
         }
-        let sight = self.crowd.look(context, pids, needs, now);
+        let sight = self.crowd.look(context, pids, needs, is_close, now);
         usage.processes = sight.processes.or(usage.processes);
         usage.threads = sight.threads;
         if needs.cpu {
@@ -149,6 +157,15 @@ impl Unit {
             (usage.disk_read_bps, usage.disk_write_bps) = sight.disk.unzip();
         }
         usage
+    }
+
+    /// Bytes of memory by the cgroup's account.
+    fn resident_of(group: &mut Group, context: &mut Context) -> Option<u64> {
+        let read = group.memory.as_mut()?.read(context);
+        if read == Err(Fault::Gone) {
+            group.memory = None;
+        }
+        read.ok()
     }
 
     /// CPU percent by the cgroup's account.

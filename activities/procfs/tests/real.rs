@@ -11,7 +11,7 @@ use dixmgr_procfs::{Options, Roots, Sampler, Usage};
 use load::{Cgroup, Load, skip, skip_always};
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const MIB: u64 = 1 << 20;
 
@@ -30,7 +30,7 @@ impl<'a> Watch<'a> {
     }
 
     fn with(cgroup: &'a Cgroup, open_files: usize) -> Self {
-        let options = Options { open_files, details_every: 1 };
+        let options = Options { open_files, ..Options::default() };
         Self { sampler: Sampler::with(cgroup.roots(), options), cgroup, at: None, elapsed: 0.0 }
     }
 
@@ -103,6 +103,28 @@ fn memory_that_is_held_is_resident() {
     let Ok(ps) = ps else { return skip("memory_that_is_held_is_resident", "ps (package procps)") };
     let kib: f64 = String::from_utf8(ps.stdout).unwrap().trim().parse().unwrap();
     within("bytes by ps", held as f64, kib * 1024.0, 2.0, 0.0);
+}
+
+#[test]
+fn one_that_rests_is_seen_as_soon_as_it_does_anything() {
+    let mut load = Load::start("holder");
+    let cgroup = Cgroup::of_files(&[load.pid()]);
+    let mut watch = Watch::new(&cgroup);
+    let until = Instant::now() + Duration::from_secs(10);
+    let mut before = watch.look();
+    // It may still be on its way to where it waits.
+    while before.cpu_percent != Some(0.0) {
+        assert!(Instant::now() < until, "it does not come to rest");
+        before = watch.look();
+    }
+    let still = watch.look();
+    assert_eq!((still.cpu_percent, still.memory_bytes), (Some(0.0), before.memory_bytes));
+    assert_eq!((still.disk_write_bps, still.threads), (before.disk_write_bps, before.threads));
+    load.run();
+    let usage = watch.look();
+    assert!(usage.cpu_percent > Some(0.0));
+    let more = usage.memory_bytes.unwrap() - still.memory_bytes.unwrap();
+    within("bytes held", more as f64, 512.0 * MIB as f64, 2.0, 0.0);
 }
 
 #[test]
