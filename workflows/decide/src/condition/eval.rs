@@ -15,7 +15,7 @@ const BYTES_PER_FUEL: usize = 64;
 pub(super) enum Fault {
     /// The bound was reached; nothing makes up for it.
     Spent,
-    /// A name stands for nothing. Rules ask often about what is not known of most services, and want no words.
+    /// A name stands for nothing. Rules often ask about what is not known of most services, and want no words.
     Unknown(Arc<str>),
     /// In words; `||` and `&&` may do without this side.
     Said(String),
@@ -27,14 +27,19 @@ pub(super) fn fault<T>(said: impl Into<String>) -> Outcome<T> {
     Err(Fault::Said(said.into()))
 }
 
-pub(super) fn holds(root: &Node, values: &[(&str, Val<'_>)]) -> Result<bool, String> {
+pub(super) fn holds(root: &Node, values: &[(&str, Val<'_>)]) -> Outcome<bool> {
     let mut run = Run { values, locals: Vec::new(), fuel: FUEL };
-    let outcome = run.value(root).and_then(|value| truth(&value));
-    outcome.map_err(|fault| match fault {
-        Fault::Spent => "it takes too long".to_owned(),
-        Fault::Unknown(name) => format!("`{name}` is not known here"),
-        Fault::Said(said) => said,
-    })
+    run.value(root).and_then(|value| truth(&value))
+}
+
+impl Fault {
+    pub(super) fn words(self) -> String {
+        match self {
+            Self::Spent => "it takes too long".to_owned(),
+            Self::Unknown(name) => format!("`{name}` is not known here"),
+            Self::Said(said) => said,
+        }
+    }
 }
 
 pub(super) struct Run<'a> {

@@ -127,7 +127,12 @@ impl Condition {
     /// # Errors
     /// Why that cannot be told, in words that hold no value.
     pub fn holds(&self, values: &[(&str, Val<'_>)]) -> Result<bool, String> {
-        eval::holds(&self.root, values)
+        eval::holds(&self.root, values).map_err(eval::Fault::words)
+    }
+
+    /// The same for whoever does not want to know why it cannot be told.
+    pub fn known(&self, values: &[(&str, Val<'_>)]) -> Option<bool> {
+        eval::holds(&self.root, values).ok()
     }
 }
 

@@ -84,7 +84,7 @@ impl Names {
     }
 
     /// Those of which something is so.
-    pub(super) fn which(is_so: impl Fn(&str) -> bool) -> Self {
+    pub(super) fn which(is_so: impl Fn(&'static str) -> bool) -> Self {
         let places = NAMES.iter().enumerate().filter(|(_, (name, _))| is_so(name));
         places.fold(Self::NONE, |all, (place, _)| all.and(Self(1 << place)))
     }
@@ -217,9 +217,11 @@ impl Facts {
     /// The names that stand for something else than `before`: all of them if what is not known means something else.
     pub(super) fn differ(&self, before: &Self) -> Names {
         macro_rules! changed {
-            ($($fact:ident as $name:literal),*) => {
+            ($($fact:ident as $name:literal),*) => {{
+                const ALL: Names = Names::NONE$(.and(Names::of($name)))*;
+                const { assert!(ALL.0 == (1 << NAMES.len()) - 1, "each name stands for a fact") };
                 Names::NONE$(.and(const { Names::of($name) }.or_none(self.$fact != before.$fact)))*
-            };
+            }};
         }
         let names = changed!(
             service as "service", host as "host", kind as "kind", chain as "chain", health as "health",

@@ -125,6 +125,11 @@ impl Rules {
         self.rules.iter()
     }
 
+    /// The longest time in which restarts are counted.
+    fn longest_window(&self) -> Span {
+        self.rules.iter().map(|rule| rule.spec.window).max().unwrap_or(WINDOW)
+    }
+
     fn known(&self, name: &str) -> Result<&Rule, UnknownRule> {
         let names = || self.rules.iter().map(Rule::name).collect::<Vec<_>>().join(", ");
         self.get(name).ok_or_else(|| UnknownRule(name.to_owned(), names()))
@@ -180,8 +185,9 @@ impl ServiceRules {
     /// The same where the last step was with the same rules and the facts `before`, and changed nothing: a rule that has nothing to
     /// remember is not asked again about what is as it was.
     pub fn step_from(&mut self, before: &Facts, rules: &Rules, facts: &Facts, now: Time) -> Vec<Change> {
-        // How many restarts there were lately changes by itself.
-        let ages = Names::RESTARTS.or_none(!self.restarts.is_empty());
+        // How many restarts there were lately changes by itself, as long as there was one at the last step.
+        let is_recent = |(last, looked): (&Time, Time)| looked.since(*last) <= rules.longest_window();
+        let ages = Names::RESTARTS.or_none(self.restarts.last().zip(self.looked).is_some_and(is_recent));
         self.look_at(rules, facts, facts.differ(before).and(ages), now)
     }
 
@@ -201,7 +207,7 @@ impl ServiceRules {
                 continue;
             }
             let values = values.get_or_insert_with(|| facts.values());
-            if rule.counts_restarts {
+            if rule.needs_restarts {
                 values[0] = self.restarts_within(rule.spec.window, now);
             }
             changes.extend(self.look(rule, values, (is_new, facts.at_rest), now));
@@ -220,9 +226,9 @@ impl ServiceRules {
         let is_firing = known.as_ref().is_some_and(|state| state.is_firing());
         let needs_when = !is_firing || rule.clear_when.is_none() || rule.spec.of.1 > 1;
         // Of a service that does not run, what cannot be told is not so.
-        let fires = if needs_when { rule.when.holds(values).ok().or(at_rest.then_some(false)) } else { None };
+        let fires = if needs_when { rule.when.known(values).or(at_rest.then_some(false)) } else { None };
         let clears = match &rule.clear_when {
-            Some(clear) if is_firing => clear.holds(values).ok().or(at_rest.then_some(true)),
+            Some(clear) if is_firing => clear.known(values).or(at_rest.then_some(true)),
             _ => fires.map(|fires| !fires),
         };
         if known.is_none() && fires != Some(true) {

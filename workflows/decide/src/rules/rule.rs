@@ -77,6 +77,8 @@ pub struct Rule {
     pub(super) clear_for: Span,
     pub(super) message: Template,
     pub(super) counts_restarts: bool,
+    /// Somebody is told how many restarts there were, or a condition looks at it.
+    pub(super) needs_restarts: bool,
     /// The facts that its conditions look at.
     uses: Names,
 }
@@ -172,7 +174,8 @@ impl Rule {
         let message = message.map_err(|error| RuleError::template(&error))?;
         let uses = |name: &str| when.uses(name) || clear_when.as_ref().is_some_and(|clear| clear.uses(name));
         let (counts_restarts, uses) = (uses("restarts"), Names::which(uses));
-        Ok(Self { spec, when, clear_when, clear_for, message, counts_restarts, uses })
+        let needs_restarts = counts_restarts || message.names("restarts");
+        Ok(Self { spec, when, clear_when, clear_for, message, counts_restarts, needs_restarts, uses })
     }
 
     /// Its name.
@@ -185,9 +188,10 @@ impl Rule {
         &self.spec
     }
 
-    /// Whether a look is another one after these have changed. Whoever counts samples wants each of them.
-    pub(super) const fn depends_on(&self, changed: Names) -> bool {
-        self.uses.has_any_of(changed) || self.spec.of.1 > 1
+    /// Whether a look is another one after these have changed. Whoever counts samples wants each of them, and one that is always true
+    /// (or never) looks at nothing.
+    pub(super) fn depends_on(&self, changed: Names) -> bool {
+        self.uses.has_any_of(changed) || self.spec.of.1 > 1 || self.uses == Names::NONE
     }
 
     pub(super) fn is_about(&self, service: &str) -> bool {

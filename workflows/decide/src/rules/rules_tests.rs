@@ -340,6 +340,24 @@ fn samples_are_kept_over_a_restart_but_not_over_a_long_time() {
 }
 
 #[test]
+fn a_rule_that_looks_at_nothing_fires_too() {
+    let rules = only(own("watchdog", "true"));
+    assert_eq!(play(&rules, [(0, facts()), (1, facts())]), ["0+watchdog"]);
+}
+
+#[test]
+fn a_message_counts_restarts_in_the_window_of_its_rule() {
+    let spec =
+        RuleSpec { message: "{restarts} in {window}".into(), window: Span::from_secs(60), ..own("r", "in_sync") };
+    let (rules, mut state) = (only(spec), ServiceRules::default());
+    for (second, restarts) in [(0, 0), (10, 1), (50, 2)] {
+        assert!(state.step(&rules, &Facts { restarts: Some(restarts), ..facts() }, at(second)).is_empty());
+    }
+    let changes = state.step(&rules, &Facts { restarts: Some(2), in_sync: Some(true), ..facts() }, at(80));
+    assert_eq!(changes[0].detail, "1 in 1m");
+}
+
+#[test]
 fn what_is_wrong_with_a_rule_is_said_with_its_key_and_place() {
     let error = |spec: RuleSpec| Rule::compile(spec).unwrap_err();
     for (spec, key, at, what) in [

@@ -99,6 +99,11 @@ impl Template {
         Ok(Self { pieces })
     }
 
+    /// Whether it holds that name.
+    pub(super) fn names(&self, wanted: &str) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Name(name) if name == wanted))
+    }
+
     /// The message; a fact that is not known is `?`.
     pub(super) fn fill(&self, ours: Ours<'_>, values: &[(&'static str, Val<'_>)]) -> String {
         let mut text = String::new();

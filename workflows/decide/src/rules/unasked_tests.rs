@@ -26,6 +26,7 @@ fn rules() -> Rules {
         RuleSpec { clear: "peers > 0".into(), ..own("both", "peers > 1") },
         RuleSpec { window: Span::from_secs(20), ..own("quiet", "restarts == 0 && cpu_percent > 1.0") },
         own("always", "true"),
+        RuleSpec { message: "after {restarts} restarts".into(), ..own("tells", "in_sync") },
         own("either", "in_sync || failed_checks > 1 || dependency_timed_out"),
     ];
     Rules::new(of_each.chain(others).collect()).unwrap()
