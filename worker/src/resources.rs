@@ -5,9 +5,9 @@
 
 use crate::agent::{Handle, Round};
 use crate::control_groups::Search;
-use crate::history::{History, Steady};
+use crate::history::History;
 use dixmgr_contract::{Span, Time, UnitName};
-use dixmgr_procfs::{Pressure, Roots, Sampler, Stalled, Usage};
+use dixmgr_procfs::{Options, Pressure, Roots, Sampler, Stalled, Usage};
 use dixmgr_systemd::UnitReader;
 use dixmgr_telemetry::{Figures, Metrics, PressureFigures};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -17,6 +17,9 @@ use tokio::time::MissedTickBehavior;
 
 /// systemd answers for a thousand units in less. A sample that is later than this is a worse one.
 const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// So often at least everything is read, also of who rests; more often where the interval is shorter than five seconds.
+const CLOSELY: Duration = Duration::from_secs(120);
 
 /// What is measured, and how often.
 pub(crate) struct Measuring {
@@ -35,12 +38,15 @@ struct Place {
     service: String,
     unit: UnitName,
     control_group: String,
-    steady: Steady,
 }
 
 /// Samples for as long as the program runs.
 pub(crate) async fn measure(measuring: Measuring) {
-    let mut sampler = Sampler::new(Roots::default());
+    let usual = Options::default();
+    let rounds =
+        CLOSELY.as_secs().checked_div(measuring.interval.as_secs()).and_then(|rounds| u32::try_from(rounds).ok());
+    let details_every = rounds.unwrap_or(usual.details_every).clamp(1, usual.details_every);
+    let mut sampler = Sampler::with(Roots::default(), Options { details_every, ..usual });
     let sample = move |places: &[Place]| {
         let named = places.iter().enumerate().map(|(index, place)| (index, place.control_group.as_str()));
         sampler.sample(named, Instant::now)
@@ -55,10 +61,7 @@ where
 {
     let Measuring { services, interval, reader, metrics, agent, history } = measuring;
     let names: Vec<_> = services.iter().map(|(_, service, _)| service.clone()).collect();
-    let place = |(index, service, unit)| {
-        let (control_group, steady) = Default::default();
-        Place { index, service, unit, control_group, steady }
-    };
+    let place = |(index, service, unit)| Place { index, service, unit, control_group: String::new() };
     let mut places: Vec<_> = services.into_iter().map(place).collect();
     let mut search = Search::new(reader);
     // No number comes again after a restart.
@@ -90,7 +93,7 @@ where
             }
             let figures = figures(&usage);
             metrics.services().set_figures(&place.service, figures);
-            history.usage(&place.service, &mut place.steady, &usage);
+            history.usage(&place.service, &usage);
             round.push((place.index, figures));
         }
         number += 1;

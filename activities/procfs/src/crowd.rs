@@ -21,6 +21,8 @@ pub(crate) struct Crowd {
     /// What was asked of them. Counters of which others were asked are no base for a rate.
     needs: Option<Needs>,
     processes: BTreeMap<u32, Process>,
+    /// At the last look none had come or gone. Who loses his parent gets another one without doing anything.
+    is_settled: bool,
     /// Listed at the last look, but not to be seen: if so again, they are hidden from us (`hidepid`), not gone.
     missing: BTreeSet<u32>,
 }
@@ -61,8 +63,7 @@ impl Crowd {
         let mut lives = Vec::with_capacity(pids.len());
         let mut sight = Sight { resident: Some(0), processes: Some(0), threads: Some(0), ..Sight::default() };
         let since = before.and_then(|(_, uptime)| uptime);
-        // Who gets another parent, because his own has ended, does nothing for it.
-        let may_rest = !is_close && pids.iter().eq(self.processes.keys());
+        let may_rest = !is_close && self.is_settled && pids.iter().eq(self.processes.keys());
         if self.walk(context, pids, (needs, may_rest), since, &mut |pid, life, look| {
             lives.push((pid, life));
             if let Some(look) = look.filter(|look| !look.is_dead) {
@@ -94,6 +95,7 @@ impl Crowd {
         tell: &mut impl FnMut(u32, Life, Option<Look>),
     ) -> Result<(), Unseen> {
         let mut missing = BTreeSet::new();
+        self.is_settled = pids.iter().eq(self.processes.keys());
         for pid in pids {
             if let Some(known) = self.processes.get_mut(pid) {
                 let (before, parent) = (known.totals, known.parent);
@@ -106,6 +108,7 @@ impl Crowd {
                     Err(Fault::Gone) => {
                         tell(*pid, Life { parent, before, after: None, is_born: false }, None);
                         self.processes.remove(pid);
+                        self.is_settled = false;
                     }
                     Err(_) => return Err(Unseen),
                 }

@@ -22,13 +22,13 @@ pub struct Options {
     pub open_files: usize,
     /// Threads, open files, context switches, OOM kills and pressure are read at the first sample of a service and at every
     /// n-th from then on; between, the last known are told again, and so is what a process is known to use that has used no CPU time
-    /// since. 0: never.
+    /// since. 0: never, which is for somebody who takes but a few samples.
     pub details_every: u32,
 }
 
 impl Default for Options {
     /// Half of the files that this process may open (soft limit of `RLIMIT_NOFILE`), and details every 24th time: every two minutes
-    /// at a sample every 5 seconds. They cost as much as three samples.
+    /// at a sample every 5 seconds. They cost as much as three samples of a process that does not rest.
     fn default() -> Self {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(MOST_OPEN);
         Self { open_files: usize::try_from((limit / 2).min(MOST_OPEN)).unwrap_or_default(), details_every: 24 }
