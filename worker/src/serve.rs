@@ -3,6 +3,7 @@
 use crate::admin::{self, Admin, FileWindows};
 use crate::agent::{Agent, Handle, Memory};
 use crate::exit::Failure;
+use crate::history::History;
 use crate::parts::Common;
 use crate::senses::{self, Runs};
 use crate::settings::{Settings, is_public};
@@ -46,6 +47,7 @@ pub(crate) async fn run(mut settings: Settings, state: StateDir, ui: Option<Stri
 struct Started {
     stop: watch::Sender<bool>,
     session: JoinHandle<()>,
+    records: History,
     history: Writer,
 }
 
@@ -58,6 +60,7 @@ impl Started {
         if tokio::time::timeout(LAST_GRACE, self.session).await.is_err() {
             tracing::warn!("something did not end within {LAST_GRACE:?}; leaving it behind");
         }
+        self.records.gather();
         if !self.history.stop(LAST_WORDS).await {
             tracing::warn!("the end of the history could not be written");
         }
@@ -122,7 +125,7 @@ async fn start(settings: &mut Settings, state: &StateDir, ui: Option<String>) ->
         let agent = agent.clone();
         async move { agent.ping().await }
     }));
-    Ok(Started { stop, session, history: writer })
+    Ok(Started { stop, session, records: common.history, history: writer })
 }
 
 /// Measures services, and the host with the file systems that they care for.

@@ -10,11 +10,11 @@ use serde::Serialize;
 pub struct UsagePoint {
     /// The service.
     pub service: String,
-    /// From here on.
+    /// From here on; of samples as they came, when the last of them was taken.
     pub at: Time,
-    /// For so long; zero for a sample as it came.
+    /// For so long; zero for samples as they came.
     pub step: Span,
-    /// Samples that it sums up.
+    /// Samples that it sums up, or that were the same.
     pub samples: u64,
     /// Mean; 100 is one CPU.
     pub cpu_percent: f64,

@@ -8,7 +8,7 @@
 use dixmgr_contract::{Span, Time};
 
 /// Milliseconds in the first step of summing up.
-pub(crate) const FIVE_MINUTES: i64 = 300_000;
+pub const FIVE_MINUTES: i64 = 300_000;
 /// Milliseconds in the second.
 pub(crate) const HOUR: i64 = 3_600_000;
 /// A sample may be written this much later than it was taken and is still summed up: who takes them may gather a minute's, and the

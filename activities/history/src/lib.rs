@@ -42,7 +42,7 @@ mod writer;
 
 pub use answer::{Entry, Line, ProbePoint, ServiceUptime, UsagePoint};
 pub use error::{Error, Trouble};
-pub use keep::Keep;
+pub use keep::{FIVE_MINUTES, Keep};
 pub use notice::{Figures, Notice, Tell};
 pub use question::{MOST, Question};
 pub use record::{Action, Incident, Interval, Record, Restart, State, Told, Transition, Usage};

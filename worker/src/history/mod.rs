@@ -12,7 +12,6 @@ mod stopped;
 mod telling;
 
 pub(crate) use ledger::{Ledger, Sight};
-pub(crate) use steady::Steady;
 
 use crate::exit::Failure;
 use crate::settings::Settings;
@@ -21,8 +20,11 @@ use dixmgr_contract::{FailureKind, Span, Time, Verb};
 use dixmgr_history::{Notice, Options, Record, Recorder, Restart, Usage, Writer};
 use dixmgr_telemetry::events::{HistoryDegraded, HistoryRecovered, HistorySetAside};
 use dixmgr_telemetry::{Event, HistoryFigures, Metrics, ProbeFigures};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
+use steady::Steady;
 use stopped::Stopped;
 use tokio::sync::watch;
 
@@ -34,6 +36,8 @@ const COMMAND: &str = "command ";
 pub(crate) struct History {
     recorder: Recorder,
     stopped: Arc<Stopped>,
+    /// By service.
+    steady: Arc<Mutex<BTreeMap<String, Steady>>>,
 }
 
 /// Why the history cannot be written.
@@ -74,7 +78,7 @@ pub(crate) fn start(
             bytes: now.bytes,
         }
     });
-    Ok((History { recorder, stopped: Arc::new(Stopped::open(&settings.state_dir)) }, writer))
+    Ok((History::new(recorder, &settings.state_dir), writer))
 }
 
 fn tell(notice: &Notice, metrics: &Metrics) {
@@ -102,6 +106,10 @@ fn follow(known: &mut Option<Trouble>, notice: &Notice, now: Time) -> bool {
 }
 
 impl History {
+    fn new(recorder: Recorder, state_dir: &Path) -> Self {
+        Self { recorder, stopped: Arc::new(Stopped::open(state_dir)), steady: Arc::default() }
+    }
+
     /// Records anything.
     pub(crate) fn record(&self, record: Record) {
         self.recorder.record(record);
@@ -135,16 +143,31 @@ impl History {
     }
 
     /// What a service uses, as far as it can be told.
-    pub(crate) fn usage(&self, service: &str, steady: &mut Steady, usage: &dixmgr_procfs::Usage) {
+    pub(crate) fn usage(&self, service: &str, usage: &dixmgr_procfs::Usage) {
         let told = usage.cpu_percent.zip(usage.memory_bytes).map(|(cpu_percent, memory)| Usage {
             cpu_percent,
             memory: memory as f64,
             disk_read: usage.disk_read_bps.unwrap_or_default(),
             disk_write: usage.disk_write_bps.unwrap_or_default(),
         });
-        for (at, usage, samples) in steady.take(told, now()).into_iter().flatten() {
-            self.record(Record::Usage { service: service.to_owned(), at, usage, samples });
+        let mut services = self.steady.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = match services.get_mut(service) {
+            Some(steady) => steady.take(told, now()),
+            None => services.entry(service.to_owned()).or_default().take(told, now()),
+        };
+        rows.into_iter().flatten().for_each(|row| self.record_usage(service, row));
+    }
+
+    /// Nobody will be measured any more: what was gathered is recorded.
+    pub(crate) fn gather(&self) {
+        let mut services = self.steady.lock().unwrap_or_else(PoisonError::into_inner);
+        for (service, mut steady) in std::mem::take(&mut *services) {
+            steady.gather().into_iter().for_each(|row| self.record_usage(&service, row));
         }
+    }
+
+    fn record_usage(&self, service: &str, (at, usage, samples): steady::Row) {
+        self.record(Record::Usage { service: service.to_owned(), at, usage, samples });
     }
 
     /// What is believed of a probe after a look, once anything is.

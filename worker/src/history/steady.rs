@@ -1,46 +1,49 @@
 //! Samples that are alike are one row.
 //!
 //! A service that rests uses the same for hours, and writing that down each time would cost as much as measuring it. The first sample
-//! of a kind is a row at once; those after it that are the same are one row a minute, which says how many they are, so that
-//! averages come out as if each had its own.
+//! of a kind is a row at once; those after it that are the same are one row a minute, which says how many they are. None is of two
+//! of the five minutes that are summed up, so that averages come out as if each sample had a row.
 
 use dixmgr_contract::{Span, Time};
-use dixmgr_history::Usage;
+use dixmgr_history::{FIVE_MINUTES, Usage};
 
-/// So long at most samples are gathered. A row counts to the five minutes in which its last sample was taken, which are summed up
-/// later than that.
+/// So long at most samples are gathered.
 const GATHER: Span = Span::from_secs(60);
-/// So many at most, whatever is done to the clock.
-const MOST: u32 = 60;
 
 /// What a service has used lately.
 #[derive(Debug, Default)]
-pub(crate) struct Steady {
+pub(super) struct Steady {
     last: Option<Usage>,
-    /// Samples like the last one that are not written down yet, and when the last of them was taken.
+    /// Samples like the last one that are not written down yet.
     more: u32,
+    /// When the last one was taken.
     until: Time,
     /// When the last one was written down.
     written: Time,
 }
 
 /// Samples that are one row: when the last of them was taken, and how many they are.
-pub(crate) type Row = (Time, Usage, u32);
+pub(super) type Row = (Time, Usage, u32);
 
 impl Steady {
     /// Takes in a sample, or that there is none. What is to be written down now.
-    pub(crate) fn take(&mut self, usage: Option<Usage>, at: Time) -> [Option<Row>; 2] {
-        if usage.is_some() && usage == self.last {
-            (self.more, self.until) = (self.more + 1, at);
-            let is_enough = self.more >= MOST || at.since(self.written) >= GATHER;
-            return [if is_enough { self.gathered() } else { None }, None];
+    pub(super) fn take(&mut self, usage: Option<Usage>, at: Time) -> [Option<Row>; 2] {
+        let five_minutes = |at: Time| at.unix_millis().div_euclid(FIVE_MINUTES);
+        let before =
+            if usage != self.last || five_minutes(at) != five_minutes(self.until) { self.gather() } else { None };
+        self.until = at;
+        if usage.is_none() || usage != self.last {
+            (self.last, self.written) = (usage, at);
+            return [before, usage.map(|usage| (at, usage, 1))];
         }
-        let before = self.gathered();
-        (self.last, self.written) = (usage, at);
-        [before, usage.map(|usage| (at, usage, 1))]
+        self.more += 1;
+        // The clock may be set back.
+        let is_enough = at < self.written || at.since(self.written) >= GATHER;
+        [before, if is_enough { self.gather() } else { None }]
     }
 
-    fn gathered(&mut self) -> Option<Row> {
+    /// What waits to be written down.
+    pub(super) fn gather(&mut self) -> Option<Row> {
         let samples = std::mem::take(&mut self.more);
         let usage = self.last.filter(|_| samples > 0)?;
         self.written = self.until;
@@ -84,18 +87,28 @@ mod tests {
     }
 
     #[test]
-    fn each_sample_is_counted_once_and_no_two_rows_are_of_one_moment() {
-        // All ways to go through nothing and two figures, six samples long.
-        for mut way in 0..3_u64.pow(6) {
+    fn a_clock_that_is_set_back_does_not_hold_it_up() {
+        let times = [0, 100, 10, 15, 20, 75];
+        let expected = [(0, 1.0, 1), (100, 1.0, 1), (10, 1.0, 1), (75, 1.0, 3)];
+        assert_eq!(rows(times.map(|second| (second, usage(1.0)))), expected);
+    }
+
+    #[test]
+    fn each_sample_counts_once_in_its_own_five_minutes() {
+        let bucket = |second: u64| second / 300;
+        // All ways to go through nothing and two figures, seven samples long.
+        for (mut way, apart) in (0..3_u64.pow(7)).flat_map(|way| [25, 70, 110].map(|apart| (way, apart))) {
             let mut samples = Vec::new();
-            for number in 0..6 {
-                samples.push((number * 35, [None, usage(1.0), usage(2.0)][usize::try_from(way % 3).unwrap()]));
+            for number in 0..7 {
+                let second = 200 + number * apart;
+                samples.push((second, [None, usage(1.0), usage(2.0)][usize::try_from(way % 3).unwrap()]));
                 way /= 3;
             }
-            let given: Vec<_> = samples.iter().filter_map(|(_, usage)| Some(usage.as_ref()?.cpu_percent)).collect();
-            let rows = rows(samples.into_iter().chain([(999, None)]));
-            let written: Vec<_> = rows.iter().flat_map(|(_, cpu, samples)| vec![*cpu; *samples as usize]).collect();
-            assert_eq!(written, given);
+            let given = samples.iter().filter_map(|(at, usage)| Some((bucket(*at), usage.as_ref()?.cpu_percent)));
+            let given: Vec<_> = given.collect();
+            let rows = rows(samples.into_iter().chain([(9_999, None)]));
+            let one = |(at, cpu, samples): &(u64, f64, u32)| vec![(bucket(*at), *cpu); *samples as usize];
+            assert_eq!(rows.iter().flat_map(one).collect::<Vec<_>>(), given);
             assert!(rows.windows(2).all(|two| two[0].0 < two[1].0), "{rows:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! What is recorded of what happens, as the store gives it back.
 
-use super::{History, Ledger, Sight, Steady, Stopped, now};
+use super::{History, Ledger, Sight, now};
 use dixmgr_bind::{OrderEnd, OrderNews};
 use dixmgr_contract::{
     ActiveState, Delivery, FailureKind, Guard, IncidentNews, LoadState, NotifyArgs, Policy, ServiceName, Span,
@@ -9,7 +9,6 @@ use dixmgr_contract::{
 use dixmgr_history::{Entry, FILE_NAME, Options, Question, State, Store, Target, Writer};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 impl History {
@@ -17,7 +16,7 @@ impl History {
     pub(crate) fn in_folder(folder: &Path) -> (Self, Writer) {
         let target = Target::file(folder.join(FILE_NAME));
         let (recorder, writer) = Writer::start(Options::new(target, "alpha".parse().unwrap()));
-        (Self { recorder, stopped: Arc::new(Stopped::open(folder)) }, writer)
+        (Self::new(recorder, folder), writer)
     }
 }
 
@@ -151,10 +150,29 @@ async fn an_order_is_recorded_with_its_reason_and_its_end() {
 async fn a_sample_is_recorded_only_if_it_is_known() {
     let bench = Bench::new("samples");
     let usage = dixmgr_procfs::Usage { memory_bytes: Some(5), ..dixmgr_procfs::Usage::default() };
-    bench.history.usage("api", &mut Steady::default(), &usage);
-    bench.history.usage("api", &mut Steady::default(), &dixmgr_procfs::Usage { cpu_percent: Some(50.0), ..usage });
+    bench.history.usage("api", &usage);
+    let usage = dixmgr_procfs::Usage { cpu_percent: Some(50.0), ..usage };
+    bench.history.usage("api", &usage);
     let entries = bench.entries().await;
     assert!(matches!(&entries[..], [Entry::Usage(it)] if it.cpu_percent == 50.0 && it.memory == 5.0), "{entries:?}");
+}
+
+#[tokio::test]
+async fn what_was_gathered_is_recorded_at_the_end() {
+    let bench = Bench::new("gathered");
+    let usage =
+        dixmgr_procfs::Usage { memory_bytes: Some(5), cpu_percent: Some(50.0), ..dixmgr_procfs::Usage::default() };
+    bench.history.usage("api", &usage);
+    // No two rows of a service are of one moment.
+    let first = now();
+    while now() <= first {
+        tokio::task::yield_now().await;
+    }
+    (0..2).for_each(|_| bench.history.usage("api", &usage));
+    bench.history.gather();
+    let entries = bench.entries().await;
+    let samples = entries.iter().map(|entry| if let Entry::Usage(it) = entry { it.samples } else { 0 });
+    assert_eq!(samples.sum::<u64>(), 3, "{entries:?}");
 }
 
 #[tokio::test]

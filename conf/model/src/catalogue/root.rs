@@ -106,8 +106,12 @@ const HISTORY: Section = Section::new(
             .or(Literal::Text("sqlite"))
             .secret(),
         key("retention", seconds(HOUR, 3_650 * DAY), "How long it is kept.").or(Literal::Text("30d")),
-        key("retention_raw", seconds(10 * MINUTE, 3_650 * DAY), "How long samples are kept as they came.")
-            .or(Literal::Text("2h")),
+        key(
+            "retention_raw",
+            seconds(10 * MINUTE, 3_650 * DAY),
+            "How long samples are kept as they came, those of a minute that are the same as one.",
+        )
+        .or(Literal::Text("2h")),
         key(
             "retention_5m",
             seconds(6 * HOUR, 3_650 * DAY),
