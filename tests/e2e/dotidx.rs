@@ -73,9 +73,10 @@ const APPS: [&str; 4] = ["dixlive", "dixfe", "dixbatch", "dixcron"];
 /// Installs stand-ins for all units; nodes answer for themselves.
 fn install(host: &Host) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/node.py");
-    let node = |port: u16, switch: &str| format!("ExecStart=python3 {script} {port} {}", file(switch).display());
-    for (unit, port, switch) in NODES {
-        host.install([(format!("{unit}.service").as_str(), node(port, switch).as_str())]);
+    for (index, (unit, port, switch)) in NODES.into_iter().enumerate() {
+        // Each is a chain of its own, also where two have one name.
+        let node = format!("ExecStart=python3 {script} {port} {} {index}000000", file(switch).display());
+        host.install([(format!("{unit}.service").as_str(), node.as_str())]);
     }
     let others = ["sidecar@.service", "dix-nginx.service", "dixlive.service", "dixfe.service", "dixbatch.service"];
     host.install(others.map(|unit| (unit, SLEEP)));

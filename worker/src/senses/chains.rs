@@ -44,13 +44,9 @@ impl Chains {
         chain.tell(&node.service, siblings.standing(now), now);
         let notes = chain.step(&node.policy, now);
         node.verdict = node.watch.judge(&node.policy, &chain.others(&node.service, now), now);
-        let stalled = [Height::Best, Height::Finalized].map(|which| (which, chain.is_stalled(which)));
+        show(&self.metrics, &node.chain, chain);
         for note in notes {
             self.say(&node.chain.0, note);
-        }
-        let (chain, protocol) = (&node.chain.0, node.chain.1);
-        for (which, stalled) in stalled {
-            self.metrics.chain_stalled(chain, protocol, height(which), stalled);
         }
     }
 
@@ -71,6 +67,7 @@ impl Chains {
         let Subject::Node(node) = slot.subject() else { return };
         if let Some(chain) = self.chains.get_mut(&node.chain) {
             chain.forget(&node.service);
+            show(&self.metrics, &node.chain, chain);
         }
         self.nodes.remove(&(node.service.clone(), node.chain.clone()));
         self.metrics.services().set_node(node.service.as_str(), NodeFigures::default());
@@ -83,6 +80,12 @@ impl Chains {
             }
             ChainNote::Moves { which } => ChainMoves { chain, which: height(which) }.emit(&self.metrics),
         }
+    }
+}
+
+fn show(metrics: &Metrics, (name, protocol): &ChainKey, chain: &Chain) {
+    for which in [Height::Best, Height::Finalized] {
+        metrics.chain_stalled(name, *protocol, height(which), chain.is_stalled(which));
     }
 }
 

@@ -145,9 +145,11 @@ impl Senses {
 
     /// Whether a node of another host runs, only its answers can tell.
     fn begin_elsewhere(&mut self, now: Time) {
+        let mut first = now;
         for index in self.owners.len()..self.slots.len() {
-            self.slots[index].follow(true, now, now);
+            self.slots[index].follow(true, first, now);
             self.plan(index);
+            first = first.after(APART);
         }
     }
 

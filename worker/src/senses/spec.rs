@@ -3,6 +3,7 @@
 use super::chains::ChainKey;
 use super::slot::Slot;
 use super::subject::{EndpointSubject, NodeLook, NodeSubject, Subject};
+use dixmgr_contract::id::Origin;
 use dixmgr_contract::{Span, Time};
 use dixmgr_decide::check::Belief;
 use dixmgr_decide::node::{NodePolicy, NodeVerdict, NodeWatch};
@@ -68,10 +69,14 @@ impl Maker {
     }
 }
 
-/// A node without a chain is compared with none.
+/// A node without a chain is compared with none. In the dotidx format parachains of different relays may have one name.
 fn chain_of(service: &Service, check: &model::NodeCheck) -> ChainKey {
-    let chain = if service.spec.chain.is_empty() { service.spec.name.as_str() } else { &service.spec.chain };
-    (chain.to_owned(), check.protocol)
+    let chain = match &service.origin {
+        _ if service.spec.chain.is_empty() => service.spec.name.to_string(),
+        Origin::Para(relay, chain) if *chain == service.spec.chain => format!("{relay}-{chain}"),
+        _ => service.spec.chain.clone(),
+    };
+    (chain, check.protocol)
 }
 
 /// True if the node of another host can be compared with one of ours, and its address means the same here as there.

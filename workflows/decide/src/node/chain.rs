@@ -88,9 +88,12 @@ impl Chain {
         self.has_unseen = true;
     }
 
-    /// A node is not in the configuration any more.
+    /// A node does not run, or is not in the configuration any more. Of a chain without any nothing is known.
     pub fn forget(&mut self, name: &ServiceName) {
         self.nodes.remove(name);
+        if self.nodes.is_empty() {
+            (self.best, self.finalized) = (None, None);
+        }
     }
 
     /// How the others stand, of whom there is news.
@@ -100,7 +103,7 @@ impl Chain {
         let afar = || told.clone().filter_map(|told| Some((told.standing.answers?, told.at)));
         Others {
             standings: others.map(|(_, standing)| standing.clone()).collect(),
-            have_unseen: self.has_unseen,
+            have_unseen: self.has_unseen || told.clone().next().is_some(),
             are_afar: afar().next().is_some(),
             heard: afar().filter(|(answers, _)| *answers).map(|(_, at)| at).max(),
             best_stalled: self.best.is_some(),
@@ -185,7 +188,7 @@ fn median(mut heights: Vec<u64>) -> Option<u64> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Others {
     standings: Vec<NodeStanding>,
-    /// There are more, which cannot be asked from here.
+    /// There are more, which cannot be asked from here; or some of whom there may be no news.
     have_unseen: bool,
     /// Some of them are asked over a network.
     are_afar: bool,

@@ -200,6 +200,30 @@ fn the_only_node_that_can_be_asked_of_a_chain_is_told_when_it_stands_and_not_res
 }
 
 #[test]
+fn a_node_that_stands_while_the_others_cannot_be_heard_is_not_restarted_for_it() {
+    let mut world = World::new(Protocol::Substrate);
+    (0..5).for_each(|n| round(&mut world, 2, |_| at(1_000 + n)));
+    // The network is gone: the node here has no peers any more, and the other one, which is elsewhere, does not answer.
+    (0..40).for_each(|_| round(&mut world, 1, |_| at(1_004)));
+    assert_eq!((world.judge(0).best.level, world.judge(0).best.whose), (Level::Critical, Whose::Unclear));
+    assert_eq!(world.restarts, 0);
+    // Whoever does not run is nobody to hear.
+    world.chain.forget(&name(1));
+    assert_eq!(world.judge(0).best.whose, Whose::Own);
+}
+
+#[test]
+fn a_chain_of_which_no_node_runs_does_not_stand_still() {
+    let mut world = World::new(Protocol::Substrate);
+    (0..40).for_each(|n: u64| round(&mut world, 2, |_| at(1_000 + n.min(3))));
+    assert!(world.chain.is_stalled(Height::Best));
+    world.chain.forget(&name(0));
+    assert!(world.chain.is_stalled(Height::Best), "the other one stands");
+    world.chain.forget(&name(1));
+    assert!(!world.chain.is_stalled(Height::Best));
+}
+
+#[test]
 fn whoever_is_silent_is_not_compared_with() {
     let mut world = World::new(Protocol::Substrate);
     world.see(0, at(5_000));
