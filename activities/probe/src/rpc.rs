@@ -3,6 +3,7 @@
 //! Bitcoin speaks the older 1.0, where both `result` and `error` are always there and one of them is null: read alike.
 
 use crate::{Endpoint, NodeError, text};
+use dixmgr_decide::check::json::{self, NotJson};
 use serde_json::{Map, Value, json};
 
 /// Shown in place of words that may repeat a secret.
@@ -65,9 +66,12 @@ pub(crate) fn result(endpoint: &Endpoint, id: u64, body: &[u8]) -> Result<Value,
 
 /// `body` as JSON.
 pub(crate) fn parse(endpoint: &Endpoint, body: &[u8]) -> Result<Value, NodeError> {
-    serde_json::from_slice(body).map_err(|_| NodeError::NotJson {
-        place: endpoint.place().to_owned(),
-        begins: quoted(endpoint, &String::from_utf8_lossy(body)),
+    let place = || endpoint.place().to_owned();
+    json::json(body).map_err(|why| match why {
+        NotJson::TooLarge => NodeError::Unexpected { place: place(), what: "it holds more values than are read" },
+        NotJson::Broken => {
+            NodeError::NotJson { place: place(), begins: quoted(endpoint, &String::from_utf8_lossy(body)) }
+        }
     })
 }
 

@@ -25,11 +25,13 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{net::TcpStream, sync::Semaphore, time::Instant};
 use tokio_rustls::TlsConnector;
 
 /// A body of this length is judged where it keeps nobody waiting.
 const LONG_BODY: usize = 64 << 10;
+/// Whose turn it is to judge one: for a moment it may take as much memory as `dixmgr_decide::check::json` allows.
+static LONG: Semaphore = Semaphore::const_new(2);
 /// How long a connection is used, and the files that its certificates are in.
 const MAX_AGE: Duration = Duration::from_mins(10);
 
@@ -206,6 +208,8 @@ impl HttpCheck {
         if !is_long {
             return Ok(judge());
         }
+        // Two at a time: what they take in memory is bounded for each.
+        let _turn = LONG.acquire().await;
         let judged = tokio::task::spawn_blocking(judge).await;
         judged.map_err(|_| Failure::Ours("the answer could not be judged".to_owned()))
     }

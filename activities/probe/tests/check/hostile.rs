@@ -1,7 +1,7 @@
 //! Endpoints that want to hang us, fill us, or make us overflow: a verdict in time, each of them.
 
 use crate::{LONG, SHORT, ask, assert_healthy, assert_unhealthy, assert_unknown, run, server::*, spec};
-use dixmgr_contract::{CheckResult, CheckState};
+use dixmgr_contract::{CheckResult, CheckState, Span};
 use dixmgr_decide::{
     check::{Budget, Expectation, JsonPath, judge::NAMES},
     condition::Condition,
@@ -30,6 +30,13 @@ async fn in_short(acts: Vec<Act>) -> CheckResult {
     let result = Prober::new().once(spec(with_path(&server.url("/")), SHORT)).await;
     assert!(begun.elapsed() < SHORT * 10, "{:?}", begun.elapsed());
     result
+}
+
+#[tokio::test]
+async fn a_body_that_would_fill_the_memory_is_not_read() {
+    let many = format!("[{}0]", r#"{"":0},"#.repeat((1 << 20) / 7 - 1));
+    assert!(many.len() <= 1 << 20);
+    assert_unhealthy(&answered(ok(&many)).await, "the body holds more values than are judged");
 }
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -230,8 +237,11 @@ async fn others_do_not_notice() {
     }
     let mut check = prober.check(spec(with_path(&good.url("/")), LONG));
     for _ in 0..20 {
-        assert_healthy(&check.run().await);
+        let result = check.run().await;
+        assert_healthy(&result);
+        assert!(result.duration < Span::from_millis(1_000), "{}", result.duration);
     }
+    assert!(!bad_ones.is_empty());
     while let Some(result) = bad_ones.join_next().await {
         assert_eq!(result.unwrap().state, CheckState::Unhealthy);
     }

@@ -4,6 +4,7 @@
 //! whether the answer was slow or the certificate ends soon, which is degraded, not down. No word of the answer is in the
 //! reason but numbers: it may repeat a secret.
 
+use super::json::{NotJson, json};
 use super::json_path::JsonPath;
 use crate::condition::{Condition, Kind, Val};
 use dixmgr_contract::{CheckState, Span};
@@ -129,8 +130,12 @@ impl Expectation {
         if self.json_path.is_none() && self.condition.as_ref().is_none_or(|condition| !condition.uses("body")) {
             return self.condition_objects(answer, "", None);
         }
-        // At most 128 levels; what is not text in UTF-8 is no JSON.
-        let json = serde_json::from_slice::<Value>(answer.body).ok();
+        let json = match json(answer.body) {
+            Err(NotJson::TooLarge) => {
+                return Some(format!("the body holds more values than are judged{}", cut(answer)));
+            }
+            json => json.ok(),
+        };
         match (&self.json_path, &json) {
             (Some(_), None) => return Some(format!("the body is not JSON{}", cut(answer))),
             (Some(path), Some(json)) => {
