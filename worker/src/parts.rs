@@ -14,7 +14,7 @@ use dixmgr_bind::{Allowed, Endpoints, HostActivities, Nodes, Telling};
 use dixmgr_contract::cluster::{ClusterMode, ClusterSpec};
 use dixmgr_contract::host::{Claim, Holder};
 use dixmgr_contract::plan::PlannedService;
-use dixmgr_contract::{Dependency, ServiceName};
+use dixmgr_contract::{Dependency, Protocol, ServiceName};
 use dixmgr_decide::rules::Waits;
 use dixmgr_model::{Check, Cluster, Service};
 use dixmgr_probe::check::HttpAsk;
@@ -93,10 +93,10 @@ pub(crate) fn measuring(settings: &Settings, services: &[Service], observer: &Ob
     }
 }
 
-/// Where the nodes of a service listen.
-fn nodes(service: &Service) -> impl Iterator<Item = Endpoint> {
+/// Where the nodes of a service listen, and what they speak.
+fn nodes(service: &Service) -> impl Iterator<Item = (Endpoint, Protocol)> {
     service.probes.values().filter_map(|probe| match &probe.check {
-        Check::Node(node) => Endpoint::parse(node.rpc.expose()).ok(),
+        Check::Node(node) => Some((Endpoint::parse(node.rpc.expose()).ok()?, node.protocol)),
         _ => None,
     })
 }

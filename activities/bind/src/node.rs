@@ -1,10 +1,11 @@
 //! The blockchain nodes that this host may ask: those that its own configuration names, and no others.
 
 use crate::unit::failure;
-use dixmgr_contract::FailureKind;
+use dixmgr_contract::{FailureKind, Protocol, Time};
 use dixmgr_probe::{Breakers, DEFAULT_TIMEOUT, Endpoint, LeftAlone, NodeChecker, Target, endpoint_url};
 use dixmgr_systemd::ActError;
 use std::sync::Arc;
+use std::time::SystemTime;
 use temporalio_sdk::ApplicationFailure;
 use temporalio_sdk::activities::ActivityError;
 
@@ -13,7 +14,7 @@ use temporalio_sdk::activities::ActivityError;
 pub struct Nodes {
     checker: NodeChecker,
     breakers: Breakers,
-    known: Arc<Vec<Endpoint>>,
+    known: Arc<Vec<(Endpoint, Protocol)>>,
 }
 
 /// Why it is not known whether a node is in sync.
@@ -45,7 +46,11 @@ impl From<NotKnown> for ActivityError {
 
 impl Nodes {
     /// The nodes of the configuration.
-    pub fn new(checker: NodeChecker, breakers: Breakers, known: impl IntoIterator<Item = Endpoint>) -> Self {
+    pub fn new(
+        checker: NodeChecker,
+        breakers: Breakers,
+        known: impl IntoIterator<Item = (Endpoint, Protocol)>,
+    ) -> Self {
         Self { checker, breakers, known: Arc::new(known.into_iter().collect()) }
     }
 
@@ -56,30 +61,29 @@ impl Nodes {
     pub(crate) async fn is_in_sync(&self, endpoint: &str, port: u16) -> Result<bool, NotKnown> {
         let wanted =
             endpoint_url(endpoint, port).map_err(|error| ActError::new(FailureKind::BadInput, error.to_string()))?;
-        let known = self.find(&wanted).ok_or_else(|| {
+        let (known, protocol) = self.find(&wanted).ok_or_else(|| {
             let text =
                 format!("no node at {wanted} is in this host's configuration; give its service a probe with `rpc`");
             ActError::new(FailureKind::NotAllowed, text)
         })?;
         let pass = self.breakers.pass(Target::from(known)).map_err(NotKnown::LeftAlone)?;
-        let health = self.checker.substrate_health(known, DEFAULT_TIMEOUT).await;
-        pass.looked(&health);
-        let health = health.map_err(|error| ActError::new(FailureKind::Unexpected, error.to_string()))?;
-        Ok(health.is_synced())
+        let now = Time::from(SystemTime::now());
+        let is_in_sync = self.checker.is_in_sync(*protocol, known, now, DEFAULT_TIMEOUT).await;
+        pass.looked(&is_in_sync);
+        Ok(is_in_sync.map_err(|error| ActError::new(FailureKind::Unexpected, error.to_string()))?)
     }
 
     /// The node of that whole URL, or else the first one at that `scheme://host:port`: the configuration may know a path or a
     /// password that the caller does not.
-    fn find(&self, wanted: &Endpoint) -> Option<&Endpoint> {
-        let whole = self.known.iter().find(|known| known.is_same(wanted));
-        whole.or_else(|| self.known.iter().find(|known| known.place() == wanted.place()))
+    fn find(&self, wanted: &Endpoint) -> Option<&(Endpoint, Protocol)> {
+        let whole = self.known.iter().find(|(known, _)| known.is_same(wanted));
+        whole.or_else(|| self.known.iter().find(|(known, _)| known.place() == wanted.place()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dixmgr_contract::Time;
     use std::time::Duration;
 
     #[test]
@@ -98,7 +102,7 @@ mod tests {
     #[test]
     fn nodes_behind_one_port_are_told_apart_by_their_paths() {
         let known = ["http://a:9944/one", "http://u:p@a:9944/two", "http://b:9944/?key=1"];
-        let known = known.map(|url| Endpoint::parse(url).unwrap());
+        let known = known.map(|url| (Endpoint::parse(url).unwrap(), Protocol::Substrate));
         let nodes = Nodes::new(NodeChecker::new().unwrap(), Breakers::default(), known.clone());
         for (wanted, port, found) in [
             ("http://a:9944/one", 0, Some(0)),

@@ -8,7 +8,8 @@
 //! not look, which is no news of the endpoint.
 
 use crate::{Span, Time};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::{Map, Value};
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// `CheckHTTPEndpointActivity(input)` → [`HttpCheckAnswer`]; takes an [`HttpCheckInput`].
@@ -23,12 +24,13 @@ pub const MAX_TIMEOUT: Span = Span::from_secs(300);
 /// The longest beginning of a body that a result keeps, in bytes.
 pub const MAX_KEPT_BODY: usize = 1024;
 
-/// The argument of [`CHECK_HTTP_ENDPOINT`]. `Debug` hides the URL and the values of the headers.
+/// The argument of [`CHECK_HTTP_ENDPOINT`]. `Debug` hides the URL and the values of the headers. As in Go, how the name of a field is
+/// written matters neither in its capitals nor in underscores.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(remote = "Self", rename_all = "PascalCase", default)]
 pub struct HttpCheckInput {
     /// Whom to ask.
-    #[serde(rename = "URL", alias = "url", alias = "Url", deserialize_with = "or_default")]
+    #[serde(rename = "URL", alias = "url", deserialize_with = "or_default")]
     pub url: String,
     /// The method; empty: `GET`.
     #[serde(alias = "method", deserialize_with = "or_default")]
@@ -37,17 +39,32 @@ pub struct HttpCheckInput {
     #[serde(alias = "headers", deserialize_with = "or_default")]
     pub headers: BTreeMap<String, String>,
     /// The status that is healthy; 0: any 2xx.
-    #[serde(alias = "expected_status", alias = "expect_status", deserialize_with = "or_default")]
+    #[serde(alias = "expectedstatus", alias = "expectstatus", deserialize_with = "or_default")]
     pub expected_status: u16,
     /// In nanoseconds, or a text such as `"5s"`; 0: [`DEFAULT_TIMEOUT`].
     #[serde(alias = "timeout", deserialize_with = "timeout")]
     pub timeout: i64,
     /// The body must hold this; empty: anything.
-    #[serde(alias = "response_contains", alias = "contains", deserialize_with = "or_default")]
+    #[serde(alias = "responsecontains", alias = "contains", deserialize_with = "or_default")]
     pub response_contains: String,
     /// A value in a JSON body that must be there and healthy; empty: not looked at.
-    #[serde(rename = "JSONPath", alias = "json_path", alias = "JsonPath", deserialize_with = "or_default")]
+    #[serde(rename = "JSONPath", alias = "jsonpath", deserialize_with = "or_default")]
     pub json_path: String,
+}
+
+impl Serialize for HttpCheckInput {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, to)
+    }
+}
+
+impl<'de> Deserialize<'de> for HttpCheckInput {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let given = BTreeMap::<String, Value>::deserialize(from)?;
+        let plain = |name: String| name.replace('_', "").to_lowercase();
+        let fields: Map<String, Value> = given.into_iter().map(|(name, value)| (plain(name), value)).collect();
+        Self::deserialize(Value::Object(fields)).map_err(D::Error::custom)
+    }
 }
 
 impl HttpCheckInput {
@@ -211,7 +228,12 @@ mod tests {
             "url": "http://a/health", "method": "POST", "headers": {"A": "b"}, "expect_status": 204,
             "timeout": "1.5s", "contains": "ok", "json_path": "status",
         }));
-        assert_eq!(go, ours);
+        // As people of other languages write names.
+        let theirs = read(json!({
+            "Url": "http://a/health", "METHOD": "POST", "headers": {"A": "b"}, "expectedStatus": 204,
+            "timeout": 1_500_000_000_i64, "response_contains": "ok", "jsonPath": "status",
+        }));
+        assert_eq!((&go, &go), (&ours, &theirs));
         assert_eq!((go.timeout(), go.expected_status), (Span::from_millis(1_500), 204));
     }
 

@@ -75,6 +75,25 @@ impl NodeChecker {
         NodeHealth::of(&rpc::result(endpoint, id, &answer.body)?).map_err(unexpected)
     }
 
+    /// Whether the node at `endpoint`, which speaks `protocol`, says that it is in sync: of Substrate the answer of the Go version, of
+    /// the others that it does not catch up and knows of nothing that is wrong. One that says neither is not.
+    ///
+    /// # Errors
+    /// [`NodeError`], with no word of the URL but `scheme://host:port`.
+    pub async fn is_in_sync(
+        &self,
+        protocol: Protocol,
+        endpoint: &Endpoint,
+        now: Time,
+        timeout: Duration,
+    ) -> Result<bool, NodeError> {
+        if protocol == Protocol::Substrate {
+            return Ok(self.substrate_health(endpoint, timeout).await?.is_synced());
+        }
+        let seen = self.look(protocol, endpoint, now, timeout).await?;
+        Ok(seen.is_syncing == Some(false) && !seen.problems.iter().any(|problem| problem.is_serious()))
+    }
+
     /// Looks at the node at `endpoint`, which speaks `protocol`, all of it within `timeout`. User and password of the URL
     /// are sent as basic authentication. `now` is the time that the age of a block is counted to.
     ///

@@ -21,7 +21,7 @@ pub(crate) struct Kernel {
 impl Kernel {
     pub(crate) fn of(roots: &Roots) -> Self {
         let proc = roots.proc();
-        let is_proc = rustix::fs::statfs(proc).is_ok_and(|fs| fs.f_type == rustix::fs::PROC_SUPER_MAGIC as _);
+        let is_proc = rustix::fs::statfs(proc).is_ok_and(|fs| fs.f_type as u64 == rustix::fs::PROC_SUPER_MAGIC as u64);
         let own = std::fs::read_link(proc.join("self")).ok();
         let is_ours = is_proc && own.is_some_and(|own| own.to_str() == Some(&std::process::id().to_string()));
         let counts_files = is_ours && std::fs::metadata(proc.join("self/fd")).is_ok_and(|fd| fd.len() > 0);

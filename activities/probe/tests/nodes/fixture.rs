@@ -151,6 +151,24 @@ async fn a_look_at_a_node_is_what_its_answers_mean() {
 }
 
 #[tokio::test]
+async fn a_node_of_each_protocol_says_whether_it_is_in_sync() {
+    let checker = NodeChecker::new().unwrap();
+    for protocol in Protocol::ALL {
+        let mut said = Vec::new();
+        for scene in Scene::all(protocol) {
+            let (played, Some(sighting)) = (scene.clone(), &scene.sighting) else { continue };
+            let server = Server::start(move |asked| played.reply(asked)).await;
+            let Ok(is_in_sync) = checker.is_in_sync(protocol, &server.endpoint(), scene.now, LONG).await else {
+                continue;
+            };
+            assert!(!is_in_sync || sighting.is_syncing == Some(false), "{protocol}: {}", scene.about);
+            said.push(is_in_sync);
+        }
+        assert!(said.contains(&true) && said.contains(&false), "{protocol}: {said:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_users_password_is_sent_with_every_call_and_a_prefix_stays_before_every_path() {
     for protocol in Protocol::ALL {
         let scene = Scene::all(protocol).swap_remove(0);
