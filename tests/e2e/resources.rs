@@ -2,7 +2,8 @@
 
 use super::{API, SLEEP, WF_API, api_runs};
 use dixmgr_contract::PhaseName;
-use dixmgr_tests::{Launch, Sandbox, TemporalServer, in_sandbox, wait_until};
+use dixmgr_tests::{Dixmgr, Launch, Sandbox, TemporalServer, in_sandbox, wait_until};
+use std::time::{Duration, Instant};
 
 #[test]
 fn what_a_service_uses_is_shown_with_all_of_its_processes() {
@@ -49,8 +50,20 @@ fn measuring_can_be_turned_off_as_a_whole() {
         let config = format!("[resources]\nsample_interval = \"1s\"\n{API}");
         let off = Launch::exec(host, &config).argument("-resource-monitoring=false").start();
         server.connect().wait_phase(WF_API, PhaseName::Healthy);
+        let figures = ["dixmgr_service_processes", "dixmgr_service_cpu_percent", "dixmgr_host_cpu_percent"];
+        let told = |dixmgr: &Dixmgr| {
+            let text = dixmgr.get("/metrics").map(|(_, text)| text).unwrap_or_default();
+            figures.map(|figure| text.lines().any(|line| line.starts_with(figure)))
+        };
+        // Where it is measured, that is there after two samples.
+        let until = Instant::now() + Duration::from_secs(4);
+        wait_until("four samples might have been taken", || {
+            assert_eq!(told(&off), [false; 3]);
+            Instant::now() > until
+        });
         off.terminate();
         let on = Launch::exec(host, &config).start();
+        wait_until("all of it is measured", || told(&on) == [true; 3]);
         wait_until("it is measured", || on.metric("dixmgr_service_processes", &[("service", "api")]) == Some(1.0));
     });
 }

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 const MOST_BELOW: usize = 1000;
 /// Deepest of them.
 const DEEPEST: usize = 16;
-/// Cgroups below one whose own processes stay the same are looked for at every n-th list of them: once a minute at a sample every
-/// 5 seconds. A process that begins its life in such a cgroup, while nothing else changes, is seen so late.
+/// Cgroups below one whose own processes stay the same are looked for at every n-th list of them (once a minute at a sample every
+/// 5 seconds), and at each close look. A process that begins its life in such a cgroup, while nothing else changes, is seen so late.
 const LOOK_BELOW_EVERY: u32 = 12;
 /// More block devices than a host has.
 const MOST_DEVICES: usize = 4096;
@@ -72,7 +72,7 @@ impl Group {
             let Some(folder) = tree.map(|tree| tree.folder(cgroup)) else { continue };
             let Ok(metadata) = std::fs::metadata(&folder) else { continue };
             let mut group = Self::at(folder, is_unified, (metadata.dev(), metadata.ino()));
-            if group.list(context, pids).is_ok() && !pids.is_empty() {
+            if group.list(context, pids, true).is_ok() && !pids.is_empty() {
                 group.find_meters(cgroup, context, pids);
                 return Some(group);
             }
@@ -92,13 +92,14 @@ impl Group {
     }
 
     /// The processes of the cgroup and of those below it, in order. [`Fault::Gone`] if it is not the one that was opened.
-    pub(crate) fn list(&mut self, context: &mut Context, pids: &mut Vec<u32>) -> Result<(), Fault> {
+    pub(crate) fn list(&mut self, context: &mut Context, pids: &mut Vec<u32>, is_close: bool) -> Result<(), Fault> {
         pids.clear();
         // Open files are those of the cgroup that was opened, and fail when it is gone.
         let is_open = self.procs.is_open() && self.directory.is_open();
         if is_open {
             self.list_own(context, pids)?;
-            if self.unlooked < LOOK_BELOW_EVERY - 1 && self.alone.as_ref() == Some(pids) {
+            let is_due = is_close || self.unlooked >= LOOK_BELOW_EVERY - 1;
+            if !is_due && self.alone.as_ref() == Some(pids) {
                 self.unlooked += 1;
                 return Ok(());
             }

@@ -58,7 +58,7 @@ impl Unit {
             *self = Self { control_group: control_group.to_owned(), ..Self::default() };
         }
         let mut pids = Vec::new();
-        match self.enter(context, &mut pids) {
+        match self.enter(context, &mut pids, with_details) {
             Ok(()) => {}
             // Its processes cannot be listed this time. What was counted before is too old then to make a rate of.
             Err(Fault::Starved | Fault::Broken) => {
@@ -96,9 +96,9 @@ impl Unit {
     }
 
     /// Opens the cgroup if it is not open, and lists its processes.
-    fn enter(&mut self, context: &mut Context, pids: &mut Vec<u32>) -> Result<(), Fault> {
+    fn enter(&mut self, context: &mut Context, pids: &mut Vec<u32>, is_close: bool) -> Result<(), Fault> {
         if let Some(group) = &mut self.group {
-            match group.list(context, pids) {
+            match group.list(context, pids, is_close) {
                 Ok(()) if !pids.is_empty() => return Ok(()),
                 Ok(()) | Err(Fault::Gone) => {}
                 Err(fault) => return Err(fault),

@@ -150,6 +150,21 @@ fn pidstat_says_the_same() {
 }
 
 #[test]
+fn a_process_that_becomes_another_program_goes_on() {
+    let mut load = Load::start("exec");
+    let cgroup = Cgroup::of_files(&[load.pid()]);
+    let mut watch = Watch::new(&cgroup);
+    let before = watch.look();
+    // User and system time in hundredths of a second.
+    let had: f64 = load.run().iter().sum();
+    let usage = watch.look();
+    let cpu = watch.cpu(&usage);
+    assert!(cpu >= 0.2 && cpu <= (had + 10.0) / 100.0, "{cpu} of {had}");
+    assert!(usage.memory_bytes < before.memory_bytes, "a shell is smaller than a test");
+    assert_eq!(usage.processes, Some(1));
+}
+
+#[test]
 fn children_that_came_and_went_between_two_looks_count() {
     // Only the parent is ever seen.
     let mut load = Load::start("forker");

@@ -204,6 +204,7 @@ fn load() {
             burn(0.05);
             String::new()
         }
+        "exec" => exec(),
         "starve" => starve(),
         "stranger" => stranger(),
         other => panic!("{other:?} is no load"),
@@ -286,6 +287,13 @@ fn forker() -> String {
     let children = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).unwrap();
     let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     format!("{} {}", cpu() - before, seconds(children.user_time()) + seconds(children.system_time()))
+}
+
+/// Becomes another program, which tells how much CPU time the process has had until then.
+fn exec() -> String {
+    burn(0.2);
+    let script = format!("echo {MARK}$(cut -d ' ' -f 14,15 /proc/$$/stat); read line");
+    panic!("exec: {}", Command::new("sh").args(["-c", &script]).exec());
 }
 
 /// Samples with not one file descriptor left, then with some again.
