@@ -58,6 +58,12 @@ fn a_rule_that_is_switched_off_ends_what_fires_until_it_is_on_again() {
         wait_until("it is told again", || statuses(&receiver, INCIDENT) == ["firing", "resolved", "firing"]);
         let unknown = says_here(&["rules", "ServiceDwn", "off"], 1);
         assert!(unknown.contains("ServiceDwn"), "{unknown}");
+        let past = says_here(&["history"], 0);
+        for (what, rule) in
+            [("rule-off", "done (ServiceDown)"), ("rule-on", "done (ServiceDown)"), ("rule-off", "(ServiceDwn)")]
+        {
+            assert!(past.lines().any(|line| line.contains(what) && line.contains(rule)), "no {what} {rule} in {past}");
+        }
         host.systemctl(&["start", "api"]);
         wait_until("the end", || statuses(&receiver, INCIDENT).last().is_some_and(|last| last == "resolved"));
     });

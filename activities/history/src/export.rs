@@ -1,9 +1,10 @@
 //! All of it, as JSON, a line each: for another program, or for a day on which this one is gone.
 
+use crate::answer::Line;
 use crate::db::Db;
 use crate::error::Error;
 use crate::keep::HOUR;
-use crate::question::Question;
+use crate::question::{MOST, Question};
 use crate::read::{ACTIONS, INCIDENTS, INTERVALS, NOTES, PROBES, RESTARTS, TRANSITIONS, Table, USAGE};
 use crate::store::{Result, Store, all};
 use dixmgr_contract::Time;
@@ -13,7 +14,7 @@ use sqlx::AssertSqlSafe;
 const PIECE: i64 = HOUR;
 
 impl Store {
-    /// Everything of a window as JSON, a line each: `take` gets one line after the other, in the order of the tables and then of
+    /// Everything of a window as JSON, a line each, with what had begun before it and lasts into it: `take` gets one line after the other, in the order of the tables and then of
     /// time. Samples come in all their resolutions. How many lines it were.
     ///
     /// # Errors
@@ -24,6 +25,20 @@ impl Store {
         let mut db = self.open().await?;
         for table in tables {
             let step = if table.has_steps() { "u.step IN (0, 300000, 3600000) AND " } else { "" };
+            let (and, values) = question.condition(table.service, table.host());
+            // The window's end is a value that this does not need, and a server wants to know its type.
+            let before = format!(
+                "{} WHERE began < $1 AND (ended IS NULL OR ended >= $1) AND $2 >= $1{and} ORDER BY began LIMIT {MOST}",
+                table.select
+            );
+            let mut found = Vec::new();
+            if table.lasts() {
+                found = all(&mut db, table, before, values).await.map_err(|error| self.problem(&error))?;
+            }
+            for line in found {
+                give(&line, &mut take)?;
+                lines += 1;
+            }
             let mut next = question.from;
             while let Some((from, to)) =
                 piece(&mut db, table, next, question.to).await.map_err(|error| self.problem(&error))?
@@ -33,8 +48,7 @@ impl Store {
                 let at = table.at;
                 let sql = format!("{} WHERE {step}{at} >= $1 AND {at} < $2{and} ORDER BY {at}", table.select);
                 for line in all(&mut db, table, sql, values).await.map_err(|error| self.problem(&error))? {
-                    let text = serde_json::to_string(&line).map_err(|error| Error::Question(error.to_string()))?;
-                    take(&text).map_err(|error| Error::Question(format!("the export cannot be written: {error}")))?;
+                    give(&line, &mut take)?;
                     lines += 1;
                 }
                 next = to;
@@ -43,6 +57,11 @@ impl Store {
         db.close().await;
         Ok(lines)
     }
+}
+
+fn give(line: &Line, take: &mut impl FnMut(&str) -> std::io::Result<()>) -> Result<()> {
+    let text = serde_json::to_string(line).map_err(|error| Error::Question(error.to_string()))?;
+    take(&text).map_err(|error| Error::Question(format!("the export cannot be written: {error}")))
 }
 
 /// The next piece of a table that has anything in it. In pieces, because a transaction that lasts as long as somebody reads

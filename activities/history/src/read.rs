@@ -22,6 +22,11 @@ impl Table {
         if self.has_steps() { "s.host" } else { "host" }
     }
 
+    /// Whether what is in it lasts, and may have begun before a window.
+    pub(crate) fn lasts(&self) -> bool {
+        self.at == "began"
+    }
+
     /// Whether it is one of samples, in several resolutions.
     pub(crate) fn has_steps(&self) -> bool {
         self.at == "u.at"

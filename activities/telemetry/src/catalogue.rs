@@ -244,8 +244,8 @@ pub const CATALOGUE: &[Metric] = &[
         NOTE_SECONDS,
         "How long a channel took for a note that it accepted.",
     ),
-    counter("alerts_fired_total", &["alert_type", "severity", "service"], "Alerts that began to fire."),
-    gauge("alerts_active", &["alert_type", "severity"], "Alerts that are firing."),
+    counter("alerts_fired_total", &["alert_type", "severity", "service"], "Alerts of rules that began to fire."),
+    gauge("alerts_active", &["alert_type", "severity"], "Alerts of rules that are firing."),
     // dixmgr's own health.
     gauge("build_info", &["version"], "Always 1; the label tells the version that runs."),
     gauge("services", &[], "Services that this dixmgr looks after."),

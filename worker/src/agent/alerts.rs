@@ -30,6 +30,8 @@ struct Kept {
     rules: ServiceRules,
     runs: Runs,
     episodes: Episodes,
+    /// The dependencies that it has waited for in vain, which its workflow tells once.
+    timed_out: Vec<ServiceName>,
 }
 
 struct One {
@@ -107,7 +109,7 @@ impl Alerts {
                 metrics.services().still_fires(one.name().as_str(), &alert.alert, alert.severity);
             }
             one.firing = Some(fingerprint(firing));
-            let known = Known::new(&one.spec, kept.runs.clone(), now);
+            let known = Known::new(&one.spec, kept.runs.clone(), kept.timed_out.clone(), now);
             let mut episodes = kept.episodes.clone();
             episodes.keep_back();
             one.has_passed = episodes.has_passed();

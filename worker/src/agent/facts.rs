@@ -32,7 +32,7 @@ pub(super) struct Known {
     figures: Option<Measured>,
     node: Option<(NodeStands, Time)>,
     /// The dependencies that it has waited for in vain.
-    timed_out: Vec<ServiceName>,
+    pub(super) timed_out: Vec<ServiceName>,
 }
 
 struct Measured {
@@ -42,8 +42,8 @@ struct Measured {
 }
 
 impl Known {
-    /// Nothing is known but which runs there were.
-    pub(super) fn new(spec: &ServiceSpec, runs: Runs, now: Time) -> Self {
+    /// Nothing is known but which runs there were, and for whom it has waited in vain.
+    pub(super) fn new(spec: &ServiceSpec, runs: Runs, timed_out: Vec<ServiceName>, now: Time) -> Self {
         let itself = Facts {
             service: spec.name.as_str().into(),
             host: spec.host.as_ref().map(HostName::as_str).unwrap_or_default().into(),
@@ -51,7 +51,7 @@ impl Known {
             chain: spec.chain.as_str().into(),
             ..Facts::default()
         };
-        Self { itself, runs, since: now, figures: None, node: None, timed_out: Vec::new() }
+        Self { itself, runs, since: now, figures: None, node: None, timed_out }
     }
 
     pub(super) fn measured(&mut self, figures: Figures, round: u64, interval: Span, now: Time) {

@@ -104,10 +104,12 @@ pub(super) async fn forget(host: &HostName, ask: &Ask) -> Result<(), Failure> {
     let registry = client.get_workflow_handle::<InfrastructureWorkflow>(INFRASTRUCTURE_ID);
     let options = WorkflowExecuteUpdateOptions::default();
     let forgotten = registry.execute_update(InfrastructureWorkflow::forget_host, forget.into(), options);
-    let mut answer = match update(COMMAND_DEADLINE, forgotten).await {
-        Err(_) if had_workflow && is_unplanned(&client, host).await => format!("host {host} is forgotten"),
-        answer => answer?,
+    let answer = match update(COMMAND_DEADLINE, forgotten).await {
+        Err(_) if had_workflow && is_unplanned(&client, host).await => Ok(format!("host {host} is forgotten")),
+        answer => answer,
     };
+    ask.record("forget-host", host.as_str(), "", &answer).await;
+    let mut answer = answer?;
     let over = handle.get_result(WorkflowGetResultOptions::default());
     if had_workflow && tokio::time::timeout(END_DEADLINE, over).await.is_err() {
         answer += "; its workflow is there until the end of its loss has been told";

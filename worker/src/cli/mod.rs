@@ -201,7 +201,7 @@ enum Command {
     /// Show incidents, the newest last
     Incidents(past::Incidents),
     /// Write the whole history as JSON, a line each
-    Export(past::Everything),
+    Export(past::Whole),
     /// Print the JSON schema of the configuration
     #[command(hide = true)]
     Schema,
@@ -290,7 +290,10 @@ fn run_command(command: Command) -> Result<(), Failure> {
         Command::Silences(ask) => runtime()?.complete(alerts::list_silences(&ask)),
         Command::Maintenance(asked) => runtime()?.complete(maintenance::run(&asked)),
         Command::Resolve { name, ask } => runtime()?.complete(alerts::resolve(&name, &ask)),
-        Command::TestAlert(trial) => runtime()?.complete(alerts::test(&trial)),
+        Command::TestAlert(trial) => {
+            start_log()?;
+            runtime()?.complete(alerts::test(&trial))
+        }
         Command::Rules(ask) => runtime()?.complete(rules::run(&ask)),
         Command::History(asked) => runtime()?.complete(past::history(&asked)),
         Command::Uptime(asked) => runtime()?.complete(past::uptime(&asked)),

@@ -8,10 +8,10 @@ use crate::settings::Mode;
 use crate::state_dir;
 use anyhow::{Context, anyhow};
 use clap::Args;
-use dixmgr_contract::{HostName, Span};
+use dixmgr_contract::{HostName, Span, Time};
 use dixmgr_history::{Action, Question, Store};
 use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Clocks of hosts that share a server differ.
 const AHEAD: Span = Span::from_secs(60);
@@ -92,6 +92,16 @@ pub(crate) struct Everything {
     whose: Whose,
 }
 
+/// Everything.
+#[derive(Debug, Args)]
+pub(crate) struct Whole {
+    /// Only of the last so long, such as 12h or 7d
+    #[arg(long, value_name = "SPAN")]
+    since: Option<Span>,
+    #[command(flatten)]
+    whose: Whose,
+}
+
 /// Incidents of a time.
 #[derive(Debug, Args)]
 pub(crate) struct Incidents {
@@ -141,8 +151,8 @@ pub(super) async fn incidents(asked: &Incidents) -> Result<(), Failure> {
 }
 
 /// Writes everything as JSON, a line each.
-pub(super) async fn export(asked: &Everything) -> Result<(), Failure> {
-    let question = asked.whose.question(asked.since);
+pub(super) async fn export(asked: &Whole) -> Result<(), Failure> {
+    let question = asked.whose.question(asked.since.unwrap_or_else(|| now().since(Time::default())));
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut has_enough = false;
     let store = asked.whose.store()?;
@@ -168,8 +178,20 @@ fn is_enough(written: &std::io::Result<()>) -> bool {
 /// Records what somebody does, if there is a history here or the configuration names a server. What is done without either shows in
 /// what the services do. `results`: what came of it for each service; for the fleet as a whole the name is empty.
 pub(super) async fn record(at: &At, action: &str, reason: &str, results: impl Iterator<Item = (&str, &str)>) {
-    let Some((root, host)) = at.here() else { return };
-    let Some(target) = place::to_write(&root, &host, at.conf()) else { return };
+    if let Some(here) = at.here() {
+        record_here(&here, at.conf(), action, reason, results).await;
+    }
+}
+
+/// The same of the dixmgr with this folder for its state, and of this name.
+pub(super) async fn record_here(
+    (root, host): &(PathBuf, HostName),
+    conf: Option<&Path>,
+    action: &str,
+    reason: &str,
+    results: impl Iterator<Item = (&str, &str)>,
+) {
+    let Some(target) = place::to_write(root, host, conf) else { return };
     let store = Store::new(target);
     for (service, result) in results {
         let action = Action {

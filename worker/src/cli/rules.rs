@@ -4,7 +4,7 @@
 //! Temporal is away as well.
 
 use super::targets::Here;
-use super::{Output, print};
+use super::{Output, past, print};
 use crate::agent::RuleView;
 use crate::exit::Failure;
 use anyhow::{Context, anyhow};
@@ -39,8 +39,11 @@ pub(super) async fn run(ask: &Ask) -> Result<(), Failure> {
         let mut url = reqwest::Url::parse(&rules).context("its address is no URL")?;
         url.path_segments_mut().map_err(|()| anyhow!("its address is no URL"))?.push(name);
         url.query_pairs_mut().append_pair("on", if to == To::On { "true" } else { "false" });
-        said(http.post(url)).await?;
-        return Ok(());
+        let answer = said(http.post(url)).await;
+        let result = answer.as_ref().err().map_or_else(|| "done".to_owned(), ToString::to_string);
+        let action = if to == To::On { "rule-on" } else { "rule-off" };
+        past::record_here(&ask.here.place()?, None, action, name, std::iter::once(("", result.as_str()))).await;
+        return answer.map(drop);
     }
     let rules: Vec<RuleView> =
         serde_json::from_str(&said(http.get(rules)).await?).context("dixmgr's answer is not understood")?;

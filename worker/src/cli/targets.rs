@@ -45,9 +45,14 @@ pub(super) struct Here {
 impl Here {
     /// What it has left word of; `None` if none runs.
     fn running(&self) -> Result<Option<Running>, Failure> {
-        let host = crate::host::name(self.host.clone())?;
-        let root = self.state_dir.clone().unwrap_or_else(state_dir::default_root);
+        let (root, host) = self.place()?;
         Ok(state_dir::running(&state_dir::folder(&root, &host, false)))
+    }
+
+    /// Where it remembers, and its name.
+    pub(super) fn place(&self) -> Result<(PathBuf, HostName), Failure> {
+        let host = crate::host::name(self.host.clone())?;
+        Ok((self.state_dir.clone().unwrap_or_else(state_dir::default_root), host))
     }
 
     /// The address of its admin server, and somebody to ask it.
@@ -66,8 +71,7 @@ fn http() -> reqwest::Result<reqwest::Client> {
 impl At {
     /// Where the dixmgr of this machine remembers, and its name.
     pub(super) fn here(&self) -> Option<(PathBuf, HostName)> {
-        let host = crate::host::name(self.here.host.clone()).ok()?;
-        Some((self.here.state_dir.clone().unwrap_or_else(state_dir::default_root), host))
+        self.here.place().ok()
     }
 
     /// The maintenance windows of the file that is given, else of the dixmgr that runs here.

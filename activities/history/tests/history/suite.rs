@@ -71,6 +71,14 @@ pub(crate) async fn an_export_has_every_record_as_a_line(scene: &Scene) {
     assert_eq!(lines[6]["cpu_percent"], 12.5);
     assert_eq!((lines[7]["failed"].as_u64(), lines[7]["took_ms"].as_f64()), (Some(1), Some(40.0)));
     assert!(lines.iter().all(|line| line["host"] == scene.options.host.as_str()));
+    // Of a later window: what lasts into it.
+    let mut lasting = Vec::new();
+    let take = |line: &str| {
+        lasting.push(serde_json::from_str::<serde_json::Value>(line).unwrap()["kind"].clone());
+        Ok(())
+    };
+    assert_eq!(scene.store().export(&Question::between(at(1_000), at(2_000)), take).await.unwrap(), 2);
+    assert_eq!(lasting, ["interval", "incident"]);
 }
 
 pub(crate) async fn uptime_is_added_up_per_service(scene: &Scene) {

@@ -1,6 +1,7 @@
 //! What becomes of what is told of alerts: what Temporal has taken, what it has not, and what has passed before it could.
 
 use super::{Alerts, Kept, One};
+use crate::agent::facts::Known;
 use crate::agent::memory::Memory;
 use crate::agent::tracked::Tracked;
 use dixmgr_contract::Observation;
@@ -71,9 +72,11 @@ impl One {
     /// Writes down what has changed, for the next dixmgr.
     pub(super) fn keep(&mut self, tracked: &mut Tracked, memory: &Memory) {
         tracked.has_passed = self.episodes.has_passed();
-        let (runs, episodes) = (&self.known.runs, &self.episodes);
-        if self.rules.differs_from(&self.kept.rules) || *runs != self.kept.runs || *episodes != self.kept.episodes {
-            self.kept = Kept { rules: self.rules.clone(), runs: runs.clone(), episodes: episodes.clone() };
+        let (Known { runs, timed_out, .. }, episodes) = (&self.known, &self.episodes);
+        let is_kept = (runs, timed_out, episodes) == (&self.kept.runs, &self.kept.timed_out, &self.kept.episodes);
+        if !is_kept || self.rules.differs_from(&self.kept.rules) {
+            let (runs, timed_out, episodes) = (runs.clone(), timed_out.clone(), episodes.clone());
+            self.kept = Kept { rules: self.rules.clone(), runs, timed_out, episodes };
             memory.put_alerts(tracked.name(), &self.kept);
         }
     }
