@@ -127,9 +127,13 @@ async fn registry(actor: Actor) -> Vec<String> {
 
 async fn silenced(actor: Actor) -> Vec<String> {
     actor.start(&json!({})).await;
-    let refused = actor.update("silence", Some(json!({"by": "eve"}))).await.unwrap_err();
+    let refused = actor.update("silence", Some(json!({"by": "eve", "for": "2h"}))).await.unwrap_err();
     assert!(refused.contains("says what it is about"), "{refused}");
-    let answer = actor.update("silence", Some(json!({"matchers": ["service=api"], "by": "eve"}))).await;
+    // What says when it ends in words that are not known here.
+    let endless = json!({"matchers": ["service=api"], "until": "2026-12-01T00:00:00Z"});
+    let refused = actor.update("silence", Some(endless)).await.unwrap_err();
+    assert!(refused.contains("say for how long"), "{refused}");
+    let answer = actor.update("silence", Some(json!({"matchers": ["service=api"], "for": "2h", "by": "eve"}))).await;
     assert!(answer.is_ok(), "{answer:?}");
     actor.wait_query("silences", "one", |silences| silences[0]["by"] == "eve").await;
     // Once more a little later, for whoever began meanwhile.

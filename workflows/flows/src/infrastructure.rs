@@ -13,7 +13,7 @@ use dixmgr_contract::command::CommandArgs;
 use dixmgr_contract::incident::{SilenceArgs, UnsilenceArgs};
 use dixmgr_contract::plan::{FannedOut, FleetPlan, FleetStatus, ForgetHost, PlanPart, PlanQuery};
 use dixmgr_contract::{CommandKind, Maintenance, RemoveMaintenance, Silence, Time};
-use dixmgr_decide::fleet::{Action, Event, Fleet};
+use dixmgr_decide::fleet::{Action, Event, Fleet, objection_to_silencing};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,9 @@ const PARTS_WAITING: usize = 4_096;
 const COMMANDED: &str = "{\"by\":…,\"reason\":…} or nothing";
 /// What `set_maintenance` takes.
 const WINDOW: &str = "{\"name\":\"disks\",\"start\":\"02:00\",\"length\":\"2h\",\"weekdays\":[\"sunday\"],\"zone\":\"Europe/Zurich\",\"services\":[\"api-*\"],\"by\":…,\"comment\":…}, the first three at least";
+
+/// What `silence` takes.
+const SILENCE: &str = "{\"matchers\":[\"service=api-*\"],\"for\":\"2h\",\"by\":…,\"comment\":…}";
 
 type Context = WorkflowContext<InfrastructureWorkflow>;
 
@@ -179,7 +182,8 @@ impl InfrastructureWorkflow {
 
     #[update_validator(silence)]
     fn may_silence(&self, _ctx: &WorkflowContextView, args: &Wire<SilenceArgs>) -> Result<(), Boxed> {
-        self.desk.admits("silence", args, "{\"matchers\":[\"service=api-*\"],\"for\":\"2h\",\"by\":…,\"comment\":…}")
+        self.desk.admits("silence", args, SILENCE)?;
+        unless(args.0.as_ref().ok().and_then(objection_to_silencing))
     }
 
     #[update_validator(unsilence)]

@@ -34,7 +34,7 @@ use slices::Slices;
 use std::collections::BTreeMap;
 
 pub use maintenance::{WINDOWS, objection as objection_to_maintenance};
-pub use silences::SILENCES;
+pub use silences::{SILENCES, objection_to_silencing};
 
 /// Hosts, at most.
 pub const HOSTS: usize = 1_000;

@@ -40,6 +40,13 @@ impl Silences {
     }
 }
 
+/// What keeps somebody from silencing what has not begun: nobody would think of it any more in a year. `None` if nothing does. Asked
+/// before a silence is taken in; one that was is kept.
+pub fn objection_to_silencing(args: &SilenceArgs) -> Option<String> {
+    let way_out = "a silence of the fleet has an end: say for how long, such as \"for\":\"2h\"";
+    args.span.is_none().then(|| way_out.to_owned())
+}
+
 impl Fleet {
     /// What incidents are told: the answer of the query `silences`. First what is silenced at present, of which some may have
     /// ended, then the maintenance windows.
