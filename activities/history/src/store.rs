@@ -161,16 +161,19 @@ async fn uptime(db: &mut Db, question: &Question, now: Time) -> std::result::Res
     })
     .await?;
     let (and, values) = question.condition("service", "host");
+    // With the last of each service before the window of which anything is known.
     let sql = format!(
         "SELECT host, service, began, ended, state FROM intervals \
-         WHERE began < $2 AND (ended IS NULL OR ended > $1){and} ORDER BY host, service, began"
+         WHERE began < $2 AND (ended IS NULL OR ended > $1 OR began = (SELECT MAX(last.began) FROM intervals AS last \
+         WHERE last.host = intervals.host AND last.service = intervals.service AND last.ended <= $1 \
+         AND last.state <> 'unknown')){and} ORDER BY host, service, began"
     );
     let (to, mut found) = (question.to.min(now), Vec::new());
     let mut meter: Option<(String, String, Meter)> = None;
     db.each(AssertSqlSafe(sql), values, |row| {
         let (host, service) = (row.text(0)?, row.text(1)?);
         if let Some((host, service, done)) = meter.take_if(|(of, name, _)| *of != host || *name != service) {
-            found.push(answer(host, service, done));
+            found.extend(done.is_watched().then(|| answer(host, service, done)));
         }
         let silent = alive.get(&host).filter(|mark| now.since(**mark) > SILENT);
         let (_, _, meter) = meter.get_or_insert_with(|| (host, service, Meter::new(question.from, to)));
@@ -186,7 +189,8 @@ async fn uptime(db: &mut Db, question: &Question, now: Time) -> std::result::Res
         Ok(())
     })
     .await?;
-    found.extend(meter.map(|(host, service, meter)| answer(host, service, meter)));
+    let last = meter.filter(|(_, _, meter)| meter.is_watched());
+    found.extend(last.map(|(host, service, meter)| answer(host, service, meter)));
     Ok(found)
 }
 

@@ -79,9 +79,14 @@ impl Meter {
         Self { from, to, cursor: from, watched: false, parts: [0; 5], outage: None, sum: Uptime::default() }
     }
 
-    /// The next interval. One that lasts still has no end.
+    /// The next interval. One that lasts still has no end. One that ended before the window counts for nothing, but an outage goes on
+    /// from there if nobody knows what came next.
     pub(crate) fn add(&mut self, state: State, began: Time, ended: Option<Time>) {
         let (began, ended) = (began.unix_millis(), ended.map_or(self.to, Time::unix_millis));
+        if began < self.from && ended <= self.from {
+            self.outage = (state == State::Down).then_some(Outage { began, ended });
+            return;
+        }
         let (start, end) = (began.max(self.cursor).min(self.to), ended.min(self.to));
         if end < start || (end == start && began < start) || began >= self.to {
             return;
@@ -114,6 +119,11 @@ impl Meter {
             (State::Off, _) => self.outage = None,
             (State::Unknown, _) | (State::Up, None) => {}
         }
+    }
+
+    /// Anything is known of the window.
+    pub(crate) const fn is_watched(&self) -> bool {
+        self.watched
     }
 
     /// What it comes to.

@@ -129,6 +129,12 @@ pub(crate) fn after_an_unclean_end_the_time_between_is_unknown(scene: &Scene) {
         // It went down at the very moment of the last sign of life: one outage, of which the middle is unknown.
         let db = &found[1].uptime;
         assert_eq!((db.outages, db.unknown, db.down), (1, Span::from_millis(60_999), Span::from_millis(39_001)));
+        // Of a window that begins meanwhile it is none that began in it, and of one before all of it nobody knows anything.
+        let within =
+            async |from, to| scene.store().uptime(&Question::between(at(from), at(to)), at(200)).await.unwrap();
+        let found = within(130, 200).await;
+        assert_eq!((found[1].uptime.outages, found[1].uptime.down), (0, Span::from_secs(39)));
+        assert!(within(-50, -10).await.is_empty());
         let why: Vec<_> = scene.export().await.into_iter().filter(|line| line["state"] == "unknown").collect();
         assert!(why.iter().all(|line| line["cause"] == "dixmgr did not run") && why.len() == 2, "{why:?}");
     });
