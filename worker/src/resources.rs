@@ -44,7 +44,7 @@ struct Place {
 pub(crate) async fn measure(measuring: Measuring) {
     let usual = Options::default();
     let rounds =
-        CLOSELY.as_secs().checked_div(measuring.interval.as_secs()).and_then(|rounds| u32::try_from(rounds).ok());
+        CLOSELY.as_millis().checked_div(measuring.interval.as_millis()).and_then(|rounds| u32::try_from(rounds).ok());
     let details_every = rounds.unwrap_or(usual.details_every).clamp(1, usual.details_every);
     let mut sampler = Sampler::with(Roots::default(), Options { details_every, ..usual });
     let sample = move |places: &[Place]| {

@@ -4,7 +4,7 @@ use crate::answer::Line;
 use crate::db::Db;
 use crate::error::Error;
 use crate::keep::HOUR;
-use crate::question::{MOST, Question};
+use crate::question::Question;
 use crate::read::{ACTIONS, INCIDENTS, INTERVALS, NOTES, PROBES, RESTARTS, TRANSITIONS, Table, USAGE};
 use crate::store::{Result, Store, all};
 use dixmgr_contract::Time;
@@ -28,7 +28,7 @@ impl Store {
             let (and, values) = question.condition(table.service, table.host());
             // The window's end is a value that this does not need, and a server wants to know its type.
             let before = format!(
-                "{} WHERE began < $1 AND (ended IS NULL OR ended >= $1) AND $2 >= $1{and} ORDER BY began LIMIT {MOST}",
+                "{} WHERE began < $1 AND (ended IS NULL OR ended >= $1) AND $2 >= $1{and} ORDER BY began",
                 table.select
             );
             let mut found = Vec::new();

@@ -165,8 +165,8 @@ async fn uptime(db: &mut Db, question: &Question, now: Time) -> std::result::Res
     let sql = format!(
         "SELECT host, service, began, ended, state FROM intervals \
          WHERE began < $2 AND (ended IS NULL OR ended > $1 OR began = (SELECT MAX(last.began) FROM intervals AS last \
-         WHERE last.host = intervals.host AND last.service = intervals.service AND last.ended <= $1 \
-         AND last.state <> 'unknown')){and} ORDER BY host, service, began"
+         WHERE last.host = intervals.host AND last.service = intervals.service AND last.began < $1 \
+         AND last.ended <= $1 AND last.state <> 'unknown')){and} ORDER BY host, service, began"
     );
     let (to, mut found) = (question.to.min(now), Vec::new());
     let mut meter: Option<(String, String, Meter)> = None;

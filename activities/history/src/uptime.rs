@@ -111,9 +111,12 @@ impl Meter {
                 self.outage = Some(Outage { began, ended });
             }
             (State::Up, Some(outage)) => {
-                let lasted = span(outage.ended.min(start) - outage.began);
-                self.sum.restored += 1;
-                self.sum.outage_time = span_sum(self.sum.outage_time, lasted);
+                // It may have been up since before the window.
+                if began >= self.from {
+                    let lasted = span(outage.ended.min(start) - outage.began);
+                    self.sum.restored += 1;
+                    self.sum.outage_time = span_sum(self.sum.outage_time, lasted);
+                }
                 self.outage = None;
             }
             (State::Off, _) => self.outage = None,

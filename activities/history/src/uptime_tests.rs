@@ -35,6 +35,9 @@ fn an_outage_that_dixmgr_slept_through_at_the_edge_of_the_window_is_no_new_one()
     let asleep = [(State::Down, 10, Some(20)), (State::Unknown, 20, Some(110)), (State::Down, 110, Some(120))];
     let found = measure(&[&asleep[..], &[(State::Up, 120, None)]].concat(), 100, 200);
     assert_eq!((found.outages, found.restored, found.mttr()), (0, 1, Some(Span::from_secs(110))));
+    // An outage that was over before the window is none of it.
+    let over = measure(&[(State::Down, 10, Some(20)), (State::Up, 20, None)], 100, 200);
+    assert_eq!((over.outages, over.restored, over.mttr()), (0, 0, None));
     // It was well before that.
     let well = [(State::Up, 10, Some(20)), (State::Unknown, 20, Some(110)), (State::Down, 110, Some(120))];
     assert_eq!(measure(&well, 100, 200).outages, 1);

@@ -221,7 +221,7 @@ pub const CATALOGUE: &[Metric] = &[
     gauge(
         "chain_stalled",
         &["chain", "protocol", "height"],
-        "1 while all nodes of the chain that are known here stand still, else 0; height is best or finalized.",
+        "1 while all nodes of the chain that are known here stand still, else 0; height is best or finalized; a parachain of the dotidx format is `<relay>-<chain>`.",
     ),
     // Dependencies.
     histogram(

@@ -209,8 +209,13 @@ impl HttpCheck {
             return Ok(judge());
         }
         // Two at a time: what they take in memory is bounded for each.
-        let _turn = LONG.acquire().await;
-        let judged = tokio::task::spawn_blocking(judge).await;
+        let turn = LONG.acquire().await;
+        let judge_in_turn = move || {
+            // Until it ends, also if nobody waits for it any more.
+            let _turn = turn;
+            judge()
+        };
+        let judged = tokio::task::spawn_blocking(judge_in_turn).await;
         judged.map_err(|_| Failure::Ours("the answer could not be judged".to_owned()))
     }
 }
