@@ -14,8 +14,8 @@ use sqlx::AssertSqlSafe;
 const PIECE: i64 = HOUR;
 
 impl Store {
-    /// Everything of a window as JSON, a line each, with what had begun before it and lasts into it: `take` gets one line after the other, in the order of the tables and then of
-    /// time. Samples come in all their resolutions. How many lines it were.
+    /// Everything of a window as JSON, a line each, with what had begun before it and lasts into it: `take` gets one line after the
+    /// other, in the order of the tables and then of time. Samples come in all their resolutions. How many lines it were.
     ///
     /// # Errors
     /// The store cannot be read; or what `take` says, which ends it.
@@ -25,17 +25,7 @@ impl Store {
         let mut db = self.open().await?;
         for table in tables {
             let step = if table.has_steps() { "u.step IN (0, 300000, 3600000) AND " } else { "" };
-            let (and, values) = question.condition(table.service, table.host());
-            // The window's end is a value that this does not need, and a server wants to know its type.
-            let before = format!(
-                "{} WHERE began < $1 AND (ended IS NULL OR ended >= $1) AND $2 >= $1{and} ORDER BY began",
-                table.select
-            );
-            let mut found = Vec::new();
-            if table.lasts() {
-                found = all(&mut db, table, before, values).await.map_err(|error| self.problem(&error))?;
-            }
-            for line in found {
+            for line in lasting(&mut db, table, question).await.map_err(|error| self.problem(&error))? {
                 give(&line, &mut take)?;
                 lines += 1;
             }
@@ -57,6 +47,17 @@ impl Store {
         db.close().await;
         Ok(lines)
     }
+}
+
+/// What of a table had begun before the window and lasts into it.
+async fn lasting(db: &mut Db, table: &Table, question: &Question) -> std::result::Result<Vec<Line>, sqlx::Error> {
+    if !table.lasts() {
+        return Ok(Vec::new());
+    }
+    let (and, values) = question.condition(table.service, table.host());
+    // The window's end is a value that this does not need, and a server wants to know its type.
+    let which = "began < $1 AND (ended IS NULL OR ended >= $1) AND $2 >= $1";
+    all(db, table, format!("{} WHERE {which}{and} ORDER BY began", table.select), values).await
 }
 
 fn give(line: &Line, take: &mut impl FnMut(&str) -> std::io::Result<()>) -> Result<()> {

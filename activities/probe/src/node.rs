@@ -25,6 +25,7 @@ pub use wire::MAX_NODE_ANSWER;
 use crate::{Endpoint, HttpError, authorities::Authorities, check::resolve::Resolver, http, http::Clients, rpc};
 use dixmgr_contract::{NodeSighting, Protocol, Time};
 use dixmgr_decide::breaker::Event;
+use dixmgr_decide::node::says_in_sync;
 use language::{Answer, Answers, Ask, Fault};
 use reqwest::header;
 use rpc::{Refusal, Reply};
@@ -90,8 +91,7 @@ impl NodeChecker {
         if protocol == Protocol::Substrate {
             return Ok(self.substrate_health(endpoint, timeout).await?.is_synced());
         }
-        let seen = self.look(protocol, endpoint, now, timeout).await?;
-        Ok(seen.is_syncing == Some(false) && !seen.problems.iter().any(|problem| problem.is_serious()))
+        Ok(says_in_sync(&self.look(protocol, endpoint, now, timeout).await?) == Some(true))
     }
 
     /// Looks at the node at `endpoint`, which speaks `protocol`, all of it within `timeout`. User and password of the URL

@@ -65,7 +65,8 @@ impl Kernel {
 
 /// The CPU time of all threads of a process, dead ones too (clock_getcpuclockid(3)). `/proc` cuts it to hundredths of a
 /// second, with which a tenth of a second would be measured in steps of 10 % of a core. It tells nothing about whose pid it
-/// is: look at the process's `stat` afterwards. One that says the same to the nanosecond is the same process's.
+/// is: look at the process's `stat` afterwards. One that says the same to the nanosecond is
+/// taken for the same process's, until the next close look.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CpuClock(ClockId);
 

@@ -5,7 +5,7 @@
 //! before it was the same process's too.
 //!
 //! Most services of a host wait most of the time. Whose CPU clock stands still has executed nothing: it has forked nobody, waited
-//! for nobody and asked no disk for anything, so what was read of it before is still so, and the clock costs a tenth of its files.
+//! for nobody and asked no disk for anything, so what was read of it before is still so, and its clock is asked without a file.
 //! What others do to it meanwhile, such as the kernel's taking back its memory, is seen at the next close look at its unit.
 
 use crate::account::Totals;

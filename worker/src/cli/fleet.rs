@@ -204,7 +204,7 @@ impl Order {
 impl Ask {
     /// Writes down what was done to the fleet, and why; or why it was not.
     pub(super) async fn record(&self, action: &str, to: &str, reason: &str, answer: &Result<String, Failure>) {
-        let result = answer.as_ref().err().map_or_else(|| "done".to_owned(), ToString::to_string);
+        let result = past::result(answer);
         let words: Vec<_> = [to, reason].into_iter().filter(|word| !word.is_empty()).collect();
         past::record(&self.at, action, &words.join(": "), std::iter::once(("", result.as_str()))).await;
     }

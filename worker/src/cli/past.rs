@@ -175,6 +175,11 @@ fn is_enough(written: &std::io::Result<()>) -> bool {
     written.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
+/// What came of something, as it is recorded.
+pub(super) fn result<T>(answer: &Result<T, Failure>) -> String {
+    answer.as_ref().err().map_or_else(|| "done".to_owned(), ToString::to_string)
+}
+
 /// Records what somebody does, if there is a history here or the configuration names a server. What is done without either shows in
 /// what the services do. `results`: what came of it for each service; for the fleet as a whole the name is empty.
 pub(super) async fn record(at: &At, action: &str, reason: &str, results: impl Iterator<Item = (&str, &str)>) {

@@ -40,7 +40,7 @@ pub(super) async fn run(ask: &Ask) -> Result<(), Failure> {
         url.path_segments_mut().map_err(|()| anyhow!("its address is no URL"))?.push(name);
         url.query_pairs_mut().append_pair("on", if to == To::On { "true" } else { "false" });
         let answer = said(http.post(url)).await;
-        let result = answer.as_ref().err().map_or_else(|| "done".to_owned(), ToString::to_string);
+        let result = past::result(&answer);
         let action = if to == To::On { "rule-on" } else { "rule-off" };
         past::record_here(&ask.here.place()?, None, action, name, std::iter::once(("", result.as_str()))).await;
         return answer.map(drop);

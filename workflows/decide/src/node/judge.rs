@@ -16,11 +16,17 @@ pub(super) fn lag(sighting: &NodeSighting, others: &Others) -> Option<u64> {
 /// is not too far behind, and knows of nothing that is wrong.
 pub(super) fn in_sync(sighting: &NodeSighting, lag: Option<u64>, policy: &NodePolicy) -> Option<bool> {
     let is_alone = sighting.peers == Some(0) && sighting.wants_peers.unwrap_or(policy.min_peers > 0);
-    let is_wrong = sighting.problems.iter().any(|problem| problem.is_serious());
-    if is_wrong || is_alone || lag.is_some_and(|lag| lag > policy.max_lag) {
+    if is_alone || lag.is_some_and(|lag| lag > policy.max_lag) {
         return Some(false);
     }
-    sighting.is_syncing.map(|syncs| !syncs)
+    says_in_sync(sighting)
+}
+
+/// What a node says of itself, whatever others do: that it does not catch up, and knows of nothing that is wrong. Absent if it does not
+/// say.
+pub fn says_in_sync(sighting: &NodeSighting) -> Option<bool> {
+    let is_wrong = sighting.problems.iter().any(|problem| problem.is_serious());
+    if is_wrong { Some(false) } else { sighting.is_syncing.map(|syncs| !syncs) }
 }
 
 pub(super) fn verdict(watch: &NodeWatch, policy: &NodePolicy, others: &Others, now: Time) -> NodeVerdict {

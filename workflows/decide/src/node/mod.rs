@@ -30,6 +30,7 @@ mod service;
 mod verdict;
 
 pub use chain::{Chain, ChainNote, Height, Others};
+pub use judge::says_in_sync;
 pub use service::{Siblings, in_sync_as_one};
 pub use verdict::{Level, NodeFacts, NodeVerdict, Stall, Whose};
 
