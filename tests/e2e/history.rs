@@ -26,7 +26,7 @@ fn answer(words: &[&str]) -> Vec<Value> {
 }
 
 /// The phases that the service has been through.
-fn phases(words: &[&str]) -> Vec<String> {
+pub(super) fn phases(words: &[&str]) -> Vec<String> {
     let transitions = answer(words).into_iter().filter(|line| line["kind"] == "transition");
     transitions.map(|line| line["phase"].as_str().unwrap().to_owned()).collect()
 }

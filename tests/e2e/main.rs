@@ -7,6 +7,7 @@ mod alerts;
 mod bring_up;
 mod budget;
 mod bus;
+mod causes;
 mod clusters;
 mod commands;
 mod crash;

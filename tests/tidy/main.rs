@@ -66,4 +66,9 @@ fn the_readme_says_what_the_program_says() {
     if let Some(problem) = readme::with_reference(&text).map_or_else(Some, |now| golden::check(&path, &now)) {
         panic!("{problem}");
     }
+    let known = text.lines().skip_while(|line| !line.starts_with("What is known:")).take_while(|line| !line.is_empty());
+    let known = known.collect::<String>();
+    let untold = dixmgr_decide::rules::NAMES.iter().filter(|(name, _)| !known.contains(&format!("`{name}`")));
+    let untold: Vec<_> = untold.collect();
+    assert!(untold.is_empty(), "README.md does not say that conditions know {untold:?}");
 }

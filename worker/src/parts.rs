@@ -67,6 +67,7 @@ pub(crate) fn activities(
     };
     let allowed = services.iter().map(|service| (service.spec.unit.clone(), service.spec.name.clone()));
     let (agent, hears, history) = (common.agent.clone(), common.agent.clone(), common.history.clone());
+    let follows = common.agent.clone();
     HostActivities {
         allowed: Arc::new(Allowed::new(allowed)),
         reader: Arc::new(observer.clone()),
@@ -76,7 +77,10 @@ pub(crate) fn activities(
         metrics: common.metrics.clone(),
         recheck: Arc::new(move |service| agent.recheck(service)),
         waited_in_vain: Arc::new(move |service, missing| hears.waited_in_vain(service, missing)),
-        witness: Arc::new(move |news| history.ordered(news)),
+        witness: Arc::new(move |news| {
+            history.ordered(news);
+            follows.ordered(news);
+        }),
     }
 }
 

@@ -20,6 +20,22 @@ pub struct OrderNews<'a> {
     pub end: Option<OrderEnd<'a>>,
 }
 
+/// How the reason of an order begins that a person, or a workflow for one, has asked for.
+const COMMAND: &str = "command ";
+
+impl OrderNews<'_> {
+    /// Its reason, for people.
+    pub fn reason(&self) -> &str {
+        self.guard.map_or("asked for", |guard| guard.reason.as_str())
+    }
+
+    /// The run that is ended with it as somebody asked, empty for a unit that has none. Absent if it is no such order.
+    pub fn ends_on_command(&self) -> Option<&str> {
+        let guard = self.guard.filter(|guard| self.verb != Verb::Start && guard.reason.starts_with(COMMAND))?;
+        Some(guard.invocation.as_deref().unwrap_or_default())
+    }
+}
+
 /// How an order ended.
 #[derive(Clone, Copy, Debug)]
 pub struct OrderEnd<'a> {

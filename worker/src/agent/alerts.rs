@@ -140,6 +140,11 @@ impl Alerts {
         self.services[index].known.node(stands, now);
     }
 
+    /// A service that does not run is not to run.
+    pub(super) fn stopped_on_command(&mut self, index: usize, run: &str, unit: &UnitState) {
+        self.services[index].known.runs.stopped_on_command(run, unit);
+    }
+
     /// A service has waited in vain.
     pub(super) fn waited_in_vain(&mut self, index: usize, missing: &[ServiceName]) {
         self.services[index].known.waited_in_vain(missing);

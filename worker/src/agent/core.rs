@@ -394,6 +394,7 @@ impl Agent {
                     self.schedule(index);
                 }
             }
+            Message::Stopped(service, run) => self.stopped_on_command(&service, &run),
             Message::Sensed { index, run, verdicts } => self.sensed(index, &run, verdicts),
             Message::Alerting(message) => self.hear_of_alerts(message),
             Message::Ping(sender) => {
@@ -403,6 +404,16 @@ impl Agent {
                 let _ = sender.send(self.tracked.iter().map(Tracked::view).collect());
             }
         }
+    }
+
+    /// Nothing changes about the unit of one that was down already, but what that means does.
+    fn stopped_on_command(&mut self, service: &ServiceName, run: &str) {
+        let Some(&index) = self.by_name.get(service) else { return };
+        if let (Some(alerts), Some(unit)) = (&mut self.alerts, &self.tracked[index].unit) {
+            alerts.stopped_on_command(index, run, unit);
+        }
+        self.record_again(index);
+        self.judge(index);
     }
 
     fn hear_of_alerts(&mut self, message: Alerting) {

@@ -94,8 +94,7 @@ impl Known {
             restarts: one.unit.as_ref().map(|_| self.runs.restarts()),
             ..self.itself.clone()
         };
-        let runs = health.is_none() && is_seen && one.is_up();
-        if runs || matches!(health, Some(Health::Up | Health::Degraded)) {
+        if health.is_some_and(Health::runs) {
             self.tell_what_it_uses(&mut facts, now);
             if let Some((stands, _)) = self.node.as_ref().filter(|(_, until)| *until >= now) {
                 stands.tell(&mut facts);
@@ -125,7 +124,7 @@ impl Known {
         let Some(health) = facts.health else { return };
         let here: BTreeSet<_> = one.waiting_for.iter().collect();
         let elsewhere: BTreeSet<_> = one.spec.after.iter().filter(|to| to.remote).map(|to| &to.name).collect();
-        let is_up = matches!(health, Health::Up | Health::Degraded);
+        let is_up = health.runs();
         self.timed_out.retain(|name| !is_up && (here.contains(name) || elsewhere.contains(name)));
         if !self.timed_out.is_empty() {
             let names: Vec<_> = self.timed_out.iter().map(ServiceName::as_str).collect();

@@ -29,7 +29,8 @@ pub(crate) use memory::Memory;
 
 use crate::history::History;
 use crate::senses::Runs;
-use dixmgr_contract::{HostName, ServiceName, UnitState, Verdict};
+use dixmgr_bind::OrderNews;
+use dixmgr_contract::{HostName, ServiceName, UnitState, Verb, Verdict};
 use dixmgr_decide::rules::{NodeStands, Rules, Waits};
 use dixmgr_model::Service;
 use serde::Serialize;
@@ -86,6 +87,8 @@ pub(crate) enum Message {
         /// All of them.
         verdicts: Vec<Verdict>,
     },
+    /// A service was stopped on command, down already or not; the run that it was in.
+    Stopped(ServiceName, String),
     /// Something about alerts.
     Alerting(Alerting),
     /// Is anybody there?
@@ -165,6 +168,14 @@ impl Handle {
     /// Says what services use, if the agent has room for it: what is measured next is as good.
     pub(crate) fn measured(&self, round: Round) {
         let _ = self.0.try_send(Message::Alerting(Alerting::Measured(round)));
+    }
+
+    /// Says that a service has been stopped on command: where it was down already, systemd has nothing to tell of that.
+    pub(crate) fn ordered(&self, news: &OrderNews<'_>) {
+        let is_done = news.verb == Verb::Stop && news.end.is_some_and(|end| end.failure.is_none());
+        if let Some(run) = news.ends_on_command().filter(|_| is_done) {
+            let _ = self.0.try_send(Message::Stopped(news.service.clone(), run.to_owned()));
+        }
     }
 
     /// Says that a service has waited for its dependencies in vain.

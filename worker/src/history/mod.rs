@@ -28,9 +28,6 @@ use steady::Steady;
 use stopped::Stopped;
 use tokio::sync::watch;
 
-/// How the reason of an order begins that a person, or a workflow for one, has asked for.
-const COMMAND: &str = "command ";
-
 /// Records. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct History {
@@ -118,20 +115,17 @@ impl History {
     /// An order is about to be carried out, or has been.
     pub(crate) fn ordered(&self, news: &OrderNews<'_>) {
         let service = news.service.as_str();
-        let reason = news.guard.map_or("asked for", |guard| guard.reason.as_str());
-        let ends_run = news.verb != Verb::Start && reason.starts_with(COMMAND);
+        let ends = news.ends_on_command();
         let Some(end) = &news.end else {
-            if let Some(run) = news.guard.and_then(|guard| guard.invocation.as_deref()).filter(|_| ends_run) {
-                self.stopped.put(service, run);
-            }
+            ends.into_iter().for_each(|run| self.stopped.put(service, run));
             return;
         };
         // A stale one may be the same order once more, and says nothing of what the first has done.
-        if ends_run && end.failure.is_some_and(|(kind, _)| kind != FailureKind::Stale) {
+        if ends.is_some() && end.failure.is_some_and(|(kind, _)| kind != FailureKind::Stale) {
             self.stopped.take_back(service);
         }
         if news.verb != Verb::Stop {
-            self.record(Record::Restart(restart(service, reason, end)));
+            self.record(Record::Restart(restart(service, news.reason(), end)));
         }
     }
 

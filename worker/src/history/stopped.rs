@@ -33,7 +33,7 @@ impl Stopped {
         self.runs().get(service).is_some_and(|ended| run.is_none_or(|run| run == ended))
     }
 
-    /// A person ends this run.
+    /// A person ends this run; none, if the unit has not run in this boot.
     pub(super) fn put(&self, service: &str, run: &str) {
         let mut runs = self.runs();
         if runs.insert(service.to_owned(), run.to_owned()).as_deref() != Some(run) {
@@ -89,6 +89,8 @@ mod tests {
         again.put("api", "b");
         again.take_back("api");
         assert!(!Stopped::open(&folder).is("api", Some("b")));
+        again.put("api", "");
+        assert!(again.is("api", None) && !again.is("api", Some("c")), "it had not run");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

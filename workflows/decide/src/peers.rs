@@ -70,6 +70,11 @@ impl Peers {
         self.0.get(name)?.trouble.as_ref()
     }
 
+    /// When it was asked, while it has said nothing.
+    pub fn asked_in_vain(&self, name: &ServiceName) -> Option<Time> {
+        self.0.get(name).filter(|peer| peer.ready.is_none())?.asked
+    }
+
     /// True if it is time to subscribe to it, which is then taken as done.
     pub fn ask(&mut self, name: &ServiceName, now: Time) -> bool {
         let Some(peer) = self.0.get_mut(name) else { return false };

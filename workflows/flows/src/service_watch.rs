@@ -19,6 +19,7 @@ use dixmgr_contract::{
     Command, CommandKind, HostName, Observation, PhaseName, Readiness, ServiceName, ServiceSpec, ServiceStatus,
     Subscribe, Time, WaitResult,
 };
+use dixmgr_decide::service::Skill;
 use dixmgr_decide::{Action, Event, Service};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,8 +29,15 @@ use temporalio_workflow::{
     WorkflowResult, WorkflowTermination, workflow, workflow_methods,
 };
 
-/// The patch mark of runs that know which of several alerts says why; made when several fire.
-const RELATES_ALERTS: &str = "relates-alerts";
+/// The patch marks of what runs have learned; each is made when it matters for the first time.
+const fn mark(skill: Skill) -> &'static str {
+    match skill {
+        Skill::RelatesAlerts => "relates-alerts",
+        Skill::AsksForCauses => "asks-for-causes",
+        Skill::OrdersStopsAtRest => "orders-stops-at-rest",
+    }
+}
+
 /// The patch mark of runs that tell what began and ended while Temporal was away; made when there is such a thing.
 const PASSED: &str = "passed";
 
@@ -93,14 +101,14 @@ impl ServiceWatchWorkflow {
         let begin = now(ctx);
         ctx.state_mut(|flow| {
             let service = || Service::new(input.spec, seed, begin).published(input.published);
-            flow.service.get_or_insert_with(service).relate_alerts(false);
+            flow.service.get_or_insert_with(service).unlearn();
         });
         let mut operations = InFlight::new();
         let mut alarm = Alarm::none();
         let (mut quiet, mut over) = (false, false);
         loop {
             let moment = now(ctx);
-            relate_alerts(ctx);
+            learn(ctx);
             heed_passed(ctx);
             while let Some(actions) = next(ctx, moment) {
                 quiet |= actions.contains(&Action::Checkpoint);
@@ -274,16 +282,16 @@ impl ServiceWatchWorkflow {
     }
 }
 
-/// A run that was worked on, while several alerts fired, by a dixmgr that did not relate them goes on so until its end. Most services
-/// never have several, and make no mark.
-fn relate_alerts(ctx: &Context) {
-    let matters = ctx.state(|flow| {
-        let service = flow.service.as_ref();
-        service.is_some_and(|service| service.has_alerts_to_relate(&flow.desk.inbox))
-    });
-    if matters {
-        let relates = ctx.patched(RELATES_ALERTS);
-        ctx.state_mut(|flow| flow.service.iter_mut().for_each(|service| service.relate_alerts(relates)));
+/// A run that was worked on, when a skill mattered, by a dixmgr that did not have it goes on without until its end.
+fn learn(ctx: &Context) {
+    for skill in Skill::ALL {
+        let matters = |flow: &ServiceWatchWorkflow| {
+            flow.service.as_ref().is_some_and(|service| service.matters(skill, flow.desk.inbox.iter()))
+        };
+        if ctx.state(matters) {
+            let has = ctx.patched(mark(skill));
+            ctx.state_mut(|flow| flow.service.iter_mut().for_each(|service| service.learn(skill, has)));
+        }
     }
 }
 

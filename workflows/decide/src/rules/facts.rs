@@ -15,6 +15,8 @@ pub enum Health {
     Up,
     /// It runs, and a probe is not content.
     Degraded,
+    /// It runs, and whether it works is not known yet.
+    Unclear,
     /// It should run and does not.
     Down,
     /// It is on its way up, or waits for what it depends on.
@@ -24,11 +26,17 @@ pub enum Health {
 }
 
 impl Health {
+    /// True if it runs, whether it works or not.
+    pub const fn runs(self) -> bool {
+        matches!(self, Self::Up | Self::Degraded | Self::Unclear)
+    }
+
     /// The word in conditions.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Up => "up",
             Self::Degraded => "degraded",
+            Self::Unclear => "unclear",
             Self::Down => "down",
             Self::Coming => "coming",
             Self::Stopped => "stopped",

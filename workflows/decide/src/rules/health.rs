@@ -40,8 +40,8 @@ impl Sight<'_> {
         match Reading::of(self.unit, self.verdicts) {
             Reading::Absent => (None, None),
             Reading::Up => known(Health::Up),
-            // It ran before anybody looked: whether it works was known to somebody else.
-            Reading::Impaired if self.found && is_unclear(self.verdicts) => (None, None),
+            // Nothing was heard of this run: neither its start grace is over, nor has anybody looked in vain for long.
+            Reading::Impaired if is_unclear(self.verdicts) => known(Health::Unclear),
             Reading::Impaired => known(Health::Degraded),
             Reading::Coming => known(Health::Coming),
             Reading::Masked => known(Health::Stopped),
@@ -214,16 +214,16 @@ mod tests {
     }
 
     #[test]
-    fn who_ran_before_anybody_looked_is_not_degraded_by_what_is_not_known() {
+    fn who_runs_is_not_degraded_by_what_is_not_known_yet() {
         let (unit, policy) = (unit(ActiveState::Active), Policy::default());
         let blank = |rule, healthy| Verdict { unknown: true, unready: true, ..Verdict::new(rule, healthy, "".into()) };
         for (found, verdicts, expected) in [
-            (true, vec![blank("http", true)], None),
-            (true, vec![blank(RULE_SYNC, false), blank("rpc", true)], None),
-            (true, vec![blank("http", true), Verdict::new("tcp", true, String::new())], None),
+            (true, vec![blank("http", true)], Some(Health::Unclear)),
+            (true, vec![blank(RULE_SYNC, false), blank("rpc", true)], Some(Health::Unclear)),
+            (true, vec![blank("http", true), Verdict::new("tcp", true, String::new())], Some(Health::Unclear)),
             (true, vec![blank("http", true), Verdict::new("tcp", false, String::new())], Some(Health::Degraded)),
             (true, vec![blank("http", false)], Some(Health::Degraded)), // as it was known last
-            (false, vec![blank("http", true)], Some(Health::Degraded)), // it has begun just now, and is not ready
+            (false, vec![blank("http", true)], Some(Health::Unclear)),  // it has begun just now: its start grace
         ] {
             let sight = Sight { verdicts: &verdicts, found, ..sight(&unit, &policy) };
             assert_eq!(sight.health().0, expected, "{found} {verdicts:?}");

@@ -211,7 +211,7 @@ const DEFAULTS: [Line; 13] = {
             alert::SERVICE_DOWN,
             Critical,
             "health == 'down'",
-            "health == 'up' || health == 'degraded' || health == 'stopped'",
+            "health == 'up' || health == 'degraded' || health == 'unclear' || health == 'stopped'",
             0,
             "{service} is down",
         ),

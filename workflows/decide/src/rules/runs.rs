@@ -63,6 +63,12 @@ impl Runs {
         }
     }
 
+    /// Somebody has commanded that it be stopped, in this `run` (empty: in none), in which it was down already or is by now.
+    pub fn stopped_on_command(&mut self, run: &str, unit: &UnitState) {
+        let is_the_last = self.run.as_deref().unwrap_or_default() == run;
+        self.on_purpose |= is_the_last && !unit.is_up();
+    }
+
     /// How often it was restarted: each new run after one that was not ended on purpose, and each restart by systemd.
     pub const fn restarts(&self) -> u64 {
         self.restarts
@@ -128,6 +134,25 @@ mod tests {
         let up = unit(ActiveState::Active, "a");
         let runs = play(&[up.clone(), job(true, up.clone()), up, unit(ActiveState::Failed, "a")]);
         assert!(!runs.on_purpose());
+    }
+
+    #[test]
+    fn who_is_down_and_commanded_to_be_stopped_is_so_on_purpose_until_its_next_run() {
+        let failed = unit(ActiveState::Failed, "a");
+        let mut runs = play(&[unit(ActiveState::Active, "a"), failed.clone()]);
+        runs.stopped_on_command("z", &failed);
+        assert!(!runs.on_purpose(), "that was another run");
+        runs.stopped_on_command("a", &failed);
+        runs.see(&failed, false);
+        assert!(runs.on_purpose());
+        runs.see(&unit(ActiveState::Active, "b"), false);
+        assert_eq!((runs.on_purpose(), runs.restarts()), (false, 0));
+        runs.stopped_on_command("b", &unit(ActiveState::Active, "b"));
+        assert!(!runs.on_purpose(), "it runs on");
+        let never = UnitState::new(dixmgr_contract::LoadState::Loaded, ActiveState::Inactive);
+        let mut runs = found(&never);
+        runs.stopped_on_command("", &never);
+        assert!(runs.on_purpose());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! raises nothing, and what was told before a crash is not told again.
 //!
 //! What has a cause is held back for a moment: where the cause is mended at once, so is all that fell with it, and a thousand
-//! incidents need not begin.
+//! incidents need not begin. So is what a dependency on another host may be behind, until that one has answered.
 //!
 //! An incident is told one thing after the other, and always all of it. Telling may take long (a dixmgr that is killed with it is
 //! waited for); old news that arrived after newer ones would begin an incident that is over. Whatever changes meanwhile is compared
@@ -48,6 +48,9 @@ pub(super) struct Alerts {
     /// Since when something is held back that has a cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<Time>,
+    /// Something is held back until a dependency has answered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    awaited: bool,
     /// Somebody evaluates rules for it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_on: bool,
@@ -103,7 +106,9 @@ impl Service {
 
     /// When something is to be told that nothing else brings about: what still fires, again, or what is held back.
     pub(super) fn tells_at(&self) -> Option<Time> {
-        self.alerts.again.into_iter().chain(self.alerts.held.map(|since| since.after(LINGER))).min()
+        let held = self.alerts.held.map(|since| since.after(LINGER));
+        let asked = self.alerts.awaited.then(|| self.answers_until()).flatten();
+        [self.alerts.again, held, asked].into_iter().flatten().min()
     }
 
     /// When a pause has lasted for so long that people are told.
@@ -118,7 +123,7 @@ impl Service {
         let types: BTreeSet<String> =
             firing.iter().map(|alert| alert.alert.clone()).chain(self.alerts.told.keys().cloned()).collect();
         let cause = self.cause();
-        let is_held = self.holds_back(cause.is_some(), &types, now);
+        let is_held = self.holds_back(cause.is_some(), &types, now) | self.awaits_answer(cause.is_some(), &types, now);
         if types.is_empty() {
             return;
         }
@@ -161,6 +166,14 @@ impl Service {
         let since = self.alerts.held.or(has_cause.then(|| self.news_since(now)));
         self.alerts.held = since.filter(|since| is_news && since.after(LINGER) > now);
         self.alerts.held.is_some()
+    }
+
+    /// True while a dependency on another host, which was asked only just, may be about to say that it is behind what is news.
+    fn awaits_answer(&mut self, has_cause: bool, types: &BTreeSet<String>, now: Time) -> bool {
+        let is_news = types.iter().any(|alert| !self.alerts.told.contains_key(alert));
+        let may_come = self.answers_until().is_some_and(|until| until > now);
+        self.alerts.awaited = is_news && !has_cause && may_come;
+        self.alerts.awaited
     }
 
     pub(super) fn report_alerts(

@@ -7,23 +7,45 @@
 //!
 //! Rejected: one rule instead of two. Whoever has switched the other one off is still to hear that something is wrong.
 
-use super::{Event, Service};
-use dixmgr_contract::{Alert, Cause};
+use super::dependencies::LINGER;
+use super::{Action, Event, Service, Skill};
+use dixmgr_contract::{Alert, Cause, Time};
 
 impl Service {
-    /// Whether it knows which of several alerts says why. A run that a dixmgr has worked on that did not know has to go on as it
-    /// began, or its history would not replay.
-    pub const fn relate_alerts(&mut self, relates: bool) {
-        self.relates_alerts = relates;
-    }
-
     /// Whether alerts of more than one type fire here, or do with what has come: else it is all one whether they are related.
-    pub fn has_alerts_to_relate<'a>(&self, news: impl IntoIterator<Item = &'a Event>) -> bool {
+    pub(super) fn has_alerts_to_relate<'a>(&self, mut news: impl Iterator<Item = &'a Event>) -> bool {
         let brings_several = |event: &Event| match event {
             Event::Observed(observation) => observation.alerts.as_deref().is_some_and(are_several),
             _ => false,
         };
-        are_several(&self.alerts.firing) || news.into_iter().any(brings_several)
+        are_several(&self.alerts.firing) || news.any(brings_several)
+    }
+
+    /// Whether something fires, or does with what has come, and a dependency on another host may be behind it.
+    pub(super) fn may_fire_elsewhere<'a>(&self, mut news: impl Iterator<Item = &'a Event>) -> bool {
+        let brings_one = |event: &Event| match event {
+            Event::Observed(observation) => {
+                let fires = observation.alerts.as_ref().is_some_and(|alerts| !alerts.is_empty());
+                fires && observation.spec.after.iter().any(|one| one.remote)
+            }
+            _ => false,
+        };
+        let fires = !self.alerts.firing.is_empty() && self.remote().next().is_some();
+        fires || news.any(brings_one)
+    }
+
+    /// While something fires, its dependencies on other hosts are to say how they stand: one that runs has not asked them yet.
+    pub(super) fn ask_for_causes(&mut self, now: Time, actions: &mut Vec<Action>) {
+        let fires = !self.alerts.firing.is_empty() && !self.alerts.is_over;
+        if fires && self.has(Skill::AsksForCauses) {
+            self.ask_peers(now, actions);
+        }
+    }
+
+    /// Until when a dependency that was asked may take to say that it is behind what fires; none if none is waited for.
+    pub(super) fn answers_until(&self) -> Option<Time> {
+        let asked = self.remote().filter_map(|name| self.peers.asked_in_vain(name)).max();
+        asked.filter(|_| self.has(Skill::AsksForCauses)).map(|asked| asked.after(LINGER))
     }
 
     /// What fires for a dependency, or behind it: what is wrong here is told as its consequence.
@@ -35,7 +57,7 @@ impl Service {
 
     /// What else fires here and says why this does.
     pub(super) fn own_cause(&self, alert: &str, firing: &[Alert]) -> Option<Cause> {
-        Cause::explains(alert, firing, &self.spec).filter(|_| self.relates_alerts)
+        Cause::explains(alert, firing, &self.spec).filter(|_| self.has(Skill::RelatesAlerts))
     }
 
     /// What whoever depends on this service is told of it while it is not ready: what is behind it, if something is.
@@ -44,7 +66,7 @@ impl Service {
             Some(host) if self.host_lost => Some(Cause::lost(host.clone())),
             _ if self.alerts.is_over => None,
             _ => {
-                let of = if self.relates_alerts { Cause::of } else { Cause::gravest };
+                let of = if self.has(Skill::RelatesAlerts) { Cause::of } else { Cause::gravest };
                 of(&self.alerts.firing, &self.spec).map(|own| self.cause().unwrap_or(own))
             }
         }

@@ -3,7 +3,7 @@
 use super::attempt::Mandate;
 use super::phase::{By, Phase, StoppedBy};
 use super::reading::{Reading, Seen};
-use super::{Action, Answer, Service};
+use super::{Action, Answer, Service, Skill};
 use dixmgr_contract::{Command, CommandKind, Time, Verb};
 
 /// Ids remembered, so that a command that is sent twice is obeyed once.
@@ -107,11 +107,12 @@ impl Service {
                 let result = Ok(format!("{} is running already", self.spec.name));
                 return actions.push(Action::Answer(Answer { id: command.id, result }));
             }
-            CommandKind::Stop if at_rest => {
+            CommandKind::Stop if at_rest && !self.has(Skill::OrdersStopsAtRest) => {
                 self.stopped(StoppedBy::Command, seen, now);
                 let result = Ok(format!("{} is stopped", self.spec.name));
                 return actions.push(Action::Answer(Answer { id: command.id, result }));
             }
+            // At rest too: the host has to hear that this is meant, or what fires there would fire on.
             CommandKind::Stop => Verb::Stop,
             CommandKind::Restart if !at_rest => Verb::Restart,
             _ => Verb::Start,

@@ -185,7 +185,8 @@ impl Service {
         }
     }
 
-    fn ask_peers(&mut self, now: Time, actions: &mut Vec<Action>) {
+    /// Asks those that are not known to be ready to say how they stand, now and from then on.
+    pub(super) fn ask_peers(&mut self, now: Time, actions: &mut Vec<Action>) {
         for dependency in self.spec.after.iter().filter(|dependency| dependency.remote) {
             if self.peers.ready(&dependency.name) != Some(true) && self.peers.ask(&dependency.name, now) {
                 actions.push(Action::Subscribe(dependency.clone()));
@@ -198,7 +199,8 @@ impl Service {
         self.remote().filter(|name| self.peers.ready(name) == Some(false))
     }
 
-    fn remote(&self) -> impl Iterator<Item = &ServiceName> {
+    /// Those on other hosts.
+    pub(super) fn remote(&self) -> impl Iterator<Item = &ServiceName> {
         self.spec.after.iter().filter(|dependency| dependency.remote).map(|dependency| &dependency.name)
     }
 

@@ -7,7 +7,7 @@
 //! The files: `phase` (where it stands), `reading` (what an observation means), `settle` (the decision), `pursue` (the way to a
 //! start), `attempt` (what was asked of the host and came of it), `dependencies` (who has to be ready first), `subscribers` (who hears
 //! whether it is ready), `hosts` (whose it is), `command` (what people ask), `alerts` (which incidents hear of it), `passed` (and of
-//! what is over already), `standing` (how its time counts), `status` (what people see).
+//! what is over already), `standing` (how its time counts), `status` (what people see), `skills` (what an older run could not do yet).
 //!
 //! Rejected: a table of (phase, event) transitions. It grows with the product of both, and each cell would have to be
 //! right about the order in which signals happen to arrive.
@@ -23,6 +23,7 @@ mod phase;
 mod pursue;
 mod reading;
 mod settle;
+mod skills;
 mod standing;
 mod status;
 mod subscribers;
@@ -31,10 +32,12 @@ pub use alerts::LONG_PAUSE;
 pub use phase::{Attempt, By, Cause, Pending, Phase, StoppedBy, Why};
 pub(crate) use reading::is_unclear;
 pub use reading::{Reading, Seen};
+pub use skills::Skill;
 pub use standing::{Counts, Standing};
 
 use self::alerts::Alerts;
 use self::dependencies::Waiting;
+use self::skills::Skills;
 use self::subscribers::Subscribers;
 use crate::{budget::Budget, peers::Peers, rng::Rng};
 use dixmgr_contract::activity::Report;
@@ -114,9 +117,9 @@ pub struct Service {
     claimed_by: Option<HostName>,
     #[serde(default, skip_serializing_if = "Alerts::is_empty")]
     alerts: Alerts,
-    /// See [`Service::relate_alerts`].
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    relates_alerts: bool,
+    /// What this run of its workflow can do.
+    #[serde(default, skip_serializing_if = "Skills::is_empty")]
+    skills: Skills,
     rng: Rng,
 }
 
@@ -258,7 +261,7 @@ impl Service {
             host_lost: false,
             claimed_by: None,
             alerts: Alerts::default(),
-            relates_alerts: true,
+            skills: Skills::all(),
             rng: Rng::new(seed),
         }
     }
@@ -282,6 +285,8 @@ impl Service {
     /// Takes in what happened and says what is to be done.
     pub fn step(&mut self, event: Event, now: Time) -> Vec<Action> {
         let mut actions = Vec::new();
+        // Whoever could not be asked is not asked at once again, as long as nothing waits for it.
+        let may_ask = !matches!(event, Event::CouldNotAsk(_));
         match event {
             Event::Observed(observation) => self.observe(*observation, now),
             Event::Done { generation, outcome } => self.finish(generation, outcome, now, &mut actions),
@@ -301,6 +306,9 @@ impl Service {
         self.publish(&mut actions);
         self.tell_subscribers(&mut actions);
         self.raise_passed(now, &mut actions);
+        if may_ask {
+            self.ask_for_causes(now, &mut actions);
+        }
         self.raise(now, &mut actions);
         actions
     }

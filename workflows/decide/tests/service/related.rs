@@ -2,6 +2,7 @@
 
 use crate::{dead, name, spec};
 use dixmgr_contract::{ActiveState, Alert, Cause, Policy, Raise, ServiceName, Severity, Span, Time};
+use dixmgr_decide::service::Skill;
 use dixmgr_decide::{Action, Event, Service};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,7 +93,7 @@ proptest! {
     fn while_no_two_types_fire_it_is_all_one_whether_alerts_are_related(looks in looks(1), works: bool) {
         let mut service = Service::new(spec(Policy::default()), 1, Time::default());
         let mut other = service.clone();
-        other.relate_alerts(false);
+        other.learn(Skill::RelatesAlerts, false);
         let mut now = Time::default();
         for service in [&mut service, &mut other] {
             service.step(Event::Subscribed("wf.svc.web".to_owned()), now);
@@ -105,7 +106,7 @@ proptest! {
             {
                 seen.unit.active = ActiveState::Failed;
             }
-            prop_assert!(!service.has_alerts_to_relate([&event]));
+            prop_assert!(!service.matters(Skill::RelatesAlerts, [&event].into_iter()));
             prop_assert_eq!(service.step(event.clone(), now), other.step(event, now));
             let raised: Vec<String> = TYPES.map(str::to_owned).into();
             for event in raised.into_iter().map(Event::Raised).chain([Event::Tick]) {
@@ -119,19 +120,22 @@ proptest! {
 fn alerts_of_two_types_are_to_be_related_when_they_come_and_while_they_fire() {
     let mut service = Service::new(spec(Policy::default()), 1, Time::default());
     let both = observed(&service, 1, &(BTreeSet::from([0, 3]), false));
-    assert!(service.has_alerts_to_relate([&both]) && !service.has_alerts_to_relate([]));
+    let matters = |service: &Service, news: &[Event]| service.matters(Skill::RelatesAlerts, news.iter());
+    let both = [both];
+    assert!(matters(&service, &both) && !matters(&service, &[]));
+    let [both] = both;
     service.step(both, Time::default());
-    assert!(service.has_alerts_to_relate([]));
+    assert!(matters(&service, &[]));
     let one = observed(&service, 2, &(BTreeSet::from([3]), false));
     service.step(one, Time::default());
-    assert!(!service.has_alerts_to_relate([]));
+    assert!(!matters(&service, &[]));
 }
 
 #[test]
 fn those_after_a_service_on_other_hosts_hear_what_says_that_it_is_not_ready_and_of_an_older_run_the_gravest() {
     for (relates, expected) in [(true, "service_degraded"), (false, "high_cpu")] {
         let mut service = Service::new(spec(Policy::default()), 1, Time::default());
-        service.relate_alerts(relates);
+        service.learn(Skill::RelatesAlerts, relates);
         service.step(Event::Subscribed("wf.svc.web".to_owned()), Time::default());
         let mut event = observed(&service, 1, &(BTreeSet::from([3, 4]), false));
         if let Event::Observed(seen) = &mut event {
