@@ -130,9 +130,15 @@ async fn silenced(actor: Actor) -> Vec<String> {
     let refused = actor.update("silence", Some(json!({"by": "eve", "for": "2h"}))).await.unwrap_err();
     assert!(refused.contains("says what it is about"), "{refused}");
     // What says when it ends in words that are not known here.
-    let endless = json!({"matchers": ["service=api"], "until": "2026-12-01T00:00:00Z"});
+    let endless = json!({"matchers": ["service=api"], "ends": "2026-12-01T00:00:00Z"});
     let refused = actor.update("silence", Some(endless)).await.unwrap_err();
     assert!(refused.contains("say for how long"), "{refused}");
+    let both = json!({"matchers": ["service=api"], "until": "2026-12-01T00:00:00Z", "for": "2h"});
+    let refused = actor.update("silence", Some(both)).await.unwrap_err();
+    assert!(refused.contains("not both"), "{refused}");
+    let over = json!({"matchers": ["service=api"], "until": "2001-01-01T00:00:00Z"});
+    let refused = actor.update("silence", Some(over)).await.unwrap_err();
+    assert!(refused.contains("nothing would be silenced"), "{refused}");
     let answer = actor.update("silence", Some(json!({"matchers": ["service=api"], "for": "2h", "by": "eve"}))).await;
     assert!(answer.is_ok(), "{answer:?}");
     actor.wait_query("silences", "one", |silences| silences[0]["by"] == "eve").await;

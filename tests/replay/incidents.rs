@@ -34,6 +34,9 @@ async fn incident_told(actor: Actor) -> Vec<String> {
     actor.wait_query("status", "the pager", |status| status["channels"][1]["told"] == true).await;
     let answer = actor.update("silence", Some(json!({"by": "ann", "for": "1h"}))).await;
     assert!(answer.is_ok(), "{answer:?}");
+    // A month is the longest; what matters is that it has an end.
+    let answer = actor.update("silence", Some(json!({"by": "ann", "until": "2099-01-01T00:00:00Z"}))).await.unwrap();
+    assert!(answer.starts_with("silenced until 20"), "{answer}");
     let answer = actor.update("unsilence", Some(json!({"by": "ann"}))).await;
     assert!(answer.is_ok(), "{answer:?}");
     actor.signal("affected", &json!({"incident": "service_down.app", "services": ["app"]})).await;

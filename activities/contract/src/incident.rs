@@ -107,9 +107,33 @@ pub struct SilenceArgs {
     /// Why.
     #[serde(default)]
     pub comment: String,
-    /// For so long; absent: until it is over.
+    /// For so long; absent, like `until`: until it is over.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
+    /// Until then, instead of `for`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
+impl SilenceArgs {
+    /// When it ends, at most `longest` from `now`; absent: it has no end of its own.
+    ///
+    /// # Errors
+    /// That moment is over.
+    pub fn end(&self, now: Time, longest: Span) -> Result<Option<Time>, String> {
+        let latest = now.after(longest);
+        match (self.span, self.until) {
+            (Some(span), _) => Ok(Some(now.after(span).min(latest))),
+            (None, Some(until)) if until <= now => Err(format!("{until} is over: nothing would be silenced")),
+            (None, until) => Ok(until.map(|until| until.min(latest))),
+        }
+    }
+
+    /// What keeps it from being understood, whenever it is asked; `None` if nothing does.
+    pub fn objection(&self) -> Option<String> {
+        let both = self.span.is_some() && self.until.is_some();
+        both.then(|| "say for how long (\"for\") or until when (\"until\"), not both".to_owned())
+    }
 }
 
 /// Somebody wants to be told again.
@@ -319,5 +343,23 @@ mod tests {
         let args: SilenceArgs = serde_json::from_str(r#"{"by":"eve","for":"2h"}"#).unwrap();
         assert_eq!(args.span, Some(Span::from_secs(7200)));
         assert_eq!(serde_json::from_str::<SilenceArgs>("{}").unwrap().span, None);
+    }
+
+    #[test]
+    fn a_silence_ends_after_a_time_or_at_one_and_no_later_than_allowed() {
+        let (now, longest) = (Time::from_unix_millis(1_000_000), Span::from_secs(3_600));
+        let at = |seconds| now.after(Span::from_secs(seconds));
+        let of =
+            |span: Option<u64>, until| SilenceArgs { span: span.map(Span::from_secs), until, ..Default::default() };
+        assert_eq!(of(None, None).end(now, longest), Ok(None));
+        assert_eq!(of(Some(60), None).end(now, longest), Ok(Some(at(60))));
+        assert_eq!(of(None, Some(at(60))).end(now, longest), Ok(Some(at(60))));
+        for long in [of(Some(7_200), None), of(None, Some(at(7_200)))] {
+            assert_eq!(long.end(now, longest), Ok(Some(at(3_600))));
+        }
+        assert!(of(None, Some(now)).end(now, longest).unwrap_err().contains("is over"));
+        assert!(of(Some(60), Some(at(60))).objection().is_some() && of(None, Some(at(60))).objection().is_none());
+        let read: SilenceArgs = serde_json::from_str(r#"{"until":"2026-11-24T06:00:00Z"}"#).unwrap();
+        assert_eq!(read.until.unwrap().to_string(), "2026-11-24T06:00:00.000Z");
     }
 }

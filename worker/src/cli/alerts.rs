@@ -123,7 +123,8 @@ pub(super) async fn ack(about: &About) -> Result<(), Failure> {
 pub(super) async fn silence(quiet: &Quiet) -> Result<(), Failure> {
     let span = quiet.lasts(Time::from(SystemTime::now()))?;
     let client = client(&quiet.ask.at).await?;
-    let args = SilenceArgs { matchers: quiet.matchers.clone(), by: who(), comment: quiet.comment.clone(), span };
+    let args =
+        SilenceArgs { matchers: quiet.matchers.clone(), by: who(), comment: quiet.comment.clone(), span, until: None };
     let Some(name) = &quiet.name else {
         let registry = client.get_workflow_handle::<InfrastructureWorkflow>(INFRASTRUCTURE_ID);
         let options = WorkflowExecuteUpdateOptions::default();

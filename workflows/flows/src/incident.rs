@@ -4,7 +4,7 @@
 #![allow(missing_docs)]
 
 use crate::calls::{Notify, RecordIncident, TellTheCause, for_the_fleet};
-use crate::desk::{Boxed, Desk, ask, at_desk};
+use crate::desk::{Boxed, Desk, ask, at_desk, unless};
 use crate::inflight::InFlight;
 use crate::shell::{Shell, is_long, next, now, rest};
 use crate::wait::Alarm;
@@ -36,6 +36,10 @@ const TELL_TIMEOUT: Duration = Duration::from_secs(30);
 const HEEDS_REACH_AND_PEACE: &str = "heeds-all";
 /// The patch mark of runs that know what was over before it was heard of; made when there is such a thing.
 const PASSED: &str = "passed";
+/// The patch mark of runs that look again when a maintenance window of the file opens; made where there are any.
+const FORESEES_WINDOWS: &str = "foresees-windows";
+/// The patch mark of runs that know of silences until a moment; made with the first one.
+const SILENCES_UNTIL: &str = "silences-until";
 const SEVERITY: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_SEVERITY);
 
 type Context = WorkflowContext<IncidentWorkflow>;
@@ -85,6 +89,7 @@ impl IncidentWorkflow {
         loop {
             let moment = now(ctx);
             heed_passed(ctx);
+            foresee_windows(ctx);
             while let Some(actions) = next(ctx, moment) {
                 operations.extend(actions.into_iter().flat_map(|action| perform(ctx, action)));
             }
@@ -172,7 +177,9 @@ impl IncidentWorkflow {
     /// Nobody is to be told of it.
     #[update]
     pub async fn silence(ctx: &mut WorkflowContext<Self>, args: Wire<SilenceArgs>) -> Result<String, Boxed> {
-        let (id, args) = (ctx.uuid4(), args.0?);
+        let (id, mut args) = (ctx.uuid4(), args.0?);
+        // An older dixmgr took it for a silence without an end.
+        args.until = args.until.filter(|_| ctx.patched(SILENCES_UNTIL));
         Ok(ask(ctx, &id, Event::Silence { id: id.clone(), args }).await??)
     }
 
@@ -190,7 +197,8 @@ impl IncidentWorkflow {
 
     #[update_validator(silence)]
     fn may_silence(&self, _ctx: &WorkflowContextView, args: &Wire<SilenceArgs>) -> Result<(), Boxed> {
-        self.desk.admits("silence", args, "{\"for\":\"2h\",\"by\":…,\"comment\":…}")
+        self.desk.admits("silence", args, "{\"for\":\"2h\",\"by\":…,\"comment\":…} or \"until\"")?;
+        unless(args.0.as_ref().ok().and_then(SilenceArgs::objection))
     }
 
     #[update_validator(unsilence)]
@@ -230,7 +238,16 @@ fn begin(ctx: &Context, start: &IncidentStart) {
     ctx.state_mut(|flow| {
         let incident = flow.incident.get_or_insert_with(|| Incident::new(start.spec.clone(), seed, moment));
         incident.heed_reach_and_peace(heeds);
+        incident.foresee_windows(false);
     });
+}
+
+/// A run that was worked on, while its file had windows, by a dixmgr that did not look when they open goes on so until its end.
+fn foresee_windows(ctx: &Context) {
+    if ctx.state(|flow| flow.start.as_ref().is_ok_and(|start| !start.policy.maintenance.is_empty())) {
+        let foresees = ctx.patched(FORESEES_WINDOWS);
+        ctx.state_mut(|flow| flow.incident.iter_mut().for_each(|incident| incident.foresee_windows(foresees)));
+    }
 }
 
 /// To a run that was worked on by a dixmgr that did not know of what is over before it is heard of, it fires until it is told to have

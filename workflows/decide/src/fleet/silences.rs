@@ -43,8 +43,9 @@ impl Silences {
 /// What keeps somebody from silencing what has not begun: nobody would think of it any more in a year. `None` if nothing does. Asked
 /// before a silence is taken in; one that was is kept.
 pub fn objection_to_silencing(args: &SilenceArgs) -> Option<String> {
-    let way_out = "a silence of the fleet has an end: say for how long, such as \"for\":\"2h\"";
-    args.span.is_none().then(|| way_out.to_owned())
+    let way_out = "a silence of the fleet has an end: say for how long (\"for\":\"2h\") or until when (\"until\":\"2027-01-01T06:00:00Z\")";
+    let is_endless = args.span.is_none() && args.until.is_none();
+    args.objection().or_else(|| is_endless.then(|| way_out.to_owned()))
 }
 
 impl Fleet {
@@ -67,7 +68,10 @@ impl Fleet {
         if let Some(objection) = self.objection_to_silence(&args) {
             return self.answer(Answer { id, result: Err(objection) }, actions);
         }
-        let until = args.span.map(|span| now.after(span.min(LONGEST)));
+        let until = match args.end(now, LONGEST) {
+            Ok(until) => until,
+            Err(reason) => return self.answer(Answer { id, result: Err(reason) }, actions),
+        };
         let silence = Silence {
             id: id.chars().take(ID).collect(),
             matchers: args.matchers,
@@ -137,7 +141,7 @@ mod tests {
 
     fn silence(matchers: &[&str], span: Option<u64>) -> SilenceArgs {
         let matchers = matchers.iter().map(|text| text.parse().unwrap()).collect();
-        SilenceArgs { matchers, by: "eve".into(), comment: String::new(), span: span.map(Span::from_secs) }
+        SilenceArgs { matchers, by: "eve".into(), span: span.map(Span::from_secs), ..SilenceArgs::default() }
     }
 
     #[test]

@@ -138,6 +138,9 @@ pub struct Incident {
     /// See [`Incident::heed_reach_and_peace`].
     #[serde(default)]
     heeds_reach_and_peace: bool,
+    /// See [`Incident::foresee_windows`].
+    #[serde(default)]
+    foresees_windows: bool,
 }
 
 /// What can happen to an incident.
@@ -303,6 +306,7 @@ impl Incident {
             wake: None,
             closed: false,
             heeds_reach_and_peace: true,
+            foresees_windows: true,
         }
     }
 
@@ -311,6 +315,11 @@ impl Incident {
     /// its history would not replay.
     pub const fn heed_reach_and_peace(&mut self, heeds_reach_and_peace: bool) {
         self.heeds_reach_and_peace = heeds_reach_and_peace;
+    }
+
+    /// Whether it looks again when a maintenance window of the file opens; as above.
+    pub const fn foresee_windows(&mut self, foresees_windows: bool) {
+        self.foresees_windows = foresees_windows;
     }
 
     /// Which incident it is.

@@ -106,12 +106,13 @@ impl Incident {
         changed
     }
 
-    /// Looks again when a window of the fleet opens. One of the configuration opens unnoticed, until something else happens: an
-    /// alarm more would not replay in a run that is open, and nothing is told in the window either way.
+    /// Looks again when a window opens: what is in trouble then is not told of, and whoever asks is to hear so.
     fn look_when_it_opens(&self, clock: &mut Clock<'_>) {
         let firing = || self.members.values().filter(|member| member.firing);
         let covers = |window: &&MaintenanceWindow| firing().any(|member| window.covers(member.service.as_ref()));
-        for window in windows_of(&self.silences, self.heeds_reach_and_peace).filter(covers) {
+        let of_the_file = clock.policy.maintenance.iter().filter(|_| self.foresees_windows);
+        let fleets = windows_of(&self.silences, self.heeds_reach_and_peace);
+        for window in of_the_file.chain(fleets).filter(covers) {
             if let Some(begins) = maintenance::next_begin(window, clock.now) {
                 clock.due(begins);
             }

@@ -76,11 +76,14 @@ impl Incident {
             actions.push(answer(id, Err(format!("at most {MAX_OWN} silences of {MAX_OWN} matchers are allowed"))));
             return;
         }
-        if args.span.is_none() && self.began.is_none() && !self.members.values().any(|member| member.firing) {
+        let until = match args.end(now, LONGEST) {
+            Ok(until) => until,
+            Err(reason) => return actions.push(answer(id, Err(reason))),
+        };
+        if until.is_none() && self.began.is_none() && !self.members.values().any(|member| member.firing) {
             actions.push(answer(id, Err("it is over; to silence what may come, say for how long".to_owned())));
             return;
         }
-        let until = args.span.map(|span| now.after(span.min(LONGEST)));
         let (by, comment) = (somebody(&args.by), words(&args.comment));
         let text = until.map_or_else(|| "until it is over".to_owned(), |until| format!("until {}", stamp(until)));
         let record = IncidentRecord::Operator { by: by.clone(), text: format!("silenced it {text} (\"{comment}\")") };

@@ -164,7 +164,7 @@ impl Life {
             0 | 1 => Event::Ack { id, args: AckArgs { by, comment: String::new() } },
             2 => {
                 let span = (rng.between(0, 1) == 0).then(|| spans(rng, &[30, 3_600]));
-                Event::Silence { id, args: SilenceArgs { matchers, by, comment: String::new(), span } }
+                Event::Silence { id, args: SilenceArgs { matchers, by, span, ..SilenceArgs::default() } }
             }
             3 => Event::Unsilence { id, args: UnsilenceArgs::default() },
             4 => {

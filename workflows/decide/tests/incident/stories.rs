@@ -342,6 +342,30 @@ fn a_run_of_a_dixmgr_that_knew_of_no_windows_of_the_fleet_takes_them_for_nothing
     }
 }
 
+/// Whoever looks at it then is to hear that nobody is told of it, and until when.
+#[test]
+fn a_window_of_the_file_that_opens_while_it_fires_is_looked_at_then() {
+    let opens = begin().after(Span::from_secs(3_600));
+    let minute = opens.unix_millis() / 60_000 % (24 * 60);
+    let window = format!(r#"{{"name": "disks", "start_minute": {minute}, "length": "2h"}}"#);
+    let window = serde_json::from_str(&window).unwrap();
+    let policy = AlertPolicy { group_wait: Span::ZERO, maintenance: vec![window], ..policy() };
+    for foresees in [true, false] {
+        let mut incident = Incident::new(IncidentSpec::from_fingerprint("service_down.api".to_owned()), 1, begin());
+        incident.foresee_windows(foresees);
+        let down = report("api", "service_down", Some(Severity::Critical), 1);
+        incident.step(Event::Member(Box::new(down)), &policy, begin());
+        assert_eq!(incident.status(&policy).phase, IncidentPhase::Firing);
+        assert_eq!(incident.wake_at().is_some_and(|at| at <= opens), foresees, "{:?}", incident.wake_at());
+        if foresees {
+            incident.step(Event::Tick, &policy, opens);
+            let status = incident.status(&policy);
+            let waits = status.waiting_for.join("; ");
+            assert!(waits.contains("the maintenance window disks is open until"), "{waits}");
+        }
+    }
+}
+
 /// Temporal takes no payload of more than 2 MB.
 #[test]
 fn a_full_incident_fits_into_a_payload() {
