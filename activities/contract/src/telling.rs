@@ -80,6 +80,9 @@ pub struct IncidentNews {
     pub status: IncidentStatus,
     /// When it happened, by the workflow's clock.
     pub at: crate::Time,
+    /// Services that are or were part of it, and were not named in an earlier one. The status does not name all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<crate::ServiceName>,
 }
 
 /// The input of `IncidentWorkflow`, as whoever begins it writes it.

@@ -1,6 +1,6 @@
 //! What questions are answered with, ready for JSON and for tables.
 
-use crate::record::{Action, Incident, Interval, Restart, Told, Transition};
+use crate::record::{Action, Incident, Interval, Member, Restart, Told, Transition};
 use crate::uptime::Uptime;
 use dixmgr_contract::{Span, Time};
 use serde::Serialize;
@@ -63,6 +63,8 @@ pub enum Entry {
     Restart(Restart),
     /// An incident.
     Incident(Incident),
+    /// A service that is part of an incident.
+    Member(Member),
     /// A note to a channel.
     Note(Told),
     /// What somebody did.
@@ -81,6 +83,7 @@ impl Entry {
             Self::Interval(it) => it.began,
             Self::Restart(it) => it.at,
             Self::Incident(it) => it.began,
+            Self::Member(it) => it.at,
             Self::Note(it) => it.at,
             Self::Action(it) => it.at,
             Self::Usage(it) => it.at,

@@ -29,6 +29,7 @@ impl Record {
                 cut(&mut [(&mut it.id, NAME), (&mut it.alert, NAME), (&mut it.service, NAME), (&mut it.title, LINE)]);
                 cut(&mut [(&mut it.acknowledged_by, NAME)]);
             }
+            Self::Member(it) => cut(&mut [(&mut it.incident, NAME), (&mut it.service, NAME)]),
             Self::Told(it) => {
                 cut(&mut [(&mut it.id, NAME), (&mut it.incident, NAME), (&mut it.channel, NAME), (&mut it.why, NAME)]);
                 cut(&mut [(&mut it.alert, NAME), (&mut it.service, NAME), (&mut it.title, LINE)]);

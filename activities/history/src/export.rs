@@ -5,7 +5,7 @@ use crate::db::Db;
 use crate::error::Error;
 use crate::keep::HOUR;
 use crate::question::Question;
-use crate::read::{ACTIONS, INCIDENTS, INTERVALS, NOTES, PROBES, RESTARTS, TRANSITIONS, Table, USAGE};
+use crate::read::{ACTIONS, INCIDENTS, INTERVALS, MEMBERS, NOTES, PROBES, RESTARTS, TRANSITIONS, Table, USAGE};
 use crate::store::{Result, Store, all};
 use dixmgr_contract::Time;
 use sqlx::AssertSqlSafe;
@@ -21,7 +21,7 @@ impl Store {
     /// The store cannot be read; or what `take` says, which ends it.
     pub async fn export(&self, question: &Question, mut take: impl FnMut(&str) -> std::io::Result<()>) -> Result<u64> {
         let mut lines = 0;
-        let tables = [&TRANSITIONS, &INTERVALS, &RESTARTS, &INCIDENTS, &NOTES, &ACTIONS, &USAGE, &PROBES];
+        let tables = [&TRANSITIONS, &INTERVALS, &RESTARTS, &INCIDENTS, &MEMBERS, &NOTES, &ACTIONS, &USAGE, &PROBES];
         let mut db = self.open().await?;
         for table in tables {
             let step = if table.has_steps() { "u.step IN (0, 300000, 3600000) AND " } else { "" };
@@ -34,7 +34,7 @@ impl Store {
                 piece(&mut db, table, next, question.to).await.map_err(|error| self.problem(&error))?
             {
                 let part = Question { from, to, ..question.clone() };
-                let (and, values) = part.condition(table.service, table.host());
+                let (and, values) = part.condition(table);
                 let at = table.at;
                 let sql = format!("{} WHERE {step}{at} >= $1 AND {at} < $2{and} ORDER BY {at}", table.select);
                 for line in all(&mut db, table, sql, values).await.map_err(|error| self.problem(&error))? {
@@ -54,7 +54,7 @@ async fn lasting(db: &mut Db, table: &Table, question: &Question) -> std::result
     if !table.lasts() {
         return Ok(Vec::new());
     }
-    let (and, values) = question.condition(table.service, table.host());
+    let (and, values) = question.condition(table);
     // The window's end is a value that this does not need, and a server wants to know its type.
     let which = "began < $1 AND (ended IS NULL OR ended >= $1) AND $2 >= $1";
     all(db, table, format!("{} WHERE {which}{and} ORDER BY began", table.select), values).await

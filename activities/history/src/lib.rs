@@ -45,7 +45,7 @@ pub use error::{Error, Trouble};
 pub use keep::{FIVE_MINUTES, Keep};
 pub use notice::{Figures, Notice, Tell};
 pub use question::{MOST, Question};
-pub use record::{Action, Incident, Interval, Record, Restart, State, Told, Transition, Usage};
+pub use record::{Action, Incident, Interval, Member, Record, Restart, State, Told, Transition, Usage};
 pub use recorder::Recorder;
 pub use store::Store;
 pub use target::{FILE_NAME, Target, TargetError};

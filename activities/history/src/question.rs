@@ -1,6 +1,7 @@
 //! What a question is about: a window, and perhaps a service or a host.
 
 use crate::db::Value;
+use crate::read::Table;
 use dixmgr_contract::Time;
 
 /// At most so many rows are an answer.
@@ -33,14 +34,24 @@ impl Question {
         self
     }
 
-    /// A condition on a table, and the values in it; the first two are the window.
-    pub(crate) fn condition(&self, service: &str, host: &str) -> (String, Vec<Value>) {
+    /// A condition on a table, and the values in it; the first two are the window. What is about an incident is about all that are
+    /// part of it.
+    pub(crate) fn condition(&self, table: &Table) -> (String, Vec<Value>) {
         let (mut sql, mut values) = (String::new(), vec![self.from.into(), self.to.into()]);
-        for (column, wanted) in [(service, &self.service), (host, &self.host)] {
-            if let Some(wanted) = wanted {
-                values.push(wanted.into());
-                sql += &format!(" AND {column} = ${}", values.len());
-            }
+        if let Some(service) = &self.service {
+            values.push(service.into());
+            let (column, number) = (table.service, values.len());
+            sql += &table.incident.map_or_else(
+                || format!(" AND {column} = ${number}"),
+                |id| {
+                    let as_member = format!("{id} IN (SELECT incident FROM members WHERE service = ${number})");
+                    format!(" AND ({column} = ${number} OR {as_member})")
+                },
+            );
+        }
+        if let Some(host) = &self.host {
+            values.push(host.into());
+            sql += &format!(" AND {} = ${}", table.host(), values.len());
         }
         (sql, values)
     }

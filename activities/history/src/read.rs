@@ -3,7 +3,7 @@
 use crate::State;
 use crate::answer::{Entry, ProbePoint, UsagePoint};
 use crate::db::Columns;
-use crate::record::{Action, Incident, Interval, Restart, Told, Transition};
+use crate::record::{Action, Incident, Interval, Member, Restart, Told, Transition};
 use dixmgr_contract::{Severity, Span};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -13,6 +13,8 @@ pub(crate) struct Table {
     pub(crate) select: &'static str,
     pub(crate) at: &'static str,
     pub(crate) service: &'static str,
+    /// The column with an incident's id, of what is about all of its members.
+    pub(crate) incident: Option<&'static str>,
     pub(crate) read: fn(&dyn Columns) -> Result<Entry>,
 }
 
@@ -37,6 +39,7 @@ pub(crate) const TRANSITIONS: Table = Table {
     select: "SELECT host, service, at, state, phase, reason FROM transitions",
     at: "at",
     service: "service",
+    incident: None,
     read: |row| {
         let state = State::from_word(&row.text(3)?);
         let (service, at) = (row.text(1)?, row.time(2)?);
@@ -48,6 +51,7 @@ pub(crate) const INTERVALS: Table = Table {
     select: "SELECT host, service, began, ended, state, cause FROM intervals",
     at: "began",
     service: "service",
+    incident: None,
     read: |row| {
         let (began, ended) = (row.time(2)?, row.maybe_time(3)?);
         let (state, cause) = (State::from_word(&row.text(4)?), row.text(5)?);
@@ -59,6 +63,7 @@ pub(crate) const RESTARTS: Table = Table {
     select: "SELECT host, service, at, reason, result, detail, took FROM restarts",
     at: "at",
     service: "service",
+    incident: None,
     read: |row| {
         let took = Span::from_millis(row.count(6)?);
         let (service, at, reason) = (row.text(1)?, row.time(2)?, row.text(3)?);
@@ -70,6 +75,7 @@ pub(crate) const ACTIONS: Table = Table {
     select: "SELECT host, service, at, who, action, detail, result FROM actions",
     at: "at",
     service: "service",
+    incident: None,
     read: |row| {
         let (service, at, who) = (row.text(1)?, row.time(2)?, row.text(3)?);
         Ok(Entry::Action(Action { service, at, who, action: row.text(4)?, detail: row.text(5)?, result: row.text(6)? }))
@@ -80,6 +86,7 @@ pub(crate) const INCIDENTS: Table = Table {
     select: "SELECT host, id, began, updated, ended, alert, severity, service, title, members, acknowledged_by FROM incidents",
     at: "began",
     service: "service",
+    incident: Some("id"),
     read: |row| {
         Ok(Entry::Incident(Incident {
             id: row.text(1)?,
@@ -96,11 +103,20 @@ pub(crate) const INCIDENTS: Table = Table {
     },
 };
 
+pub(crate) const MEMBERS: Table = Table {
+    select: "SELECT host, incident, service, at FROM members",
+    at: "at",
+    service: "service",
+    incident: None,
+    read: |row| Ok(Entry::Member(Member { incident: row.text(1)?, service: row.text(2)?, at: row.time(3)? })),
+};
+
 pub(crate) const NOTES: Table = Table {
     select: "SELECT host, id, incident, sequence, at, channel, why, alert, severity, service, title, outcome, detail, tries \
         FROM notes",
     at: "at",
     service: "service",
+    incident: Some("incident"),
     read: |row| {
         Ok(Entry::Note(Told {
             id: row.text(1)?,
@@ -125,6 +141,7 @@ pub(crate) const USAGE: Table = Table {
         COALESCE(u.memory_max, u.memory), u.disk_read, u.disk_write FROM usage u JOIN series s ON s.id = u.series",
     at: "u.at",
     service: "s.service",
+    incident: None,
     read: |row| {
         Ok(Entry::Usage(UsagePoint {
             service: row.text(1)?,
@@ -146,6 +163,7 @@ pub(crate) const PROBES: Table = Table {
         FROM probes u JOIN series s ON s.id = u.series",
     at: "u.at",
     service: "s.service",
+    incident: None,
     read: |row| {
         Ok(Entry::Probe(ProbePoint {
             service: row.text(1)?,

@@ -114,6 +114,17 @@ pub struct Incident {
     pub acknowledged_by: String,
 }
 
+/// A service is or was part of an incident. The first record of the two counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The incident's id.
+    pub incident: String,
+    /// The service.
+    pub service: String,
+    /// When that was known.
+    pub at: Time,
+}
+
 /// A note to one channel. A later record of the same one replaces it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
@@ -235,6 +246,8 @@ pub enum Record {
     Restart(Restart),
     /// An incident as it stands.
     Incident(Incident),
+    /// A part of an incident.
+    Member(Member),
     /// A note's delivery.
     Told(Told),
     /// What somebody did.

@@ -10,7 +10,7 @@ use dixmgr_contract::Time;
 use sqlx::AssertSqlSafe;
 
 /// The versions, from 1.
-const VERSIONS: &[&str] = &[include_str!("schema/1.sql")];
+const VERSIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 /// Any number, the same for all dixmgrs: who holds it changes the schema. ("dixm" in ASCII.)
 const LOCK: &str = "SELECT pg_advisory_xact_lock(1684633709)";
 

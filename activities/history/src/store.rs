@@ -9,7 +9,7 @@ use crate::db::{Db, Value};
 use crate::error::Error;
 use crate::keep::{FIVE_MINUTES, HOUR};
 use crate::question::{MOST, Question};
-use crate::read::{ACTIONS, INCIDENTS, NOTES, PROBES, RESTARTS, TRANSITIONS, Table, USAGE};
+use crate::read::{ACTIONS, INCIDENTS, INTERVALS, NOTES, PROBES, RESTARTS, TRANSITIONS, Table, USAGE};
 use crate::record::Incident;
 use crate::uptime::Meter;
 use crate::write::ALIVE;
@@ -78,7 +78,7 @@ impl Store {
     /// The store cannot be read.
     pub async fn incidents(&self, question: &Question) -> Result<Vec<(String, Incident)>> {
         let mut db = self.open().await?;
-        let (and, values) = question.condition("service", "host");
+        let (and, values) = question.condition(&INCIDENTS);
         let limit = question.limit.clamp(1, MOST);
         let sql = format!(
             "{} WHERE began < $2 AND (ended IS NULL OR ended >= $1){and} ORDER BY began DESC LIMIT {limit}",
@@ -132,7 +132,7 @@ async fn newest(
     question: &Question,
     before: &str,
 ) -> std::result::Result<Vec<Line>, sqlx::Error> {
-    let (and, values) = question.condition(table.service, table.host());
+    let (and, values) = question.condition(table);
     let (at, limit) = (table.at, question.limit.clamp(1, MOST));
     let sql = format!("{} WHERE {before}{at} >= $1 AND {at} < $2{and} ORDER BY {at} DESC LIMIT {limit}", table.select);
     all(db, table, sql, values).await
@@ -160,7 +160,7 @@ async fn uptime(db: &mut Db, question: &Question, now: Time) -> std::result::Res
         Ok(())
     })
     .await?;
-    let (and, values) = question.condition("service", "host");
+    let (and, values) = question.condition(&INTERVALS);
     // With the last of each service before the window of which anything is known.
     let sql = format!(
         "SELECT host, service, began, ended, state FROM intervals \

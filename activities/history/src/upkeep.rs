@@ -25,11 +25,12 @@ const ROLL_PROBES: &str = "INSERT INTO probes (step, at, series, samples, failed
     failed = excluded.failed, took = excluded.took, took_max = excluded.took_max";
 /// Tables of events and the column by which they age. What never ends is forgotten when nothing was heard of it for so long, but an
 /// interval lasts until another one begins.
-const EVENTS: [(&str, &str); 6] = [
+const EVENTS: [(&str, &str); 7] = [
     ("transitions", "at"),
     ("restarts", "at"),
     ("actions", "at"),
     ("notes", "at"),
+    ("members", "at"),
     ("incidents", "COALESCE(ended, updated)"),
     ("intervals", "ended"),
 ];

@@ -27,6 +27,7 @@ struct Table {
 const TRANSITIONS: Table = Table { into: "transitions (host, seq, at, service, state, phase, reason)", columns: 7 };
 const RESTARTS: Table = Table { into: "restarts (host, seq, at, service, reason, result, detail, took)", columns: 8 };
 const ACTIONS: Table = Table { into: "actions (host, seq, at, service, who, action, detail, result)", columns: 8 };
+const MEMBERS: Table = Table { into: "members (incident, service, at, host)", columns: 4 };
 const USAGE: Table =
     Table { into: "usage (step, at, series, samples, cpu, memory, disk_read, disk_write)", columns: 8 };
 const PROBES: Table = Table { into: "probes (step, at, series, samples, failed, took)", columns: 6 };
@@ -96,7 +97,7 @@ impl Series {
 
 /// Writes a batch; the caller has begun a transaction.
 pub(crate) async fn write(db: &mut Db, host: &str, series: &mut Series, rows: &[&Row]) -> Result<()> {
-    let mut many: [Vec<Vec<Value>>; 5] = Default::default();
+    let mut many: [Vec<Vec<Value>>; 6] = Default::default();
     for row in rows {
         match row {
             Row::Move(it) => go_over(db, host, it).await?,
@@ -127,12 +128,15 @@ pub(crate) async fn write(db: &mut Db, host: &str, series: &mut Series, rows: &[
             Row::Record(_, Record::Incident(it)) => {
                 db.run(INCIDENT, incident(host, it)).await?;
             }
+            Row::Record(_, Record::Member(it)) => {
+                many[5].push(vec![(&it.incident).into(), (&it.service).into(), it.at.into(), host.into()]);
+            }
             Row::Record(_, Record::Told(it)) => {
                 db.run(NOTE, note(host, it)).await?;
             }
         }
     }
-    for (table, rows) in [&TRANSITIONS, &RESTARTS, &ACTIONS, &USAGE, &PROBES].into_iter().zip(many) {
+    for (table, rows) in [&TRANSITIONS, &RESTARTS, &ACTIONS, &USAGE, &PROBES, &MEMBERS].into_iter().zip(many) {
         insert(db, table, rows).await?;
     }
     Ok(())

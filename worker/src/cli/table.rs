@@ -26,6 +26,7 @@ fn entry(entry: &Entry) -> (&str, &str, String) {
             (&it.service, "restart", format!("{} in {}{detail}{reason}", it.result, it.took))
         }
         Entry::Incident(it) => (&it.service, "incident", incident(it)),
+        Entry::Member(it) => (&it.service, "member", format!("of {}", it.incident)),
         Entry::Note(it) => {
             let detail = if it.detail.is_empty() { String::new() } else { format!(": {}", it.detail) };
             (&it.service, "note", format!("{} to {} {}{detail}; {}", it.why, it.channel, it.outcome, it.title))

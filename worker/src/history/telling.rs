@@ -1,8 +1,8 @@
 //! Incidents and notes, as they are recorded.
 
 use super::{History, now};
-use dixmgr_contract::{Delivery, IncidentNews, IncidentRecord, IncidentStatus, NotifyArgs};
-use dixmgr_history::{Action, Incident, Record, Told};
+use dixmgr_contract::{Delivery, IncidentNews, IncidentRecord, IncidentStatus, NotifyArgs, ServiceName, Time};
+use dixmgr_history::{Action, Incident, Member, Record, Told};
 
 impl History {
     /// Something happened to an incident.
@@ -10,6 +10,7 @@ impl History {
         if let Some(incident) = incident(news) {
             self.record(Record::Incident(incident));
         }
+        self.are_part(&news.status.id, news.services.iter(), news.at);
         if let IncidentRecord::Operator { by, text } = &news.record {
             self.record(Record::Action(Action {
                 service: service(&news.status),
@@ -24,8 +25,17 @@ impl History {
 
     /// A note was delivered to a channel, or was not.
     pub(crate) fn told(&self, args: &NotifyArgs, delivery: &Delivery) {
-        let tries = u64::from(args.attempt);
-        self.record(Record::Told(Told::new(&args.note, &args.channel, delivery, tries, now())));
+        let (tries, note) = (u64::from(args.attempt), &args.note);
+        self.record(Record::Told(Told::new(note, &args.channel, delivery, tries, now())));
+        self.are_part(&note.incident, note.members.iter().filter_map(|member| member.service.as_ref()), now());
+    }
+
+    /// These are or were part of the incident with this id.
+    fn are_part<'a>(&self, incident: &str, services: impl Iterator<Item = &'a ServiceName>, at: Time) {
+        for service in services {
+            let (incident, service) = (incident.to_owned(), service.to_string());
+            self.record(Record::Member(Member { incident, service, at }));
+        }
     }
 }
 

@@ -10,13 +10,8 @@ use serde_json::json;
 use std::collections::VecDeque;
 
 /// Through the machine, as its workflow would: what is written down is what the machine says, with how it stands by then. The channel
-/// answers at once, with these in their order.
-async fn recorded(
-    name: &str,
-    dedupe: u64,
-    mut answers: VecDeque<Delivery>,
-    events: Vec<(u64, Event)>,
-) -> Vec<(i64, Option<i64>, String)> {
+/// answers at once, with these in their order. Where it is written, and when it began.
+fn play(name: &str, dedupe: u64, mut answers: VecDeque<Delivery>, events: Vec<(u64, Event)>) -> (Bench, Time) {
     let (bench, begin) = (Bench::new(name), now().earlier(Span::from_secs(1_000)));
     let policy = AlertPolicy {
         dedupe_window: Span::from_secs(dedupe),
@@ -31,7 +26,8 @@ async fn recorded(
         for action in incident.step(event, &policy, at) {
             match action {
                 Action::Record(record) => {
-                    bench.history.incident(&IncidentNews { record, status: incident.status(&policy), at });
+                    let (status, services) = (incident.status(&policy), incident.take_unrecorded());
+                    bench.history.incident(&IncidentNews { record, status, at, services });
                 }
                 Action::Deliver { channel, note, .. } => {
                     let outcome = answers.pop_front().unwrap();
@@ -41,6 +37,17 @@ async fn recorded(
             }
         }
     }
+    (bench, begin)
+}
+
+/// The rows of incidents: when each began and ended, and who took care of it.
+async fn recorded(
+    name: &str,
+    dedupe: u64,
+    answers: VecDeque<Delivery>,
+    events: Vec<(u64, Event)>,
+) -> Vec<(i64, Option<i64>, String)> {
+    let (bench, begin) = play(name, dedupe, answers, events);
     let seconds = |at: Time| at.unix_millis().saturating_sub(begin.unix_millis()) / 1_000;
     let row = |entry| match entry {
         Entry::Incident(it) => Some((seconds(it.began), it.ended.map(seconds), it.acknowledged_by)),
@@ -50,10 +57,33 @@ async fn recorded(
 }
 
 fn stands(revision: u64, firing: bool, cause: Option<&str>) -> Event {
-    let alert = json!({"rule": "ServiceDown", "type": "service_down", "severity": "critical", "detail": "api is down"});
+    one_stands("api", revision, firing, cause)
+}
+
+fn one_stands(service: &str, revision: u64, firing: bool, cause: Option<&str>) -> Event {
+    let alert = json!({"rule": "ServiceDown", "type": "service_down", "severity": "critical", "detail": "it is down"});
     let alerts = if firing { json!([alert]) } else { json!([]) };
-    let report = json!({"service": "api", "host": "alpha", "revision": revision, "alerts": alerts, "cause": cause});
+    let report = json!({"service": service, "host": "alpha", "revision": revision, "alerts": alerts, "cause": cause});
     Event::Member(Box::new(serde_json::from_value(report).unwrap()))
+}
+
+/// Of an incident that is grouped, whoever asks about any of its services hears: of one that joined later and was well before the
+/// others too.
+#[tokio::test]
+async fn an_incident_and_its_notes_are_told_of_each_of_its_services() {
+    let events = vec![
+        (1, one_stands("api", 1, true, None)),
+        (2, one_stands("web", 1, true, None)),
+        (3, one_stands("app", 1, true, Some("service_down.db"))),
+        (4, one_stands("web", 2, false, None)),
+        (5, one_stands("api", 2, false, None)),
+    ];
+    let (bench, _) = play("grouped", 300, taken(9), events);
+    for (service, incidents) in [("api", 1), ("web", 1), ("app", 1), ("db", 0)] {
+        let entries = bench.entries_of(Some(service)).await;
+        let count = |is: fn(&Entry) -> bool| entries.iter().filter(|entry| is(entry)).count();
+        assert_eq!(count(|entry| matches!(entry, Entry::Incident(_))), incidents, "{service}: {entries:?}");
+    }
 }
 
 fn taken(times: usize) -> VecDeque<Delivery> {

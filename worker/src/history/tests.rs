@@ -46,10 +46,16 @@ impl Bench {
 
     /// What is kept, the oldest first.
     pub(super) async fn entries(&self) -> Vec<Entry> {
+        self.entries_of(None).await
+    }
+
+    /// What is kept of a service.
+    pub(super) async fn entries_of(&self, service: Option<&str>) -> Vec<Entry> {
         assert!(self.writer.flush().await);
         let store = Store::new(Target::file(self.folder.join(FILE_NAME)));
         let to = now().after(Span::from_secs(60));
         let question = Question::between(now().earlier(Span::from_secs(3600)), to);
+        let question = service.map_or(question.clone(), |service| question.of(service));
         let mut lines = store.timeline(&question).await.unwrap();
         lines.extend(store.samples(&question, Span::ZERO).await.unwrap());
         lines.into_iter().rev().map(|line| line.entry).collect()

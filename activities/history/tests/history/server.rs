@@ -79,7 +79,7 @@ fn hosts_share_a_server_and_are_told_apart() {
         assert_eq!(store.timeline(&of_beta).await.unwrap().len(), 1);
         let summed = store.samples(&ever(), Span::from_secs(300)).await.unwrap();
         assert_eq!(summed.len(), 3, "{summed:?}");
-        assert_eq!(server.sql("history", "SELECT COUNT(*) FROM dixmgr_schema").trim(), "1");
+        assert_eq!(server.sql("history", "SELECT COUNT(*) FROM dixmgr_schema").trim(), "2", "each version once");
     });
 }
 

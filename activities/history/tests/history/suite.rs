@@ -2,7 +2,7 @@
 
 use crate::scene::{LONG, Scene, action, at, change, ever, incident, probe, restart, told, usage, usages};
 use dixmgr_contract::{Span, Time};
-use dixmgr_history::{Entry, Incident, Question, Record, State};
+use dixmgr_history::{Entry, Incident, Member, Question, Record, State};
 
 /// Runs one of these to its end, on a runtime of its own.
 pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
@@ -19,6 +19,7 @@ pub(crate) async fn what_is_recorded_comes_out_again(scene: &Scene) {
         Record::Incident(incident(12, None)),
         action("api", 20),
         change("db", 2, State::Up, "a\0b\u{7}c"),
+        Record::Member(Member { incident: incident(0, None).id, service: "web".into(), at: at(12) }),
     ];
     records.iter().for_each(|record| recorder.record(record.clone()));
     // The later state of the same two, and an older one that comes late.
@@ -42,6 +43,11 @@ pub(crate) async fn what_is_recorded_comes_out_again(scene: &Scene) {
     assert_eq!(entries, expected);
     let db = scene.store().timeline(&ever().of("db")).await.unwrap();
     assert!(matches!(&db[0].entry, Entry::Transition(it) if it.reason == "a b c"), "{db:?}");
+    // What is about an incident is about all that are part of it.
+    let entries: Vec<_> = scene.store().timeline(&ever().of("web")).await.unwrap();
+    let entries: Vec<_> = entries.into_iter().map(|line| line.entry).collect();
+    assert_eq!(entries, [Entry::Note(told(15, "sent", 2)), Entry::Incident(incident(30, Some(30)))]);
+    assert_eq!(scene.store().incidents(&ever().of("web")).await.unwrap().len(), 1);
     let newest = scene.store().timeline(&Question { limit: 1, ..ever() }).await.unwrap();
     assert_eq!(newest.len(), 1);
     let during = |from, to| Question::between(at(from), at(to));
@@ -61,15 +67,16 @@ pub(crate) async fn an_export_has_every_record_as_a_line(scene: &Scene) {
     [change("api", 1, State::Up, "started"), restart("api", 10), action("api", 20), probe("api", 5, false, 40)]
         .into_iter()
         .chain([usage("api", 5, 12.5, 4096.0), Record::Incident(incident(1, None)), Record::Told(told(2, "sent", 1))])
+        .chain([Record::Member(Member { incident: "i".into(), service: "web".into(), at: at(2) })])
         .for_each(|record| recorder.record(record));
     assert!(writer.stop(LONG).await);
     let lines = scene.export().await;
     let kinds: Vec<_> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["transition", "interval", "restart", "incident", "note", "action", "usage", "probe"]);
+    assert_eq!(kinds, ["transition", "interval", "restart", "incident", "member", "note", "action", "usage", "probe"]);
     assert_eq!(lines[0]["at"], at(1).to_string());
     assert_eq!(lines[2]["took"], "35ms");
-    assert_eq!(lines[6]["cpu_percent"], 12.5);
-    assert_eq!((lines[7]["failed"].as_u64(), lines[7]["took_ms"].as_f64()), (Some(1), Some(40.0)));
+    assert_eq!(lines[7]["cpu_percent"], 12.5);
+    assert_eq!((lines[8]["failed"].as_u64(), lines[8]["took_ms"].as_f64()), (Some(1), Some(40.0)));
     assert!(lines.iter().all(|line| line["host"] == scene.options.host.as_str()));
     // Of a later window: what lasts into it.
     let mut lasting = Vec::new();
