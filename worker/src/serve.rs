@@ -89,7 +89,7 @@ async fn start(settings: &mut Settings, state: &StateDir, ui: Option<String>) ->
     let runs = Runs::default();
     let elsewhere =
         settings.config.services.iter().filter(|one| one.spec.host.as_ref().is_some_and(|host| *host != settings.host));
-    senses::start(&services, elsewhere, runs.clone(), common.clone());
+    senses::start(&services, elsewhere, runs.clone(), common.clone(), &state.file("syncing.json"));
     let allowed = Arc::clone(&host_activities.allowed);
     let options = parts::agent_options(settings, services, allowed, runs, common.history.clone());
     let registry = format!("{}{INFRASTRUCTURE_ID}", settings.endpoint.prefix);

@@ -15,6 +15,7 @@ mod runs;
 mod slot;
 mod spec;
 mod subject;
+mod syncing;
 
 pub(crate) use runs::{Run, Runs};
 pub(crate) use spec::{chain, http_way, unseen_chain};
@@ -35,7 +36,9 @@ use slot::Slot;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
+use std::path::Path;
 use subject::Seen;
+use syncing::Syncing;
 use tokio::task::JoinSet;
 
 /// Services that are seen to run at the same moment are looked at one after the other, this far apart.
@@ -66,14 +69,21 @@ struct Senses {
     metrics: Metrics,
     history: History,
     breakers: Breakers,
+    syncing: Syncing,
 }
 
 /// Starts the thread, if there is anything to ask. It ends with the program.
 ///
 /// `here` are the services of this host in the order in which `runs` counts them; `elsewhere` are those of the other hosts:
-/// nodes among them are asked for comparison, where they can be reached from here.
-pub(crate) fn start<'a>(here: &[Service], elsewhere: impl Iterator<Item = &'a Service>, runs: Runs, common: Common) {
-    let Some(senses) = Senses::new(here, elsewhere, runs, common, Places::default()) else { return };
+/// nodes among them are asked for comparison, where they can be reached from here. `memory` is a file.
+pub(crate) fn start<'a>(
+    here: &[Service],
+    elsewhere: impl Iterator<Item = &'a Service>,
+    runs: Runs,
+    common: Common,
+    memory: &Path,
+) {
+    let Some(senses) = Senses::new(here, elsewhere, runs, common, Places::default(), memory) else { return };
     let started = std::thread::Builder::new().name("senses".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(tokio) => tokio.block_on(senses.run()),
@@ -93,6 +103,7 @@ impl Senses {
         runs: Runs,
         common: Common,
         places: Places,
+        memory: &Path,
     ) -> Option<Self> {
         let Common { agent, metrics, history, checker: nodes, breakers } = common;
         let began = now();
@@ -126,6 +137,7 @@ impl Senses {
             metrics,
             history,
             breakers,
+            syncing: Syncing::open(memory),
         };
         senses.begin_elsewhere(began);
         (!senses.slots.is_empty()).then_some(senses)
@@ -173,6 +185,11 @@ impl Senses {
             for index in its {
                 let slot = &mut self.slots[index];
                 slot.follow(runs, first, now);
+                if let Some(Some(run)) = &self.known[service]
+                    && self.syncing.is(slot.service(), slot.probe(), run)
+                {
+                    slot.subject_mut().recall_that_it_syncs();
+                }
                 self.chains.forget(slot);
                 self.plan(index);
                 first = first.after(APART);
@@ -218,6 +235,10 @@ impl Senses {
         let means_otherwise = !mean_the_same(&means, &slot.verdicts());
         self.plan(index);
         let Some(&owner) = self.owners.get(index) else { return };
+        let slot = &self.slots[index];
+        if let (Some(Some(run)), Some(syncs)) = (&self.known[owner], slot.subject().catches_up()) {
+            self.syncing.put(slot.service(), slot.probe(), run, syncs);
+        }
         if let Some(figures) = self.slots[index].shown(took) {
             self.history.probe(&figures);
             self.metrics.probes().set(figures);

@@ -45,6 +45,10 @@ impl Slot {
         &self.subject
     }
 
+    pub(super) const fn subject_mut(&mut self) -> &mut Subject {
+        &mut self.subject
+    }
+
     /// The service runs anew, or not any more. It is asked from `first` on.
     pub(super) fn follow(&mut self, runs: bool, first: Time, now: Time) {
         self.asking.follow(runs, first, now);

@@ -123,6 +123,21 @@ impl Subject {
         }
     }
 
+    /// It said last that it catches up, in this run, to an earlier dixmgr.
+    pub(super) const fn recall_that_it_syncs(&mut self) {
+        if let Self::Node(node) = self {
+            node.watch.recall_that_it_syncs();
+        }
+    }
+
+    /// Whether its last word was that it catches up; absent for what is no node.
+    pub(super) fn catches_up(&self) -> Option<bool> {
+        match self {
+            Self::Endpoint(_) => None,
+            Self::Node(node) => Some(node.watch.catches_up(&node.policy)),
+        }
+    }
+
     /// The look to make; nothing while one is being made.
     pub(super) fn look(&mut self) -> Option<Look> {
         match self {

@@ -101,13 +101,14 @@ fn unseen(watch: &NodeWatch, policy: &NodePolicy, others: &Others, reachable: Op
 /// told. A synchronisation may be at work in silence, and no restart may undo that.
 fn is_gone(watch: &NodeWatch, policy: &NodePolicy, others: &Others) -> bool {
     let Some(silence) = watch.silence.filter(|silence| silence.looks >= policy.failures.max(1)) else { return false };
-    let last = watch.seen.as_ref().map(|seen| &seen.sighting);
-    let syncs = last.is_some_and(|last| {
-        let to_go = lag(last, &Others::default());
-        last.is_syncing == Some(true) || to_go.is_some_and(|to_go| to_go > policy.max_lag)
-    });
     let may_be_the_way = policy.over_network && others.may_be_cut_off(silence.since);
-    !(syncs || may_be_the_way)
+    !(watch.catches_up(policy) || may_be_the_way)
+}
+
+/// Whether a node says that it synchronises, or knows itself of far more blocks than it has.
+pub(super) fn catches_up(sighting: &NodeSighting, policy: &NodePolicy) -> bool {
+    let to_go = lag(sighting, &Others::default());
+    sighting.is_syncing == Some(true) || to_go.is_some_and(|to_go| to_go > policy.max_lag)
 }
 
 /// How long there was no new block: as long as it was seen to stand, or as old as the block is. That does not count while

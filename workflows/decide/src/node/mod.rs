@@ -110,6 +110,9 @@ pub struct NodeWatch {
     /// The last look that was answered, and when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seen: Option<Seen>,
+    /// It said last that it catches up, in this run, before this watch began.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    synced_before: bool,
     /// Looks in a row that failed.
     #[serde(default)]
     failures: u32,
@@ -158,6 +161,16 @@ impl NodeWatch {
     /// Of a run that begins now.
     pub fn started(now: Time) -> Self {
         Self { started: Some(now), ..Self::default() }
+    }
+
+    /// It catches up, said somebody who has watched it before, in this run.
+    pub const fn recall_that_it_syncs(&mut self) {
+        self.synced_before = true;
+    }
+
+    /// Whether its last word was that it catches up.
+    pub fn catches_up(&self, policy: &NodePolicy) -> bool {
+        self.seen.as_ref().map_or(self.synced_before, |seen| judge::catches_up(&seen.sighting, policy))
     }
 
     /// A look could not be made, by a fault of ours: it says nothing, and does not count.

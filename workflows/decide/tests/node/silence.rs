@@ -58,6 +58,17 @@ fn a_node_whose_last_word_was_that_it_synchronises_is_not_restarted_for_its_sile
     }
 }
 
+#[test]
+fn what_it_said_to_an_earlier_watch_of_this_run_counts_until_it_says_something_else() {
+    let mut world = World::new(Protocol::Substrate);
+    let mut watch = NodeWatch::default();
+    watch.recall_that_it_syncs();
+    world.watches.insert(0, watch);
+    assert_eq!(rounds(&mut world, 10, |_, _| silent()), [false]);
+    assert_eq!(rounds(&mut world, 1, |_, _| Ok(at(5))), [false]);
+    assert_eq!(rounds(&mut world, 10, |_, _| silent()), [true], "it had caught up");
+}
+
 /// Nodes of one chain that are asked over a network.
 fn afar() -> World {
     let mut world = World::new(Protocol::Substrate);
