@@ -51,7 +51,10 @@ impl Common {
 /// How many series there will be.
 pub(crate) fn room(settings: &Settings, services: &[Service]) -> Room {
     let measured = services.iter().filter(|service| settings.measures && service.resources).count();
-    Room { services: services.len(), measured, probes: services.iter().map(|service| service.probes.len()).sum() }
+    // Nodes of other hosts may be asked for comparison.
+    let compared: usize = settings.config.services.iter().map(|service| nodes(service).count()).sum();
+    let probes: usize = services.iter().map(|service| service.probes.len()).sum();
+    Room { services: services.len(), measured, probes: probes + compared }
 }
 
 /// A dry run is given a control that cannot act: there is no flag to forget.

@@ -150,7 +150,8 @@ pub const CATALOGUE: &[Metric] = &[
     gauge(
         "probe_breaker_state",
         &["service", "probe"],
-        "The circuit breaker of the probe's endpoint: 0 closed, 1 half open (tried with care), 2 open (left alone).",
+        "The circuit breaker of the probe's endpoint: 0 closed, 1 half open (tried with care), 2 open (left alone). Also of nodes of \
+         other hosts that are asked for comparison.",
     ),
     gauge(
         "endpoint_breaker_state",

@@ -31,12 +31,12 @@ use dixmgr_decide::rng::Rng;
 use dixmgr_model::Service;
 use dixmgr_probe::{Breakers, Prober};
 use dixmgr_telemetry::events::ProbeBroken;
-use dixmgr_telemetry::{Event, Metrics};
+use dixmgr_telemetry::{Event, Metrics, ProbeFigures};
 use slot::Slot;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
-use std::path::Path;
 use subject::Seen;
 use syncing::Syncing;
 use tokio::task::JoinSet;
@@ -122,7 +122,8 @@ impl Senses {
             let unseen = service.probes.values().filter_map(|probe| unseen_chain(service, probe));
             unseen.filter(|chain| compared.contains(chain)).for_each(|chain| chains.has_unseen(chain));
             let probes = service.probes.iter().filter(|(_, probe)| spec::is_comparable(service, probe, &compared));
-            slots.extend(probes.filter_map(|(name, probe)| maker.slot(service, name, probe)));
+            slots
+                .extend(probes.filter_map(|(name, probe)| maker.slot(service, name, probe)).map(Slot::of_another_host));
         }
         let mut senses = Self {
             known: vec![None; of.len()],
@@ -234,7 +235,11 @@ impl Senses {
         let first = slot.end(seen, &mut self.chains, now);
         let means_otherwise = !mean_the_same(&means, &slot.verdicts());
         self.plan(index);
-        let Some(&owner) = self.owners.get(index) else { return };
+        let Some(&owner) = self.owners.get(index) else {
+            // Whether a node of another host works is said there; whether it is left alone is known here alone.
+            let figures = self.slots[index].shown(took);
+            return figures.into_iter().for_each(|of| self.metrics.probes().set(ProbeFigures { healthy: None, ..of }));
+        };
         let slot = &self.slots[index];
         if let (Some(Some(run)), Some(syncs)) = (&self.known[owner], slot.subject().catches_up()) {
             self.syncing.put(slot.service(), slot.probe(), run, syncs);

@@ -76,7 +76,8 @@ async fn endpoints_that_hang_do_not_keep_others_from_being_asked_in_their_interv
         runs.set(service, Some(Some("a".to_owned())));
     }
     let places = Places { prompt: 2, hung: 1 };
-    let senses = Senses::new(&config.services, std::iter::empty(), runs, common, places, &folder.join("syncing.json")).unwrap();
+    let senses =
+        Senses::new(&config.services, std::iter::empty(), runs, common, places, &folder.join("syncing.json")).unwrap();
     let asked = |count: &AtomicUsize| count.load(Ordering::Relaxed);
     let scenario = async {
         let ill = |text: &str| {

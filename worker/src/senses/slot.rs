@@ -14,6 +14,8 @@ pub(super) struct Slot {
     probe: String,
     subject: Subject,
     asking: Asking,
+    /// Others on this host may wait for its service.
+    is_of_here: bool,
 }
 
 impl Slot {
@@ -25,7 +27,12 @@ impl Slot {
         rng: &mut Rng,
         now: Time,
     ) -> Self {
-        Self { service, probe, subject, asking: Asking::new(interval, rng, now) }
+        Self { service, probe, subject, asking: Asking::new(interval, rng, now), is_of_here: true }
+    }
+
+    /// The same of a service of another host: nobody here waits for it.
+    pub(super) fn of_another_host(self) -> Self {
+        Self { is_of_here: false, ..self }
     }
 
     pub(super) fn service(&self) -> &str {
@@ -78,7 +85,7 @@ impl Slot {
         }
         let means = seen.event();
         self.subject.hear(seen, chains, now);
-        self.asking.heard(means, self.subject.is_awaited(), now)
+        self.asking.heard(means, self.is_of_here && self.subject.is_awaited(), now)
     }
 
     /// What its service's workflow is told.

@@ -127,6 +127,25 @@ fn a_node_is_given_the_time_to_start_and_our_faults_are_not_its_own() {
     assert_eq!(after_its_grace(forbidden), (true, false, false), "who answers is not restarted");
 }
 
+/// One of this host is awaited, and is given the time to start.
+#[test]
+fn a_node_of_another_host_that_refuses_is_left_alone_after_five_looks() {
+    let looks_in_ten_minutes = |is_of_here: bool| {
+        let (slot, mut chains) = node();
+        let mut slot = if is_of_here { slot } else { slot.of_another_host() };
+        let mut looks = 0;
+        while let Some(now) = slot.wake_at().filter(|now| *now < at(600_000)) {
+            if slot.begin(now).is_some() {
+                slot.end(refused(), &mut chains, now);
+                looks += 1;
+            }
+        }
+        (looks, slot.shown(Duration::ZERO).unwrap().breaker != BreakerPosition::Closed)
+    };
+    let (of_here, of_another) = (looks_in_ten_minutes(true), looks_in_ten_minutes(false));
+    assert!(!of_here.1 && of_another.1 && of_another.0 * 3 < of_here.0, "{of_here:?} {of_another:?}");
+}
+
 #[test]
 fn a_look_of_an_earlier_run_is_not_believed() {
     let (mut slot, mut chains) = endpoint();
