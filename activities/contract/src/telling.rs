@@ -80,7 +80,7 @@ pub struct IncidentNews {
     pub status: IncidentStatus,
     /// When it happened, by the workflow's clock.
     pub at: crate::Time,
-    /// Services that are or were part of it, and were not named in an earlier one. The status does not name all of them.
+    /// The services that are part of it, or were. The status does not name all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<crate::ServiceName>,
 }

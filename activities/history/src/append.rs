@@ -21,7 +21,8 @@ impl Store {
         let number = (action.at.unix_millis() << 12) | i64::from(std::process::id() & 0xfff);
         let Some(record) = Record::Action(action).bounded() else { return Ok(()) };
         // Looks whether there is one that this program knows.
-        self.open().await?.close().await;
+        let (db, _) = self.open().await?;
+        db.close().await;
         let mut db = Db::to_write(self.target(), PAGES).await.map_err(|error| self.problem(&error))?;
         let outcome = async {
             schema::check(&mut db).await?;

@@ -22,10 +22,10 @@ impl Store {
     pub async fn export(&self, question: &Question, mut take: impl FnMut(&str) -> std::io::Result<()>) -> Result<u64> {
         let mut lines = 0;
         let tables = [&TRANSITIONS, &INTERVALS, &RESTARTS, &INCIDENTS, &MEMBERS, &NOTES, &ACTIONS, &USAGE, &PROBES];
-        let mut db = self.open().await?;
-        for table in tables {
+        let (mut db, version) = self.open().await?;
+        for table in tables.into_iter().filter(|table| table.since <= version) {
             let step = if table.has_steps() { "u.step IN (0, 300000, 3600000) AND " } else { "" };
-            for line in lasting(&mut db, table, question).await.map_err(|error| self.problem(&error))? {
+            for line in lasting((&mut db, version), table, question).await.map_err(|error| self.problem(&error))? {
                 give(&line, &mut take)?;
                 lines += 1;
             }
@@ -34,7 +34,7 @@ impl Store {
                 piece(&mut db, table, next, question.to).await.map_err(|error| self.problem(&error))?
             {
                 let part = Question { from, to, ..question.clone() };
-                let (and, values) = part.condition(table);
+                let (and, values) = part.condition(table, version);
                 let at = table.at;
                 let sql = format!("{} WHERE {step}{at} >= $1 AND {at} < $2{and} ORDER BY {at}", table.select);
                 for line in all(&mut db, table, sql, values).await.map_err(|error| self.problem(&error))? {
@@ -50,11 +50,15 @@ impl Store {
 }
 
 /// What of a table had begun before the window and lasts into it.
-async fn lasting(db: &mut Db, table: &Table, question: &Question) -> std::result::Result<Vec<Line>, sqlx::Error> {
+async fn lasting(
+    (db, version): (&mut Db, i64),
+    table: &Table,
+    question: &Question,
+) -> std::result::Result<Vec<Line>, sqlx::Error> {
     if !table.lasts() {
         return Ok(Vec::new());
     }
-    let (and, values) = question.condition(table);
+    let (and, values) = question.condition(table, version);
     // The window's end is a value that this does not need, and a server wants to know its type.
     let which = "began < $1 AND (ended IS NULL OR ended >= $1) AND $2 >= $1";
     all(db, table, format!("{} WHERE {which}{and} ORDER BY began", table.select), values).await

@@ -1,7 +1,7 @@
 //! What a question is about: a window, and perhaps a service or a host.
 
 use crate::db::Value;
-use crate::read::Table;
+use crate::read::{MEMBERS, Table};
 use dixmgr_contract::Time;
 
 /// At most so many rows are an answer.
@@ -35,13 +35,13 @@ impl Question {
     }
 
     /// A condition on a table, and the values in it; the first two are the window. What is about an incident is about all that are
-    /// part of it.
-    pub(crate) fn condition(&self, table: &Table) -> (String, Vec<Value>) {
+    /// part of it, where the `version` of the schema knows them.
+    pub(crate) fn condition(&self, table: &Table, version: i64) -> (String, Vec<Value>) {
         let (mut sql, mut values) = (String::new(), vec![self.from.into(), self.to.into()]);
         if let Some(service) = &self.service {
             values.push(service.into());
             let (column, number) = (table.service, values.len());
-            sql += &table.incident.map_or_else(
+            sql += &table.incident.filter(|_| version >= MEMBERS.since).map_or_else(
                 || format!(" AND {column} = ${number}"),
                 |id| {
                     let as_member = format!("{id} IN (SELECT incident FROM members WHERE service = ${number})");

@@ -13,6 +13,8 @@ pub(crate) struct Table {
     pub(crate) select: &'static str,
     pub(crate) at: &'static str,
     pub(crate) service: &'static str,
+    /// The version of the schema that has made it.
+    pub(crate) since: i64,
     /// The column with an incident's id, of what is about all of its members.
     pub(crate) incident: Option<&'static str>,
     pub(crate) read: fn(&dyn Columns) -> Result<Entry>,
@@ -39,6 +41,7 @@ pub(crate) const TRANSITIONS: Table = Table {
     select: "SELECT host, service, at, state, phase, reason FROM transitions",
     at: "at",
     service: "service",
+    since: 1,
     incident: None,
     read: |row| {
         let state = State::from_word(&row.text(3)?);
@@ -51,6 +54,7 @@ pub(crate) const INTERVALS: Table = Table {
     select: "SELECT host, service, began, ended, state, cause FROM intervals",
     at: "began",
     service: "service",
+    since: 1,
     incident: None,
     read: |row| {
         let (began, ended) = (row.time(2)?, row.maybe_time(3)?);
@@ -63,6 +67,7 @@ pub(crate) const RESTARTS: Table = Table {
     select: "SELECT host, service, at, reason, result, detail, took FROM restarts",
     at: "at",
     service: "service",
+    since: 1,
     incident: None,
     read: |row| {
         let took = Span::from_millis(row.count(6)?);
@@ -75,6 +80,7 @@ pub(crate) const ACTIONS: Table = Table {
     select: "SELECT host, service, at, who, action, detail, result FROM actions",
     at: "at",
     service: "service",
+    since: 1,
     incident: None,
     read: |row| {
         let (service, at, who) = (row.text(1)?, row.time(2)?, row.text(3)?);
@@ -86,6 +92,7 @@ pub(crate) const INCIDENTS: Table = Table {
     select: "SELECT host, id, began, updated, ended, alert, severity, service, title, members, acknowledged_by FROM incidents",
     at: "began",
     service: "service",
+    since: 1,
     incident: Some("id"),
     read: |row| {
         Ok(Entry::Incident(Incident {
@@ -107,6 +114,7 @@ pub(crate) const MEMBERS: Table = Table {
     select: "SELECT host, incident, service, at FROM members",
     at: "at",
     service: "service",
+    since: 2,
     incident: None,
     read: |row| Ok(Entry::Member(Member { incident: row.text(1)?, service: row.text(2)?, at: row.time(3)? })),
 };
@@ -116,6 +124,7 @@ pub(crate) const NOTES: Table = Table {
         FROM notes",
     at: "at",
     service: "service",
+    since: 1,
     incident: Some("incident"),
     read: |row| {
         Ok(Entry::Note(Told {
@@ -141,6 +150,7 @@ pub(crate) const USAGE: Table = Table {
         COALESCE(u.memory_max, u.memory), u.disk_read, u.disk_write FROM usage u JOIN series s ON s.id = u.series",
     at: "u.at",
     service: "s.service",
+    since: 1,
     incident: None,
     read: |row| {
         Ok(Entry::Usage(UsagePoint {
@@ -163,6 +173,7 @@ pub(crate) const PROBES: Table = Table {
         FROM probes u JOIN series s ON s.id = u.series",
     at: "u.at",
     service: "s.service",
+    since: 1,
     incident: None,
     read: |row| {
         Ok(Entry::Probe(ProbePoint {

@@ -39,13 +39,14 @@ impl Store {
         &self.target
     }
 
-    pub(crate) async fn open(&self) -> Result<Db> {
+    /// The store, and the version of its schema: what a newer dixmgr will bring up may be asked before that.
+    pub(crate) async fn open(&self) -> Result<(Db, i64)> {
         if let Some(path) = self.target.path().filter(|path| !path.exists()) {
             return Err(Error::Nothing(path.to_owned()));
         }
         let mut db = Db::to_read(&self.target).await.map_err(|error| self.problem(&error))?;
         match schema::check(&mut db).await {
-            Ok(version) if version > 0 => Ok(db),
+            Ok(version) if version > 0 => Ok((db, version)),
             Ok(_) => Err(Error::Question(format!("there is no history in {} yet", self.target))),
             Err(error) => Err(self.problem(&error)),
         }
@@ -60,10 +61,10 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn timeline(&self, question: &Question) -> Result<Vec<Line>> {
-        let mut db = self.open().await?;
+        let (mut db, version) = self.open().await?;
         let mut lines = Vec::new();
         for table in [&TRANSITIONS, &RESTARTS, &INCIDENTS, &NOTES, &ACTIONS] {
-            let found = newest(&mut db, table, question, "").await;
+            let found = newest((&mut db, version), table, question, "").await;
             lines.extend(found.map_err(|error| self.problem(&error))?);
         }
         db.close().await;
@@ -77,8 +78,8 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn incidents(&self, question: &Question) -> Result<Vec<(String, Incident)>> {
-        let mut db = self.open().await?;
-        let (and, values) = question.condition(&INCIDENTS);
+        let (mut db, version) = self.open().await?;
+        let (and, values) = question.condition(&INCIDENTS, version);
         let limit = question.limit.clamp(1, MOST);
         let sql = format!(
             "{} WHERE began < $2 AND (ended IS NULL OR ended >= $1){and} ORDER BY began DESC LIMIT {limit}",
@@ -104,10 +105,10 @@ impl Store {
             millis if millis < HOUR => FIVE_MINUTES,
             _ => HOUR,
         };
-        let mut db = self.open().await?;
+        let (mut db, version) = self.open().await?;
         let mut lines = Vec::new();
         for table in [&USAGE, &PROBES] {
-            let found = newest(&mut db, table, question, &format!("u.step = {step} AND ")).await;
+            let found = newest((&mut db, version), table, question, &format!("u.step = {step} AND ")).await;
             lines.extend(found.map_err(|error| self.problem(&error))?.into_iter().rev());
         }
         db.close().await;
@@ -119,20 +120,20 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn uptime(&self, question: &Question, now: Time) -> Result<Vec<ServiceUptime>> {
-        let mut db = self.open().await?;
-        let found = uptime(&mut db, question, now).await.map_err(|error| self.problem(&error))?;
+        let (mut db, version) = self.open().await?;
+        let found = uptime((&mut db, version), question, now).await.map_err(|error| self.problem(&error))?;
         db.close().await;
         Ok(found)
     }
 }
 
 async fn newest(
-    db: &mut Db,
+    (db, version): (&mut Db, i64),
     table: &Table,
     question: &Question,
     before: &str,
 ) -> std::result::Result<Vec<Line>, sqlx::Error> {
-    let (and, values) = question.condition(table);
+    let (and, values) = question.condition(table, version);
     let (at, limit) = (table.at, question.limit.clamp(1, MOST));
     let sql = format!("{} WHERE {before}{at} >= $1 AND {at} < $2{and} ORDER BY {at} DESC LIMIT {limit}", table.select);
     all(db, table, sql, values).await
@@ -153,14 +154,18 @@ pub(crate) async fn all(
     Ok(lines)
 }
 
-async fn uptime(db: &mut Db, question: &Question, now: Time) -> std::result::Result<Vec<ServiceUptime>, sqlx::Error> {
+async fn uptime(
+    (db, version): (&mut Db, i64),
+    question: &Question,
+    now: Time,
+) -> std::result::Result<Vec<ServiceUptime>, sqlx::Error> {
     let mut alive = BTreeMap::new();
     db.each("SELECT host, at FROM marks WHERE name = $1", vec![ALIVE.into()], |row| {
         alive.insert(row.text(0)?, row.time(1)?);
         Ok(())
     })
     .await?;
-    let (and, values) = question.condition(&INTERVALS);
+    let (and, values) = question.condition(&INTERVALS, version);
     // With the last of each service before the window of which anything is known.
     let sql = format!(
         "SELECT host, service, began, ended, state FROM intervals \

@@ -50,7 +50,12 @@ pub(crate) fn check(
     match (verb, state.is_up(), guard) {
         (Verb::Start, true, Some(_)) => refuse(FailureKind::Stale, format!("will not start {unit}: it is already up")),
         (Verb::Start, true, None) => Ok(Go::Nothing),
-        (Verb::Stop, _, _) if state.active == ActiveState::Inactive && state.job.is_none() => Ok(Go::Nothing),
+        // A job that stops what is down would stop what requires it, and change nothing else.
+        (Verb::Stop, _, _)
+            if matches!(state.active, ActiveState::Inactive | ActiveState::Failed) && state.job.is_none() =>
+        {
+            Ok(Go::Nothing)
+        }
         _ => Ok(Go::Act),
     }
 }

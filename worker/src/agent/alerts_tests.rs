@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::agent::{Alerting, Round};
-use dixmgr_contract::{Alert, Severity, Span};
+use dixmgr_bind::{OrderEnd, OrderNews};
+use dixmgr_contract::{Alert, Guard, Severity, Span, Verb};
 use dixmgr_decide::node::NodeVerdict;
 use dixmgr_decide::rules::RuleSpec;
 use dixmgr_telemetry::Figures;
@@ -293,6 +294,46 @@ async fn three_restarts_are_a_loop_and_a_stop_by_somebody_is_none() {
         bench.settle().await;
     }
     wait_for("the loop", || bench.active("restart_loop", "critical", 1)).await;
+}
+
+/// A stop on command, as the host's activity tells of it.
+fn stopped_on_command(bench: &Bench, run: &str) {
+    let guard = serde_json::json!({"service": "api", "generation": 1, "invocation": run, "restarts_failure": false,
+        "timeout_ms": 1000, "reason": "command c1"});
+    let guard: Guard = serde_json::from_value(guard).unwrap();
+    let service = "api".parse().unwrap();
+    let order = OrderNews { service: &service, verb: Verb::Stop, guard: Some(&guard), end: None };
+    let done = OrderNews { end: Some(OrderEnd { failure: None, took: Duration::ZERO }), ..order };
+    for news in [order, done] {
+        bench.history.ordered(&news);
+        bench.agent.ordered(&news);
+    }
+}
+
+/// systemd unloads what does not run, and forgets its run. Beside it, one that nobody has stopped.
+#[tokio::test]
+async fn who_is_down_and_stopped_on_command_is_no_alert_any_more_nor_for_the_next_dixmgr() {
+    let config = "[watcher]\noperation_timeout = \"1s\"\n[services.api]\nunit = \"api.service\"\n\
+                  [services.db]\nunit = \"db.service\"\n";
+    let first = bench("commanded", config).await;
+    let db: UnitName = "db.service".parse().unwrap();
+    first.systemd.set(&api(), unit(ActiveState::Failed, "a"));
+    first.systemd.set(&db, unit(ActiveState::Active, "a"));
+    first.systemd.sync();
+    wait_for("it fires", || first.active("service_down", "critical", 1)).await;
+    stopped_on_command(&first, "a");
+    wait_for("it is over", || first.active("service_down", "critical", 0)).await;
+    let folder = first.end().await;
+
+    let second = bench("commanded", config).await;
+    for unit in [&api(), &db] {
+        second.systemd.set(unit, UnitState::new(LoadState::Loaded, ActiveState::Inactive));
+    }
+    second.systemd.sync();
+    wait_for("the other is down", || second.active("service_down", "critical", 1)).await;
+    second.settle().await;
+    assert!(second.active("service_down", "critical", 1) && second.fired("service_down", "critical", 0));
+    let _ = std::fs::remove_dir_all(folder);
 }
 
 #[tokio::test]

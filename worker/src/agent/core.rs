@@ -249,7 +249,11 @@ impl Agent {
     fn look(&mut self, index: usize) -> bool {
         let is_seen = self.synced && !self.stopping;
         let Some(alerts) = &mut self.alerts else { return false };
-        let one = &self.tracked[index];
+        let one = &mut self.tracked[index];
+        let run = |unit: &UnitState| {
+            self.options.history.is_ended_on_command(one.spec.name.as_str(), unit.invocation.as_deref())
+        };
+        one.is_ended_on_command = one.unit.as_ref().is_some_and(|unit| !unit.is_up() && run(unit));
         let before = (one.firing.clone(), one.causes.clone(), one.has_passed);
         alerts.judge(index, &mut self.tracked[index], is_seen, &self.memory, &self.metrics);
         self.relate(index);

@@ -83,6 +83,7 @@ impl Known {
                 waits: one.is_blocked(),
                 may_wait: one.spec.after.iter().any(|dependency| dependency.remote),
                 on_purpose: self.runs.on_purpose(),
+                is_wanted: one.is_ended_on_command,
                 found: one.found,
                 lasts: now.since(self.since),
             };
@@ -94,7 +95,8 @@ impl Known {
             restarts: one.unit.as_ref().map(|_| self.runs.restarts()),
             ..self.itself.clone()
         };
-        if health.is_some_and(Health::runs) {
+        let runs = health.is_none() && is_seen && one.is_up();
+        if runs || health.is_some_and(Health::runs) {
             self.tell_what_it_uses(&mut facts, now);
             if let Some((stands, _)) = self.node.as_ref().filter(|(_, until)| *until >= now) {
                 stands.tell(&mut facts);

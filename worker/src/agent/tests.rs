@@ -71,6 +71,7 @@ struct Bench {
     systemd: FakeSystemd,
     agent: Handle,
     metrics: Metrics,
+    history: History,
     folder: PathBuf,
     task: JoinHandle<()>,
 }
@@ -89,6 +90,7 @@ impl Bench {
         std::fs::create_dir_all(&folder).unwrap();
         let memory = Memory::open(&folder.join("agent.db")).unwrap();
         let metrics = Metrics::new("dixmgr", Room::of(10_000)).unwrap();
+        let history = History::in_folder(&folder).0;
         let options = Options {
             host: "alpha".parse().unwrap(),
             epoch: epoch.into(),
@@ -98,13 +100,13 @@ impl Bench {
             rules,
             waits: Waits { group_wait: Span::ZERO, consequence_grace: Span::from_secs(60) },
             backlog: Arc::default(),
-            history: History::in_folder(&folder).0,
+            history: history.clone(),
             generation: Box::new(|_| 0),
         };
         let (ready, _) = watch::channel(false);
         let (agent, mailbox) = Handle::new();
         let task = tokio::spawn(Agent::new(options, memory, metrics.clone(), "fake", ready).run(feed, mailbox));
-        Self { systemd, agent, metrics, folder, task }
+        Self { systemd, agent, metrics, history, folder, task }
     }
 
     async fn link(&self, courier: &Arc<FakeCourier>, open: &[&str]) {

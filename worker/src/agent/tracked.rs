@@ -30,6 +30,8 @@ pub(super) struct Tracked {
     pub(super) down_since: Option<Instant>,
     /// It is as it was when dixmgr first looked.
     pub(super) found: bool,
+    /// A person has commanded that its last run be its last.
+    pub(super) is_ended_on_command: bool,
     /// What its probes say; absent until they have said something of this run.
     pub(super) sensed: Option<Vec<Verdict>>,
     /// What is told of them until then.
@@ -62,6 +64,7 @@ impl Tracked {
         let text = serde_json::to_string(&spec).unwrap_or_default();
         Self {
             found: false,
+            is_ended_on_command: false,
             sensed: None,
             unasked: in_sync_as_one(probes.iter().flat_map(|(name, probe)| unasked(name, &probe.check)).collect()),
             after,

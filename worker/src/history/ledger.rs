@@ -44,7 +44,7 @@ impl Ledger {
         match (Reading::of(unit, sight.verdicts), run) {
             (Reading::Up | Reading::Impaired, _) => self.history.stopped.runs_in(service, run),
             (Reading::StoppedByJob, Some(run)) if standing.counts == Counts::Off => {
-                self.history.stopped.put(service, run)
+                self.history.stopped.put(service, run);
             }
             _ => {}
         }

@@ -104,7 +104,7 @@ fn follow(known: &mut Option<Trouble>, notice: &Notice, now: Time) -> bool {
 
 impl History {
     fn new(recorder: Recorder, state_dir: &Path) -> Self {
-        Self { recorder, stopped: Arc::new(Stopped::open(state_dir)), steady: Arc::default() }
+        Self { recorder, stopped: Arc::new(Stopped::open(state_dir, &crate::host::boot_id())), steady: Arc::default() }
     }
 
     /// Records anything.
@@ -117,7 +117,7 @@ impl History {
         let service = news.service.as_str();
         let ends = news.ends_on_command();
         let Some(end) = &news.end else {
-            ends.into_iter().for_each(|run| self.stopped.put(service, run));
+            ends.into_iter().for_each(|run| self.stopped.begin(service, run));
             return;
         };
         // A stale one may be the same order once more, and says nothing of what the first has done.
@@ -127,6 +127,11 @@ impl History {
         if news.verb != Verb::Stop {
             self.record(Record::Restart(restart(service, news.reason(), end)));
         }
+    }
+
+    /// Whether a person has ended this run of a service, or wants it to stay down that has ended already.
+    pub(crate) fn is_ended_on_command(&self, service: &str, run: Option<&str>) -> bool {
+        self.stopped.is(service, run)
     }
 
     /// systemd has restarted a service by itself.

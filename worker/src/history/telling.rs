@@ -27,7 +27,9 @@ impl History {
     pub(crate) fn told(&self, args: &NotifyArgs, delivery: &Delivery) {
         let (tries, note) = (u64::from(args.attempt), &args.note);
         self.record(Record::Told(Told::new(note, &args.channel, delivery, tries, now())));
-        self.are_part(&note.incident, note.members.iter().filter_map(|member| member.service.as_ref()), now());
+        // Each try of a note is of the same.
+        let members = note.members.iter().filter(|_| args.attempt <= 1);
+        self.are_part(&note.incident, members.filter_map(|member| member.service.as_ref()), now());
     }
 
     /// These are or were part of the incident with this id.

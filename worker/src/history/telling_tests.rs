@@ -3,7 +3,7 @@
 use super::now;
 use super::tests::Bench;
 use dixmgr_contract::incident::{AckArgs, SilenceArgs};
-use dixmgr_contract::{AlertPolicy, Delivery, IncidentNews, IncidentSpec, Route, Span, Time};
+use dixmgr_contract::{AlertPolicy, Delivery, IncidentNews, IncidentSpec, NotifyArgs, Route, Span, Time};
 use dixmgr_decide::incident::{Action, Event, Incident};
 use dixmgr_history::Entry;
 use serde_json::json;
@@ -26,11 +26,14 @@ fn play(name: &str, dedupe: u64, mut answers: VecDeque<Delivery>, events: Vec<(u
         for action in incident.step(event, &policy, at) {
             match action {
                 Action::Record(record) => {
-                    let (status, services) = (incident.status(&policy), incident.take_unrecorded());
+                    let (status, services) = (incident.status(&policy), incident.parts());
                     bench.history.incident(&IncidentNews { record, status, at, services });
                 }
-                Action::Deliver { channel, note, .. } => {
+                Action::Deliver { channel, note, attempt, again, thread } => {
                     let outcome = answers.pop_front().unwrap();
+                    let note_of = note.as_ref().clone();
+                    let args = NotifyArgs { channel: channel.clone(), note: note_of, thread, attempt, again };
+                    bench.history.told(&args, &outcome);
                     events.push_front((seconds, Event::Delivered { channel, note: note.id, outcome }));
                 }
                 _ => {}
@@ -83,6 +86,8 @@ async fn an_incident_and_its_notes_are_told_of_each_of_its_services() {
         let entries = bench.entries_of(Some(service)).await;
         let count = |is: fn(&Entry) -> bool| entries.iter().filter(|entry| is(entry)).count();
         assert_eq!(count(|entry| matches!(entry, Entry::Incident(_))), incidents, "{service}: {entries:?}");
+        let notes = count(|entry| matches!(entry, Entry::Note(_)));
+        assert!((notes >= 2) == (incidents == 1), "its beginning and its end: {service}: {entries:?}");
     }
 }
 

@@ -325,9 +325,9 @@ fn write_down(ctx: &Context, record: IncidentRecord) -> Option<Operation<'_>> {
         _ => None,
     };
     publish(ctx, severity);
-    let (status, services) = ctx.state_mut(|flow| {
-        let (incident, start) = (flow.incident.as_mut()?, flow.start.as_ref().ok()?);
-        Some((incident.status(&start.policy), incident.take_unrecorded()))
+    let (status, services) = ctx.state(|flow| {
+        let (incident, start) = (flow.incident.as_ref()?, flow.start.as_ref().ok()?);
+        Some((incident.status(&start.policy), incident.parts()))
     })?;
     let news = IncidentNews { record, status, at: now(ctx), services };
     Some(ctx.execute_activity(RecordIncident, news, for_the_fleet(TELL_TIMEOUT, 5)).map(|_| None).boxed_local())

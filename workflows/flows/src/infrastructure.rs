@@ -33,7 +33,9 @@ const COMMANDED: &str = "{\"by\":…,\"reason\":…} or nothing";
 const WINDOW: &str = "{\"name\":\"disks\",\"start\":\"02:00\",\"length\":\"2h\",\"weekdays\":[\"sunday\"],\"zone\":\"Europe/Zurich\",\"services\":[\"api-*\"],\"by\":…,\"comment\":…}, the first three at least";
 
 /// What `silence` takes.
-const SILENCE: &str = "{\"matchers\":[\"service=api-*\"],\"for\":\"2h\",\"by\":…,\"comment\":…}";
+const SILENCE: &str = "{\"matchers\":[\"service=api-*\"],\"for\":\"2h\",\"by\":…,\"comment\":…} (or \"until\")";
+/// The patch mark of runs that know of silences until a moment; made with the first one.
+const SILENCES_UNTIL: &str = "silences-until";
 
 type Context = WorkflowContext<InfrastructureWorkflow>;
 
@@ -140,7 +142,9 @@ impl InfrastructureWorkflow {
     /// Nobody is to be told of what fits.
     #[update]
     pub async fn silence(ctx: &mut WorkflowContext<Self>, args: Wire<SilenceArgs>) -> Result<String, Boxed> {
-        let (id, args) = (ctx.uuid4(), args.0?);
+        let (id, mut args) = (ctx.uuid4(), args.0?);
+        // An older dixmgr took it for a silence without an end.
+        args.until = args.until.filter(|_| ctx.patched(SILENCES_UNTIL));
         Ok(ask(ctx, &id, Event::Silence { id: id.clone(), args }).await??)
     }
 

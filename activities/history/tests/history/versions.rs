@@ -45,6 +45,25 @@ fn a_file_of_any_version_is_brought_up_with_all_that_is_in_it() {
     }
 }
 
+/// The commands that ask need no dixmgr that has brought it up: it may have run for the last time.
+#[test]
+fn a_file_of_any_version_answers_before_it_is_brought_up() {
+    for (number, (dump, kinds_in_it)) in (1..).zip(DUMPS) {
+        let folder = tempfile::tempdir().unwrap();
+        rusqlite::Connection::open(folder.path().join("history.db")).unwrap().execute_batch(dump).unwrap();
+        let scene = Scene::file(&folder);
+        run(async {
+            let lines = scene.export().await;
+            let kinds: std::collections::BTreeSet<_> =
+                lines.iter().map(|line| line["kind"].as_str().unwrap().to_owned()).collect();
+            assert_eq!(kinds.len(), kinds_in_it, "version {number}: {kinds:?}");
+            let of = async |service| scene.store().timeline(&ever().of(service)).await.unwrap().len();
+            assert!(of("api").await > 3, "version {number}");
+            assert_eq!(of("web").await, if number == 1 { 0 } else { 2 }, "version {number}: an incident and its note");
+        });
+    }
+}
+
 #[test]
 fn each_version_has_its_dump() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

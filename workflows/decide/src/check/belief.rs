@@ -13,24 +13,42 @@ pub struct Belief {
     last: CheckResult,
     /// It was not unhealthy when it was last known how it is, in this run.
     ready: bool,
+    /// Something was known of this run.
+    known: bool,
+    /// Looks in a row that could not be made, while nothing was known and the grace of the start was over.
+    in_vain: u32,
+    /// As many of these as its owner allows.
+    blind: bool,
 }
 
 impl Belief {
     /// Of an endpoint that nobody has looked at.
     pub fn new(now: Time) -> Self {
-        Self { machine: CheckMachine::new(now), last: CheckResult::default(), ready: false }
+        Self {
+            machine: CheckMachine::new(now),
+            last: CheckResult::default(),
+            ready: false,
+            known: false,
+            in_vain: 0,
+            blind: false,
+        }
     }
 
     /// Another run begins, or none: what was seen before means nothing.
     pub fn started(&mut self, now: Time) {
         self.machine.started(now);
         self.last = CheckResult::default();
-        self.ready = false;
+        (self.ready, self.known, self.in_vain, self.blind) = (false, false, 0, false);
     }
 
     /// Takes in a look.
     pub fn hear(&mut self, result: CheckResult, thresholds: &Thresholds, now: Time) {
         self.machine.step(result.state, thresholds, now);
+        self.known |= self.machine.state() != CheckState::Unknown;
+        let is_in_vain = result.state == CheckState::Unknown && !self.known;
+        let counts = is_in_vain && !self.machine.is_in_grace(thresholds, now);
+        self.in_vain = if counts { self.in_vain.saturating_add(1) } else { 0 };
+        self.blind = self.in_vain >= thresholds.failures.max(1);
         self.last = result;
         if let Some(is_healthy) = self.is_healthy() {
             self.ready = is_healthy;
@@ -58,7 +76,8 @@ impl Belief {
     /// What its service's workflow is told, as the opinion of `probe`.
     pub fn verdict(&self, probe: &str) -> Verdict {
         let state = self.machine.state();
-        let is_well = matches!(state, CheckState::Healthy | CheckState::Unknown);
+        // That nobody has ever been able to look is for somebody to mend; but nothing is done about the service.
+        let is_well = state == CheckState::Healthy || (state == CheckState::Unknown && !self.blind);
         let detail = if state == CheckState::Healthy { String::new() } else { self.last.reason.clone() };
         Verdict {
             unready: !self.ready,
@@ -103,6 +122,9 @@ mod tests {
         assert_eq!(of(&[Healthy, Unhealthy]), (true, false, false, false), "once is not enough");
         assert_eq!(of(&[Healthy, Unhealthy, Unhealthy]), (false, true, true, false));
         assert_eq!(of(&[Healthy, Degraded, Degraded]), (false, false, false, false));
+        assert_eq!(of(&[Unknown]), (true, true, false, true));
+        assert_eq!(of(&[Unknown, Unknown]), (false, true, false, true), "nobody has ever been able to look");
+        assert_eq!(of(&[Unknown, Unknown, Healthy]), (true, false, false, false));
         assert_eq!(of(&[Healthy, Unknown, Unknown]), (true, false, false, true), "our own fault");
         assert_eq!(of(&[Unhealthy, Unhealthy, Unknown, Unknown]), (true, true, false, true));
         assert_eq!(after(&[Unhealthy, Unhealthy]).verdict("http").detail, "why");

@@ -86,10 +86,15 @@ impl CheckMachine {
         self.enter(CheckState::Unknown, now)
     }
 
+    /// The service was started only just, and is given its time.
+    pub fn is_in_grace(&self, thresholds: &Thresholds, now: Time) -> bool {
+        self.started.is_some_and(|at| now < at.after(thresholds.start_grace))
+    }
+
     /// Takes in a result; says if what is believed has changed.
     pub fn step(&mut self, result: CheckState, thresholds: &Thresholds, now: Time) -> Option<Change> {
         let (failures, successes) = (thresholds.failures.max(1), thresholds.successes.max(1));
-        let in_grace = self.started.is_some_and(|at| now < at.after(thresholds.start_grace));
+        let in_grace = self.is_in_grace(thresholds, now);
         match result {
             CheckState::Unknown => {
                 self.unknown = self.unknown.saturating_add(1);

@@ -63,9 +63,6 @@ pub(super) struct Member {
     /// The cause that has let it go because nobody is told of that: not to be waited for again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) let_go_by: Option<String>,
-    /// That it is a part of the incident has been written down.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) recorded: bool,
 }
 
 impl Member {
@@ -146,19 +143,12 @@ impl Incident {
 }
 
 impl Incident {
-    /// The services that are or were part of it and have not been asked for yet: they are written down with whatever is next.
-    pub fn take_unrecorded(&mut self) -> Vec<ServiceName> {
+    /// The services that are part of it, or were in this episode.
+    pub fn parts(&self) -> Vec<ServiceName> {
         let began = self.began;
-        let is_part = |member: &Member| {
-            let was_part = |ended: Time| began.is_none_or(|began| ended >= began);
-            member.firing || member.ended.is_some_and(was_part)
-        };
-        let unrecorded = self.members.values_mut().filter(|member| !member.recorded && is_part(member));
-        let take = |member: &mut Member| {
-            member.recorded = true;
-            member.service.clone()
-        };
-        unrecorded.filter_map(take).collect()
+        let was_part = |ended: Time| began.is_none_or(|began| ended >= began);
+        let is_part = |member: &&Member| member.firing || member.ended.is_some_and(was_part);
+        self.members.values().filter(is_part).filter_map(|member| member.service.clone()).collect()
     }
 
     fn has_room(&self) -> bool {
@@ -238,7 +228,6 @@ fn blank(report: &MemberReport, now: Time) -> Member {
         in_peace: false,
         returned: None,
         let_go_by: None,
-        recorded: false,
     }
 }
 

@@ -368,9 +368,9 @@ impl Incident {
     /// The next incident of the same fingerprint, under the same silences of the fleet.
     fn begin_anew(&mut self, now: Time) {
         let silences = std::mem::take(&mut self.silences);
-        let heeds_reach_and_peace = self.heeds_reach_and_peace;
-        *self =
-            Self { silences, heeds_reach_and_peace, ..Self::new(self.spec.clone(), self.seed.wrapping_add(1), now) };
+        let (heeds_reach_and_peace, foresees_windows) = (self.heeds_reach_and_peace, self.foresees_windows);
+        let next = Self::new(self.spec.clone(), self.seed.wrapping_add(1), now);
+        *self = Self { silences, heeds_reach_and_peace, foresees_windows, ..next };
     }
 
     /// When to send [`Event::Tick`], if nothing else happens before; after a step it is later than that step.

@@ -26,6 +26,8 @@ pub struct Sight<'a> {
     pub may_wait: bool,
     /// Its last run was ended on purpose (see [`super::Runs`]).
     pub on_purpose: bool,
+    /// A person has commanded that this run be its last, whoever ended it.
+    pub is_wanted: bool,
     /// It is as it was when somebody first looked: nobody saw its last run end.
     pub found: bool,
     /// For how long it has been so.
@@ -39,8 +41,13 @@ impl Sight<'_> {
         let known = |health| (Some(health), None);
         match Reading::of(self.unit, self.verdicts) {
             Reading::Absent => (None, None),
+            Reading::Going | Reading::Idle | Reading::Dead | Reading::StoppedByJob if self.is_wanted => {
+                known(Health::Stopped)
+            }
             Reading::Up => known(Health::Up),
-            // Nothing was heard of this run: neither its start grace is over, nor has anybody looked in vain for long.
+            // It ran before anybody looked: whether it works was known to somebody else.
+            Reading::Impaired if self.found && is_unclear(self.verdicts) => (None, None),
+            // Its start grace is not over, or no look could be made yet.
             Reading::Impaired if is_unclear(self.verdicts) => known(Health::Unclear),
             Reading::Impaired => known(Health::Degraded),
             Reading::Coming => known(Health::Coming),
@@ -108,6 +115,7 @@ mod tests {
             waits: false,
             may_wait: false,
             on_purpose: false,
+            is_wanted: false,
             found: false,
             lasts: Span::ZERO,
         }
@@ -154,6 +162,12 @@ mod tests {
             let unit = unit(active);
             let ours = Sight { on_purpose: true, ..sight(&unit, &fights) };
             assert_eq!(ours.health().0, Some(Health::Stopped));
+        }
+        // And a command outdoes whatever ended it, also where the unit is not loaded any more.
+        let unloaded = UnitState::new(LoadState::Loaded, ActiveState::Inactive);
+        for unit in [&by_job, &going, &unit(ActiveState::Failed), &unloaded] {
+            let wanted = Sight { is_wanted: true, found: true, ..sight(unit, &fights) };
+            assert_eq!(wanted.health(), (Some(Health::Stopped), None));
         }
     }
 
@@ -218,9 +232,9 @@ mod tests {
         let (unit, policy) = (unit(ActiveState::Active), Policy::default());
         let blank = |rule, healthy| Verdict { unknown: true, unready: true, ..Verdict::new(rule, healthy, "".into()) };
         for (found, verdicts, expected) in [
-            (true, vec![blank("http", true)], Some(Health::Unclear)),
-            (true, vec![blank(RULE_SYNC, false), blank("rpc", true)], Some(Health::Unclear)),
-            (true, vec![blank("http", true), Verdict::new("tcp", true, String::new())], Some(Health::Unclear)),
+            (true, vec![blank("http", true)], None),
+            (true, vec![blank(RULE_SYNC, false), blank("rpc", true)], None),
+            (true, vec![blank("http", true), Verdict::new("tcp", true, String::new())], None),
             (true, vec![blank("http", true), Verdict::new("tcp", false, String::new())], Some(Health::Degraded)),
             (true, vec![blank("http", false)], Some(Health::Degraded)), // as it was known last
             (false, vec![blank("http", true)], Some(Health::Unclear)),  // it has begun just now: its start grace

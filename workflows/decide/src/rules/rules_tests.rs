@@ -400,7 +400,8 @@ proptest! {
             now += rng.between(0, 40);
             let maybe = |rng: &mut Rng, value: f64| (rng.between(0, 4) > 0).then_some(value);
             let percent = [5.0, 60.0, 78.0, 90.0, 99.0][rng.between(0, 4) as usize];
-            let health = [Health::Up, Health::Down, Health::Degraded, Health::Coming, Health::Stopped][rng.between(0, 4) as usize];
+            let health = [Health::Up, Health::Down, Health::Degraded, Health::Unclear, Health::Coming, Health::Stopped]
+                [rng.between(0, 5) as usize];
             let facts = Facts {
                 sample: rng.between(1, 9),
                 cpu_percent: maybe(&mut rng, percent),

@@ -40,7 +40,7 @@ fn another(facts: &Facts, rng: &mut Rng, seconds: u64) -> Facts {
         let is = Some(rng.between(0, 1) == 1).filter(|_| small.is_some());
         let span = small.map(Span::from_secs);
         let word = ["", "ab", "abc"][rng.between(0, 2) as usize];
-        let health = [Health::Up, Health::Degraded, Health::Down][rng.between(0, 2) as usize];
+        let health = [Health::Up, Health::Degraded, Health::Down, Health::Unclear][rng.between(0, 3) as usize];
         match rng.between(0, 19) {
             0 => facts.health = small.map(|_| health),
             1 => facts.at_rest = !facts.at_rest,

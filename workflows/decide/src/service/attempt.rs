@@ -8,6 +8,7 @@ use super::reading::{Reading, Seen};
 use super::{Action, Answer, Order, Outcome, Service};
 use dixmgr_contract::activity::ReportKind;
 use dixmgr_contract::{FailureKind, Guard, Span, Time, Verb};
+use std::collections::BTreeMap;
 
 /// Characters of a host's message that are kept.
 const MESSAGE: usize = 300;
@@ -57,7 +58,8 @@ impl Service {
             restarts_failure,
             timeout_ms: timeout.as_millis(),
             reason,
-            waited: self.end_wait(now),
+            // Whoever is stopped waits no more, but has waited in vain.
+            waited: if verb == Verb::Stop { BTreeMap::new() } else { self.end_wait(now) },
         };
         actions.push(Action::Act(Order { verb, guard }));
         Attempt {
@@ -67,6 +69,7 @@ impl Service {
             epoch: seen.epoch.clone(),
             since: now,
             deadline: None,
+            at_rest: false,
             command,
         }
     }
@@ -78,6 +81,11 @@ impl Service {
         let overdue = attempt.deadline.is_some_and(|deadline| deadline <= now);
         let lost = overdue || attempt.epoch != seen.epoch;
         match (attempt.verb, seen.reading()) {
+            (Verb::Stop, Reading::Dead | Reading::Idle | Reading::StoppedByJob)
+                if attempt.at_rest && !new_run && !lost =>
+            {
+                true
+            }
             (Verb::Stop, Reading::Dead | Reading::Idle | Reading::StoppedByJob | Reading::Absent | Reading::Masked) => {
                 let by = match self.phase {
                     Phase::Stopped { by, .. } => by,
@@ -137,6 +145,13 @@ impl Service {
         };
         let Some(seen) = self.seen.clone() else { return };
         let Outcome::Failed { kind, message } = outcome else {
+            if attempt.at_rest {
+                // Nothing about the unit has changed, so no observation follows.
+                if let Phase::Stopped { attempt, .. } = &mut self.phase {
+                    *attempt = None;
+                }
+                return self.answer(&attempt, Ok(format!("{} is stopped", self.spec.name)), actions);
+            }
             // Done, says systemd; the observation that follows says what came of it, and nothing more is promised.
             return self.expect_soon(now);
         };

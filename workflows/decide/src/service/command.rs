@@ -1,7 +1,7 @@
 //! What people ask of a service. A command is refused before it does anything, with the reason and the way out.
 
 use super::attempt::Mandate;
-use super::phase::{By, Phase, StoppedBy};
+use super::phase::{Attempt, By, Phase, StoppedBy};
 use super::reading::{Reading, Seen};
 use super::{Action, Answer, Service, Skill};
 use dixmgr_contract::{Command, CommandKind, Time, Verb};
@@ -125,7 +125,7 @@ impl Service {
             Verb::Stop => {
                 self.stopped(StoppedBy::Command, seen, now);
                 if let Phase::Stopped { attempt: slot, .. } = &mut self.phase {
-                    *slot = Some(attempt);
+                    *slot = Some(Attempt { at_rest, ..attempt });
                 }
             }
             Verb::Start => self.enter(Phase::Starting { by: By::Us(attempt) }, now),

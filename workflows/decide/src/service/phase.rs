@@ -183,6 +183,9 @@ pub struct Attempt {
     /// the driver's promise holds that every order is answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Time>,
+    /// The unit was down already: only the host's answer says that it is done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_rest: bool,
     /// The command it carries out, to be answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
