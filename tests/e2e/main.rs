@@ -4,6 +4,7 @@
 
 mod activities;
 mod alerts;
+mod at_each_step;
 mod bring_up;
 mod budget;
 mod bus;
@@ -34,7 +35,6 @@ mod resources;
 mod rest;
 mod restart;
 mod start;
-mod sweep;
 mod telling;
 mod units;
 mod up;

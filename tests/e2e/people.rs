@@ -85,6 +85,10 @@ fn a_channel_is_tried_out_and_says_what_came_of_it() {
         let dead = tries("dead", 1);
         assert!(dead.contains("dead did not accept it this time: ") && dead.contains("connect"), "{dead}");
         assert!(!dead.contains("/in"), "the address is nobody's business: {dead}");
+        // Of a dixmgr that is told by flags alone whom to tell.
+        let unsigned = says(&["test-alert", "webhook", "-webhook-url", &Receiver::url()], 1);
+        assert!(unsigned.contains("webhook refuses it: ") && unsigned.contains("401"), "{unsigned}");
+        assert!(says(&["test-alert", "webhook"], 2).contains("-conf FILE"));
     });
 }
 

@@ -32,10 +32,16 @@ impl Receiver {
         Self { folder }
     }
 
+    /// Where it listens.
+    pub fn url() -> String {
+        format!("http://127.0.0.1:{PORT}/in")
+    }
+
     /// The channel `hook` of a configuration.
     pub fn channel() -> String {
         format!(
-            "[[alerts.channels]]\ntype = \"webhook\"\nname = \"hook\"\nurl = \"http://127.0.0.1:{PORT}/in\"\nsecrets = [\"{SIGNING}\"]\n"
+            "[[alerts.channels]]\ntype = \"webhook\"\nname = \"hook\"\nurl = \"{}\"\nsecrets = [\"{SIGNING}\"]\n",
+            Self::url()
         )
     }
 

@@ -80,10 +80,15 @@ impl Settings {
 /// The flags of alerting over what the file says of it.
 fn put_over(flags: &RunFlags, alerts: &mut Alerts) {
     alerts.enabled = flags.alerts.or(alerts.enabled);
-    if let Some(url) = &flags.slack_webhook {
+    put_channels_over(flags.slack_webhook.as_deref(), flags.webhook_url.as_deref(), alerts);
+}
+
+/// The channels that flags name over those of the file.
+pub(crate) fn put_channels_over(slack_webhook: Option<&str>, webhook_url: Option<&str>, alerts: &mut Alerts) {
+    if let Some(url) = slack_webhook {
         alerts.use_slack_webhook(Secret::new(url));
     }
-    if let Some(url) = &flags.webhook_url {
+    if let Some(url) = webhook_url {
         alerts.use_webhook(Secret::new(url));
     }
 }

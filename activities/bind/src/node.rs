@@ -20,7 +20,10 @@ pub struct Nodes {
 /// Why it is not known whether a node is in sync.
 #[derive(Debug)]
 pub(crate) enum NotKnown {
+    /// It may not be asked.
     Failed(ActError),
+    /// It was asked, and nothing was learnt.
+    Unseen(ActError),
     LeftAlone(LeftAlone),
 }
 
@@ -31,10 +34,14 @@ impl From<ActError> for NotKnown {
 }
 
 impl From<NotKnown> for ActivityError {
-    /// Temporal may ask again when the node is not left alone any more.
+    /// Temporal may ask again: whoever calls says how often. One that is left alone, when it is not any more.
     fn from(why: NotKnown) -> Self {
         let alone = match why {
             NotKnown::Failed(error) => return failure(error),
+            NotKnown::Unseen(error) => {
+                let kind = error.kind.as_str().to_owned();
+                return Self::application(ApplicationFailure::builder(error).type_name(kind).build());
+            }
             NotKnown::LeftAlone(alone) => alone,
         };
         let kind = FailureKind::CircuitOpen.as_str().to_owned();
@@ -70,7 +77,7 @@ impl Nodes {
         let now = Time::from(SystemTime::now());
         let is_in_sync = self.checker.is_in_sync(*protocol, known, now, DEFAULT_TIMEOUT).await;
         pass.looked(&is_in_sync);
-        Ok(is_in_sync.map_err(|error| ActError::new(FailureKind::Unexpected, error.to_string()))?)
+        is_in_sync.map_err(|error| NotKnown::Unseen(ActError::new(FailureKind::Unexpected, error.to_string())))
     }
 
     /// The node of that whole URL, or else the first one at that `scheme://host:port`: the configuration may know a path or a
@@ -87,7 +94,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn temporal_may_ask_again_once_a_node_is_not_left_alone_any_more_and_not_by_itself_otherwise() {
+    fn temporal_may_ask_again_unless_the_node_may_not_be_asked_at_all() {
         let retry = |why: NotKnown| match ActivityError::from(why) {
             ActivityError::Application(failure) => (!failure.is_non_retryable(), failure.next_retry_delay()),
             other => panic!("{other:?}"),
@@ -95,6 +102,8 @@ mod tests {
         let (place, minute) = ("http://a:9944".to_owned(), Some(Duration::from_secs(60)));
         let alone = LeftAlone { place, until: Some(Time::from_unix_millis(60_000)), retry_after: minute };
         assert_eq!(retry(NotKnown::LeftAlone(alone)), (true, minute));
+        let silent = ActError::new(FailureKind::Unexpected, "http://a:9944 does not answer");
+        assert_eq!(retry(NotKnown::Unseen(silent)), (true, None));
         let refused = ActError::new(FailureKind::NotAllowed, "no such node");
         assert_eq!(retry(refused.into()), (false, None));
     }

@@ -6,12 +6,17 @@ use super::print;
 use super::targets::{client, who};
 use super::{Output, fleet};
 use crate::exit::Failure;
+use crate::settings::put_channels_over;
+use crate::telling::Channels;
 use anyhow::Context;
 use clap::Args;
 use dixmgr_contract::incident::{AckArgs, ResolveArgs, SilenceArgs, UnsilenceArgs};
 use dixmgr_contract::plan::INFRASTRUCTURE_ID;
 use dixmgr_contract::{IncidentStatus, Matcher, Silence, Span, Time};
 use dixmgr_flows::{IncidentWorkflow, InfrastructureWorkflow};
+use dixmgr_model::ConfigErrors;
+use serde_json::json;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use temporalio_client::{Client, WorkflowExecuteUpdateOptions, WorkflowQueryOptions, WorkflowSignalOptions};
 
@@ -85,13 +90,17 @@ pub(super) async fn list(ask: &fleet::Ask) -> Result<(), Failure> {
     for found in incidents::all(&client).await? {
         match found.status {
             Ok(status) => all.push(status),
-            Err(unsaid) => silent.push(format!("{:<32} {unsaid}\n", found.fingerprint)),
+            Err(unsaid) => silent.push((found.fingerprint, unsaid)),
         }
     }
     all.sort_by(|a, b| (b.severity, a.began, &a.fingerprint).cmp(&(a.severity, b.began, &b.fingerprint)));
     if ask.output.is_json() {
-        return print::json(&serde_json::to_value(&all).context("cannot be written as JSON")?);
+        let said = all.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
+        let unsaid =
+            silent.iter().map(|(fingerprint, why)| json!({"fingerprint": fingerprint, "error": why.to_string()}));
+        return print::json(&said.context("cannot be written as JSON")?.into_iter().chain(unsaid).collect());
     }
+    let silent = silent.iter().map(|(fingerprint, why)| format!("{fingerprint:<32} {why}\n"));
     print::text(&all.iter().map(line).chain(silent).collect::<String>())
 }
 
@@ -201,15 +210,37 @@ pub(crate) struct Trial {
     channel: String,
     /// The configuration
     #[arg(long, value_name = "FILE")]
-    conf: std::path::PathBuf,
+    conf: Option<PathBuf>,
+    /// As dixmgr is started with: the channel `slack`
+    #[arg(long, value_name = "URL")]
+    slack_webhook: Option<String>,
+    /// As dixmgr is started with: the channel `webhook`
+    #[arg(long, value_name = "URL")]
+    webhook_url: Option<String>,
     #[command(flatten)]
     output: Output,
 }
 
+impl Trial {
+    /// The channels of the file, and those of the flags over them.
+    fn channels(&self) -> Result<Channels, Failure> {
+        let wrong = |errors: ConfigErrors| Failure::Config(errors.to_string());
+        if self.conf.is_none() && self.slack_webhook.is_none() && self.webhook_url.is_none() {
+            let way_out = "whose channels? give the configuration (-conf FILE), or the flag that makes the channel when dixmgr is started \
+                           with it (-webhook-url URL, -slack-webhook URL)";
+            return Err(Failure::Usage(way_out.to_owned()));
+        }
+        // What flags make does not depend on what is supervised, but a configuration supervises something.
+        let none = || dixmgr_model::parse("[services.any]\nunit = \"any.service\"", "the flags", &|_| None);
+        let mut config = self.conf.as_deref().map_or_else(none, dixmgr_model::load).map_err(wrong)?;
+        put_channels_over(self.slack_webhook.as_deref(), self.webhook_url.as_deref(), &mut config.alerts);
+        crate::telling::channels(&config).map_err(wrong)
+    }
+}
+
 /// Delivers a test note, from here and without Temporal.
 pub(super) async fn test(trial: &Trial) -> Result<(), Failure> {
-    let (_, channels) = crate::telling::load(&trial.conf).map_err(|errors| Failure::Config(errors.to_string()))?;
-    let delivery = crate::telling::test(&channels, &trial.channel, &who()).await?;
+    let delivery = crate::telling::test(&trial.channels()?, &trial.channel, &who()).await?;
     if trial.output.is_json() {
         return print::json(&serde_json::to_value(&delivery).context("cannot be written as JSON")?);
     }

@@ -234,7 +234,8 @@ pub(super) async fn update(
     match tokio::time::timeout(deadline, answer).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(WorkflowUpdateError::NotFound(_))) => {
-            Err(Failure::Failed(anyhow!("there is no such workflow; has any dixmgr told of it?")))
+            let text = "no workflow of that name is open: it is over, or no dixmgr has told of it yet";
+            Err(Failure::Failed(anyhow!("{text}")))
         }
         Ok(Err(WorkflowUpdateError::Failed(failure))) => Err(Failure::Failed(anyhow!("{}", failure.message))),
         Ok(Err(error)) => Err(Failure::Failed(anyhow!("{error}"))),

@@ -9,6 +9,7 @@ use crate::agent::RuleView;
 use crate::exit::Failure;
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 /// Which rule, and what to do with it.
 #[derive(Debug, Args)]
@@ -19,6 +20,9 @@ pub(super) struct Ask {
     /// Whether it is to be evaluated; remembered over a restart
     #[arg(value_name = "on|off", hide_possible_values = true)]
     to: Option<To>,
+    /// The configuration, so that a switch is recorded where it has the history kept
+    #[arg(long, value_name = "FILE")]
+    conf: Option<PathBuf>,
     #[command(flatten)]
     here: Here,
     #[command(flatten)]
@@ -42,7 +46,14 @@ pub(super) async fn run(ask: &Ask) -> Result<(), Failure> {
         let answer = said(http.post(url)).await;
         let result = past::result(&answer);
         let action = if to == To::On { "rule-on" } else { "rule-off" };
-        past::record_here(&ask.here.place()?, None, action, name, std::iter::once(("", result.as_str()))).await;
+        past::record_here(
+            &ask.here.place()?,
+            ask.conf.as_deref(),
+            action,
+            name,
+            std::iter::once(("", result.as_str())),
+        )
+        .await;
         return answer.map(drop);
     }
     let rules: Vec<RuleView> =
