@@ -125,6 +125,37 @@ fn a_chain_that_stands_still_is_told_once_and_nobody_is_restarted() {
     });
 }
 
+/// The next dixmgr has not seen it stand yet; that is no news of its moving.
+#[test]
+fn that_a_node_stands_is_not_over_with_a_restart_of_dixmgr() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        let config = install(host, &[("one", 9944)]).replace(", \"probe\"", "");
+        let (server, launch) = (TemporalServer::start(), Launch::exec(host, &config));
+        let (first, temporal) = (launch.start(), server.connect());
+        temporal.wait_phase("wf.svc.one", PhaseName::Healthy);
+        let stands = |dixmgr: &Dixmgr| {
+            let of = |severity| {
+                dixmgr.metric("dixmgr_alerts_active", &[("alert_type", "sync_stalled"), ("severity", severity)])
+            };
+            [of("warning"), of("critical")].iter().flatten().sum::<f64>() > 0.0
+        };
+        set("one.stalled", true);
+        wait_until("it stands", || stands(&first));
+        assert_eq!(first.terminate().code(), Some(0));
+        let second = launch.start();
+        let peers = || second.metric("dixmgr_node_peer_count", &[("node", "one"), ("chain", "test")]);
+        wait_until("it is asked again", || peers().is_some());
+        assert!(stands(&second));
+        wait_until("it is known to stand again", || {
+            let age = second.metric("dixmgr_node_last_block_age_seconds", &[("node", "one"), ("chain", "test")]);
+            age.is_some_and(|seconds| seconds >= 3.0)
+        });
+        assert_eq!(second.logged(&["alert is over", "SyncStalled"]), 0);
+        set("one.stalled", false);
+        wait_until("it moves", || !stands(&second));
+    });
+}
+
 #[test]
 fn a_node_that_does_not_answer_any_more_is_restarted_where_its_owner_says_so() {
     in_sandbox(Sandbox::UserManager, |host| {

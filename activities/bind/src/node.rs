@@ -81,10 +81,12 @@ impl Nodes {
     }
 
     /// The node of that whole URL, or else the first one at that `scheme://host:port`: the configuration may know a path or a
-    /// password that the caller does not.
+    /// password that the caller does not. Who asks this host for one of its own may name it otherwise: `localhost`, `127.0.0.1`.
     fn find(&self, wanted: &Endpoint) -> Option<&(Endpoint, Protocol)> {
-        let whole = self.known.iter().find(|(known, _)| known.is_same(wanted));
-        whole.or_else(|| self.known.iter().find(|(known, _)| known.place() == wanted.place()))
+        let first = |is: &dyn Fn(&Endpoint) -> bool| self.known.iter().find(|(known, _)| is(known));
+        first(&|known| known.is_same(wanted))
+            .or_else(|| first(&|known| known.place() == wanted.place()))
+            .or_else(|| first(&|known| known.is_beside(wanted)))
     }
 }
 
@@ -110,7 +112,7 @@ mod tests {
 
     #[test]
     fn nodes_behind_one_port_are_told_apart_by_their_paths() {
-        let known = ["http://a:9944/one", "http://u:p@a:9944/two", "http://b:9944/?key=1"];
+        let known = ["http://a:9944/one", "http://u:p@a:9944/two", "http://b:9944/?key=1", "http://127.0.0.1:9933"];
         let known = known.map(|url| (Endpoint::parse(url).unwrap(), Protocol::Substrate));
         let nodes = Nodes::new(NodeChecker::new().unwrap(), Breakers::default(), known.clone());
         for (wanted, port, found) in [
@@ -120,6 +122,10 @@ mod tests {
             ("a", 9944, Some(0)),
             ("http://b", 9944, Some(2)),
             ("https://a:9944/one", 0, None),
+            ("", 9933, Some(3)),
+            ("localhost", 9933, Some(3)),
+            ("[::1]", 9933, Some(3)),
+            ("", 9934, None),
             ("http://a/one", 9945, None),
         ] {
             let wanted = endpoint_url(wanted, port).unwrap();

@@ -76,9 +76,13 @@ impl Said {
         lines.extend(self.affected.clone());
         if !self.members.is_empty() {
             part(&mut lines);
-            lines.extend(self.members.iter().take(most).map(|member| format!("• {member}")));
-            if self.members.len() > most {
-                lines.push(format!("• and {} more", self.members.len() - most));
+            // What says how many more there are is the last of them, and no member.
+            let named = self.note.members.len();
+            let all = self.note.more_members.saturating_add(named as u64);
+            let shown = named.min(most);
+            lines.extend(self.members.iter().take(shown).map(|member| format!("• {member}")));
+            if all > shown as u64 {
+                lines.push(format!("• and {} more", all - shown as u64));
             }
         }
         part(&mut lines);

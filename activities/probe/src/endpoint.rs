@@ -48,6 +48,12 @@ impl Endpoint {
         self.place == other.place && parts(self) == parts(other)
     }
 
+    /// True if both are on the host that asks, at the same port and in the same scheme.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        let port = |endpoint: &Self| (endpoint.url.scheme().to_owned(), endpoint.url.port_or_known_default());
+        self.is_local() && other.is_local() && port(self) == port(other)
+    }
+
     pub(crate) fn is_tls(&self) -> bool {
         self.url.scheme() == "https"
     }

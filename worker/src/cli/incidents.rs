@@ -11,10 +11,15 @@ use dixmgr_contract::incident::{INCIDENT_WORKFLOW, incident_id};
 use dixmgr_flows::IncidentWorkflow;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
+use std::time::{Duration, Instant};
 use temporalio_client::{Client, WorkflowHandle, WorkflowQueryOptions};
 
 /// Questions at a time.
 const AT_A_TIME: usize = 16;
+/// What has begun is in the list of what is open a moment later: whoever was told of it may be faster.
+const LISTED_WITHIN: Duration = Duration::from_secs(2);
+/// See [`LISTED_WITHIN`].
+const LIST_AGAIN: Duration = Duration::from_millis(250);
 /// The most incidents that are named in a message.
 const MOST_NAMED: usize = 20;
 
@@ -78,12 +83,21 @@ async fn named(client: &Client, name: &str) -> Result<Vec<(String, Handle)>, Fai
     if status(&exact).await.is_ok() {
         return Ok(vec![(name.to_owned(), exact)]);
     }
-    let all = all(client).await?;
-    let known: Vec<String> = all.iter().map(|found| found.fingerprint.clone()).collect();
-    let has = |found: Found| async move { found.has(name).await.then_some((found.fingerprint, found.handle)) };
-    let found: Vec<_> =
-        stream::iter(all).map(has).buffered(AT_A_TIME).filter_map(|found| async { found }).collect().await;
-    if found.is_empty() { Err(Failure::Failed(anyhow!("{}", nothing_of(name, &known)))) } else { Ok(found) }
+    let began = Instant::now();
+    loop {
+        let all = all(client).await?;
+        let known: Vec<String> = all.iter().map(|found| found.fingerprint.clone()).collect();
+        let has = |found: Found| async move { found.has(name).await.then_some((found.fingerprint, found.handle)) };
+        let found: Vec<_> =
+            stream::iter(all).map(has).buffered(AT_A_TIME).filter_map(|found| async { found }).collect().await;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        if began.elapsed() >= LISTED_WITHIN {
+            return Err(Failure::Failed(anyhow!("{}", nothing_of(name, &known))));
+        }
+        tokio::time::sleep(LIST_AGAIN).await;
+    }
 }
 
 impl Found {

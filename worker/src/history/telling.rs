@@ -59,8 +59,8 @@ fn incident(news: &IncidentNews) -> Option<Incident> {
         alert: status.alert.clone(),
         severity: status.severity,
         service: service(status),
-        title: title(status),
-        members: status.firing.max(u64::try_from(status.members.len()).unwrap_or(u64::MAX)),
+        title: title(news),
+        members: status.firing.max(parts(news) as u64),
         acknowledged_by: acked_by.clone().unwrap_or_default(),
     })
 }
@@ -70,8 +70,13 @@ fn service(status: &IncidentStatus) -> String {
     status.members.first().and_then(|one| one.service.as_ref()).map(ToString::to_string).unwrap_or_default()
 }
 
-fn title(status: &IncidentStatus) -> String {
-    let Some(first) = status.members.first() else { return status.fingerprint.clone() };
-    let more = status.members.len() - 1;
+/// How many are or were part of it. The status names the first hundred alone; a host that is lost is no service.
+fn parts(news: &IncidentNews) -> usize {
+    news.services.len().max(news.status.members.len())
+}
+
+fn title(news: &IncidentNews) -> String {
+    let Some(first) = news.status.members.first() else { return news.status.fingerprint.clone() };
+    let more = parts(news) - 1;
     if more == 0 { first.detail.clone() } else { format!("{}, and {more} more", first.detail) }
 }

@@ -62,6 +62,8 @@ struct Senses {
     owners: Vec<usize>,
     runs: Runs,
     known: Vec<Run>,
+    /// Those of which nothing was heard yet: what they run in began before anybody looked.
+    unheard: BTreeSet<usize>,
     turns: Turns,
     looks: JoinSet<Ended>,
     chains: Chains,
@@ -127,6 +129,7 @@ impl Senses {
         }
         let mut senses = Self {
             known: vec![None; of.len()],
+            unheard: (0..of.len()).collect(),
             slots,
             of,
             owners,
@@ -171,6 +174,7 @@ impl Senses {
         let now = now();
         let mut first = now;
         for (service, run) in changed {
+            let is_found = self.unheard.remove(&service);
             if self.known[service] == run {
                 continue;
             }
@@ -186,6 +190,9 @@ impl Senses {
             for index in its {
                 let slot = &mut self.slots[index];
                 slot.follow(runs, first, now);
+                if is_found {
+                    slot.subject_mut().join_late();
+                }
                 if let Some(Some(run)) = &self.known[service]
                     && self.syncing.is(slot.service(), slot.probe(), run)
                 {

@@ -22,12 +22,12 @@ impl Slot {
     pub(super) fn new(
         service: String,
         probe: String,
-        interval: Span,
+        (interval, failures): (Span, u32),
         subject: Subject,
         rng: &mut Rng,
         now: Time,
     ) -> Self {
-        Self { service, probe, subject, asking: Asking::new(interval, rng, now), is_of_here: true }
+        Self { service, probe, subject, asking: Asking::new(interval, failures, rng, now), is_of_here: true }
     }
 
     /// The same of a service of another host: nobody here waits for it.

@@ -16,7 +16,7 @@ fn at(millis: u64) -> Time {
 }
 
 fn running(service: &str, probe: &str, subject: Subject) -> Slot {
-    let mut slot = Slot::new(service.into(), probe.into(), INTERVAL, subject, &mut Rng::new(1), at(0));
+    let mut slot = Slot::new(service.into(), probe.into(), (INTERVAL, 3), subject, &mut Rng::new(1), at(0));
     slot.follow(true, at(0), at(0));
     slot
 }

@@ -35,7 +35,7 @@ impl Maker {
             })),
         };
         let service = service.spec.name.to_string();
-        Some(Slot::new(service, name.to_owned(), probe.interval, subject, &mut self.rng, self.now))
+        Some(Slot::new(service, name.to_owned(), (probe.interval, probe.failures), subject, &mut self.rng, self.now))
     }
 
     fn node(&self, service: &Service, name: &str, probe: &Probe, check: &model::NodeCheck) -> Option<NodeSubject> {

@@ -123,6 +123,13 @@ impl Subject {
         }
     }
 
+    /// It ran before this dixmgr looked.
+    pub(super) const fn join_late(&mut self) {
+        if let Self::Node(node) = self {
+            node.watch.join_late();
+        }
+    }
+
     /// It said last that it catches up, in this run, to an earlier dixmgr.
     pub(super) const fn recall_that_it_syncs(&mut self) {
         if let Self::Node(node) = self {

@@ -38,6 +38,8 @@ const HEEDS_REACH_AND_PEACE: &str = "heeds-all";
 const PASSED: &str = "passed";
 /// The patch mark of runs that look again when a maintenance window of the file opens; made where there are any.
 const FORESEES_WINDOWS: &str = "foresees-windows";
+/// The patch mark of runs in which an acknowledgement ends with what it is of; made with the first one, or the first step.
+const ENDS_ACKS: &str = "ends-acks";
 /// The patch mark of runs that know of silences until a moment; made with the first one.
 const SILENCES_UNTIL: &str = "silences-until";
 const SEVERITY: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_SEVERITY);
@@ -90,6 +92,7 @@ impl IncidentWorkflow {
             let moment = now(ctx);
             heed_passed(ctx);
             foresee_windows(ctx);
+            end_acks(ctx);
             while let Some(actions) = next(ctx, moment) {
                 operations.extend(actions.into_iter().flat_map(|action| perform(ctx, action)));
             }
@@ -239,6 +242,7 @@ fn begin(ctx: &Context, start: &IncidentStart) {
         let incident = flow.incident.get_or_insert_with(|| Incident::new(start.spec.clone(), seed, moment));
         incident.heed_reach_and_peace(heeds);
         incident.foresee_windows(false);
+        incident.end_acks(false);
     });
 }
 
@@ -265,6 +269,14 @@ fn heed_passed(ctx: &Context) {
                 }
             }
         });
+    }
+}
+
+/// A run that was worked on, with an acknowledgement, by a dixmgr that kept it over the end goes on so until its end.
+fn end_acks(ctx: &Context) {
+    if ctx.state(|flow| flow.incident.as_ref().is_some_and(Incident::has_steps_to_end)) {
+        let ends = ctx.patched(ENDS_ACKS);
+        ctx.state_mut(|flow| flow.incident.iter_mut().for_each(|incident| incident.end_acks(ends)));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::suite::run;
 use dixmgr_history::State;
 
 /// Each with how many kinds of entries there are in it.
-const DUMPS: [(&str, usize); 2] = [(include_str!("schema/1.sql"), 8), (include_str!("schema/2.sql"), 9)];
+pub(crate) const DUMPS: [(&str, usize); 2] = [(include_str!("schema/1.sql"), 8), (include_str!("schema/2.sql"), 9)];
 
 fn schema_of(path: &std::path::Path) -> Vec<String> {
     let db = rusqlite::Connection::open(path).unwrap();

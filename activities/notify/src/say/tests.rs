@@ -45,6 +45,23 @@ fn the_body_says_what_a_reader_asks() {
 }
 
 #[test]
+fn whoever_is_not_listed_is_counted_named_in_the_note_or_not() {
+    let mut note = note();
+    let one = note.members[0].clone();
+    note.members = vec![one; 100];
+    for (more, unlisted) in [(0, 90), (900, 990)] {
+        note.more_members = more;
+        let body = Said::of(&note).body(10);
+        let members: Vec<_> = body.iter().filter(|line| line.starts_with("• ")).collect();
+        assert_eq!((members.len(), members[10].as_str()), (11, format!("• and {unlisted} more").as_str()));
+    }
+    let body = Said::of(&note).body(200);
+    assert!(
+        body.contains(&"• and 900 more".to_owned()) && body.iter().filter(|line| line.starts_with("• ")).count() == 101
+    );
+}
+
+#[test]
 fn a_note_with_nothing_in_it_still_says_something() {
     let mut note = note();
     (note.title, note.text, note.service, note.alert) = Default::default();

@@ -81,8 +81,8 @@ impl Slack {
         }
         let mut reply = render::reply(said);
         (reply["channel"], reply["thread_ts"]) = (json!(channel), json!(ts));
-        // Whoever is to hear of it next does not follow the thread yet.
-        reply["reply_broadcast"] = json!(said.note.kind == NoteKind::Escalation);
+        // Whoever is to hear of it next does not follow the thread yet, and of what comes back everybody is to hear.
+        reply["reply_broadcast"] = json!(matches!(said.note.kind, NoteKind::Escalation | NoteKind::Firing));
         match self.call(net, "chat.postMessage", &reply).await {
             Ok(_) => Ok(sent(thread)),
             Err(Trouble::NoMessage) => self.begin(net, said).await,

@@ -3,7 +3,7 @@
 use crate::http::bot;
 use crate::server::{Asked, Reply, Server};
 use crate::{LONG, assert_refused, assert_retry, channel, note, resolved, sent};
-use dixmgr_contract::NoteKind;
+use dixmgr_contract::{Note, NoteKind};
 use dixmgr_notify::{Channel, Settings};
 use serde_json::{Value, json};
 
@@ -42,12 +42,15 @@ async fn the_first_note_is_a_message_and_the_next_edits_it_and_answers_it() {
 }
 
 #[tokio::test]
-async fn an_escalation_is_shown_to_the_whole_channel() {
+async fn an_escalation_and_what_comes_back_are_shown_to_the_whole_channel() {
     let server = Server::always(ok()).await;
-    let mut note = note();
-    note.kind = NoteKind::Escalation;
-    slack(&server).deliver(&note, "C1/9.9", LONG).await;
-    assert_eq!(calls(&server)[1].1["reply_broadcast"], true);
+    let of = |kind| Note { kind, ..note() };
+    let kinds = [(NoteKind::Escalation, true), (NoteKind::Firing, true), (NoteKind::Update, false)];
+    for (kind, is_for_all) in kinds {
+        slack(&server).deliver(&of(kind), "C1/9.9", LONG).await;
+        let calls = calls(&server);
+        assert_eq!(calls.last().unwrap().1["reply_broadcast"], is_for_all, "{kind:?}");
+    }
 }
 
 #[tokio::test]

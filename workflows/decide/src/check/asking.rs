@@ -37,15 +37,20 @@ pub struct Asking {
 }
 
 impl Asking {
-    /// A probe of a service that does not run, to be asked every `interval`.
-    pub fn new(interval: Span, rng: &mut Rng, now: Time) -> Self {
+    /// A probe of a service that does not run, to be asked every `interval`. Whoever may fail for `failures` looks in a row is asked as
+    /// often before it is left alone.
+    pub fn new(interval: Span, failures: u32, rng: &mut Rng, now: Time) -> Self {
         let open_for = Span::from_millis(interval.as_millis().saturating_mul(INTERVALS_OPEN));
         let policy = BreakerPolicy::default();
         Self {
             interval,
             schedule: Schedule::new(interval, rng, now),
             breaker: Breaker::default(),
-            policy: BreakerPolicy { open_for: open_for.min(policy.open_for), ..policy },
+            policy: BreakerPolicy {
+                open_for: open_for.min(policy.open_for),
+                failures: policy.failures.max(failures),
+                ..policy
+            },
             active: false,
             since: now,
             outdated: false,

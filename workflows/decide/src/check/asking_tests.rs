@@ -10,7 +10,7 @@ fn at(millis: u64) -> Time {
 
 /// Of a service that has run from the beginning.
 fn asking() -> Asking {
-    let mut asking = Asking::new(INTERVAL, &mut Rng::new(1), at(0));
+    let mut asking = Asking::new(INTERVAL, 3, &mut Rng::new(1), at(0));
     asking.follow(true, at(0), at(0));
     asking
 }
@@ -80,7 +80,7 @@ fn what_was_well_and_dies_is_left_alone_for_a_while() {
 
 #[test]
 fn one_that_is_asked_often_is_left_alone_for_six_intervals() {
-    let mut asking = Asking::new(Span::from_secs(1), &mut Rng::new(1), at(0));
+    let mut asking = Asking::new(Span::from_secs(1), 3, &mut Rng::new(1), at(0));
     asking.follow(true, at(0), at(0));
     let (looks, _) = ask_until(&mut asking, at(65_000), Event::Failed, false);
     assert!((13..=16).contains(&looks), "five, then one every six or seven seconds: {looks}");
@@ -142,5 +142,22 @@ fn whoever_hardly_waited_says_nothing_against_an_endpoint() {
         (Event::Abandoned, 5_000, Event::Abandoned),
     ] {
         assert_eq!(if_patient(means, Span::from_millis(millis)), then, "{means:?} {millis}");
+    }
+}
+
+/// Its owner has said how many failures in a row make it unhealthy: these are looked for before it is left alone.
+#[test]
+fn whoever_may_fail_often_is_asked_as_often() {
+    for (failures, looks) in [(1, 5), (5, 5), (10, 10)] {
+        let mut asking = Asking::new(INTERVAL, failures, &mut Rng::new(1), at(0));
+        asking.follow(true, at(0), at(0));
+        let mut made = 0;
+        while asking.breaker() == (BreakerState::Closed { failures: made }) {
+            let now = asking.wake_at().unwrap();
+            assert!(asking.begin(now) && asking.returned(now));
+            asking.heard(Event::Failed, false, now);
+            made += 1;
+        }
+        assert_eq!(made, looks, "{failures}");
     }
 }

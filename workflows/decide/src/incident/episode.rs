@@ -43,6 +43,11 @@ impl Incident {
         }
         if !std::mem::replace(&mut self.counted, true) {
             actions.push(Action::Record(IncidentRecord::Began { severity }));
+            // Whoever took care of it has heard its end, and so has whoever was about to be woken.
+            if self.ends_acks && self.lines.values().all(|line| line.open.is_none()) {
+                self.ack = None;
+                self.stage_at = self.stage_at.map(|_| at.now);
+            }
         }
         if severity > self.worst {
             actions.push(Action::Record(IncidentRecord::Worse { from: self.worst, to: severity }));
@@ -52,6 +57,11 @@ impl Incident {
                 self.stage_at = Some(at.now);
             }
         }
+    }
+
+    /// Whether it makes a difference that an acknowledgement ends with the end that everybody was told, now or later.
+    pub const fn has_steps_to_end(&self) -> bool {
+        self.ack.is_some() || self.stage_at.is_some()
     }
 
     fn finish(&mut self, now: Time, actions: &mut Vec<Action>) {

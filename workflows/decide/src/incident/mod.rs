@@ -141,6 +141,9 @@ pub struct Incident {
     /// See [`Incident::foresee_windows`].
     #[serde(default)]
     foresees_windows: bool,
+    /// See [`Incident::end_acks`].
+    #[serde(default)]
+    ends_acks: bool,
 }
 
 /// What can happen to an incident.
@@ -307,6 +310,7 @@ impl Incident {
             closed: false,
             heeds_reach_and_peace: true,
             foresees_windows: true,
+            ends_acks: true,
         }
     }
 
@@ -320,6 +324,12 @@ impl Incident {
     /// Whether it looks again when a maintenance window of the file opens; as above.
     pub const fn foresee_windows(&mut self, foresees_windows: bool) {
         self.foresees_windows = foresees_windows;
+    }
+
+    /// Whether an acknowledgement ends with the end that everybody was told, and the wait for the next step of the escalation begins
+    /// anew with what comes back; as above.
+    pub const fn end_acks(&mut self, ends_acks: bool) {
+        self.ends_acks = ends_acks;
     }
 
     /// Which incident it is.
@@ -369,8 +379,8 @@ impl Incident {
     fn begin_anew(&mut self, now: Time) {
         let silences = std::mem::take(&mut self.silences);
         let (heeds_reach_and_peace, foresees_windows) = (self.heeds_reach_and_peace, self.foresees_windows);
-        let next = Self::new(self.spec.clone(), self.seed.wrapping_add(1), now);
-        *self = Self { silences, heeds_reach_and_peace, foresees_windows, ..next };
+        let (ends_acks, next) = (self.ends_acks, Self::new(self.spec.clone(), self.seed.wrapping_add(1), now));
+        *self = Self { silences, heeds_reach_and_peace, foresees_windows, ends_acks, ..next };
     }
 
     /// When to send [`Event::Tick`], if nothing else happens before; after a step it is later than that step.

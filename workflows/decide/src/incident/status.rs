@@ -2,7 +2,7 @@
 
 use super::{Incident, Member, line::Line, stamp};
 use dixmgr_contract::incident::{ChannelStatus, IncidentPhase, IncidentStatus};
-use dixmgr_contract::{AlertPolicy, NoteKind};
+use dixmgr_contract::{AlertPolicy, NoteKind, Severity};
 use std::collections::BTreeSet;
 
 /// The most reasons that are named for members of which nobody is told.
@@ -16,7 +16,7 @@ impl Incident {
             fingerprint: self.spec.fingerprint.clone(),
             alert: self.spec.alert.clone(),
             phase: self.phase(),
-            severity: self.worst,
+            severity: self.severity(),
             began: self.began,
             ended: self.over.filter(|_| self.began.is_some()).map(|over| self.passed.unwrap_or(over)),
             waiting_for: self.waiting_for(policy),
@@ -30,6 +30,12 @@ impl Incident {
             refused_members: self.refused_members,
             input_error: None,
         }
+    }
+
+    /// How bad it is: what people were or may be told of; else what is wrong although nobody is told of it.
+    fn severity(&self) -> Severity {
+        let firing = || self.members.values().filter(|member| member.firing).map(|member| member.severity).max();
+        if self.began.is_some() { self.worst } else { firing().unwrap_or(self.worst) }
     }
 
     /// Whether something is wrong with a service here; [`IncidentStatus::members`] may be too short to say.

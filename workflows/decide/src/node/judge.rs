@@ -40,7 +40,8 @@ pub(super) fn verdict(watch: &NodeWatch, policy: &NodePolicy, others: &Others, n
         return unseen(watch, policy, others, reachable);
     };
     let lag = lag(sighting, others);
-    let standing = |track: &Track| track.is_news(now, policy.valid_for).then_some(track.standing);
+    let unproven = is_unproven(watch, sighting, policy);
+    let standing = |track: &Track| (!unproven && track.is_news(now, policy.valid_for)).then_some(track.standing);
     let facts = NodeFacts {
         in_sync: watch.in_sync,
         peers: sighting.peers,
@@ -74,6 +75,7 @@ pub(super) fn verdict(watch: &NodeWatch, policy: &NodePolicy, others: &Others, n
     };
     let detail = words(watch, sighting, &facts, best.level.max(finalized.level));
     NodeVerdict {
+        unproven,
         in_sync: watch.in_sync,
         reachable,
         was_ill: watch.ill,
@@ -86,6 +88,13 @@ pub(super) fn verdict(watch: &NodeWatch, policy: &NodePolicy, others: &Others, n
         facts,
         detail,
     }
+}
+
+/// Whether nobody can say yet that it moves or stands: it ran before it was watched, and has a height, which has neither moved since
+/// nor stood for long. What catches up is excused anyway.
+fn is_unproven(watch: &NodeWatch, sighting: &NodeSighting, policy: &NodePolicy) -> bool {
+    let has_shown = |track: &Track| track.grew || track.standing >= policy.stall_warning;
+    watch.joined_late && sane(sighting.best).is_some() && !has_shown(&watch.best) && sighting.is_syncing != Some(true)
 }
 
 /// The verdict where there is no news.

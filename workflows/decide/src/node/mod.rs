@@ -113,6 +113,9 @@ pub struct NodeWatch {
     /// It said last that it catches up, in this run, before this watch began.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     synced_before: bool,
+    /// It ran already when this watch began: how it moved before is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    joined_late: bool,
     /// Looks in a row that failed.
     #[serde(default)]
     failures: u32,
@@ -161,6 +164,12 @@ impl NodeWatch {
     /// Of a run that begins now.
     pub fn started(now: Time) -> Self {
         Self { started: Some(now), ..Self::default() }
+    }
+
+    /// It ran before anybody watched. That it does not stand is known once it is seen to move, or has stood for long: until then, an
+    /// earlier watch may have known better.
+    pub const fn join_late(&mut self) {
+        self.joined_late = true;
     }
 
     /// It catches up, said somebody who has watched it before, in this run.

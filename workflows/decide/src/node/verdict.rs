@@ -69,6 +69,8 @@ pub struct NodeVerdict {
     pub in_sync: Option<bool>,
     /// Whether it answers. `None`: it was not asked, or not often enough to say that it does not.
     pub reachable: Option<bool>,
+    /// It answers, and whether it moves is not known yet.
+    pub unproven: bool,
     /// It has not answered for too many looks in a row, by its own fault as far as can be told.
     pub gone: bool,
     /// Something was wrong with it, and has not been right often enough since.
@@ -102,7 +104,8 @@ impl NodeVerdict {
 
     /// The same of this look alone.
     pub(super) fn has_no_fault(&self) -> Option<bool> {
-        self.reachable.map(|reachable| reachable && !self.is_bad())
+        let is_well = self.reachable.map(|reachable| reachable && !self.is_bad());
+        is_well.filter(|is_well| !(*is_well && self.unproven))
     }
 
     /// It is not in sync yet: others may wait for it.
@@ -120,7 +123,7 @@ impl NodeVerdict {
         let is_well = self.reachable != Some(false) && !self.is_bad() && !self.was_ill;
         let progress = Verdict {
             failed: self.asks_for_restart(),
-            unknown: is_silent && !self.is_bad(),
+            unknown: (is_silent || self.unproven) && !self.is_bad(),
             ..Verdict::of_probe(probe, is_well, self.detail.clone())
         };
         [sync, progress]

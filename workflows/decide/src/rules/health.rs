@@ -58,6 +58,8 @@ impl Sight<'_> {
                 known(Health::Stopped)
             }
             Reading::Idle if self.found || self.unit.invocation.is_none() => self.bring_up(),
+            // A start shows its run for a moment before anything of it has begun.
+            Reading::Idle if self.unit.job.is_some() && !self.unit.has_begun() => known(Health::Coming),
             Reading::Idle
             | Reading::Dead
             | Reading::StoppedByJob
@@ -145,6 +147,13 @@ mod tests {
         ] {
             assert_eq!(health(&unit), expected, "{unit:?}");
         }
+    }
+
+    #[test]
+    fn a_start_that_has_shown_its_run_and_not_begun_is_no_end() {
+        let job = Some(dixmgr_contract::Job { id: 7, ours: true });
+        assert_eq!(health(&UnitState { job, ..unit(ActiveState::Inactive) }), Some(Health::Coming));
+        assert_eq!(health(&UnitState { job, ..unit(ActiveState::Failed) }), Some(Health::Down));
     }
 
     #[test]

@@ -303,6 +303,31 @@ fn old_news_is_none() {
     assert_eq!((verdict.best.level, verdict.facts.best), (Level::Unknown, None));
 }
 
+/// What its alert was told before a restart of dixmgr is not over because nobody has seen it stand yet.
+#[test]
+fn of_a_node_that_ran_before_it_was_watched_it_is_not_known_whether_it_moves_until_it_does_or_has_stood_for_long() {
+    let unknown = |verdict: &NodeVerdict| verdict.verdicts("rpc")[1].unknown;
+    for moves in [true, false] {
+        let mut world = World::new(Protocol::Substrate);
+        let mut watch = NodeWatch::default();
+        watch.join_late();
+        world.watches.insert(0, watch);
+        let first = world.rounds(2, |_| at(100));
+        assert!(unknown(&first) && first.is_healthy().is_none() && first.in_sync == Some(true), "{first:?}");
+        assert_eq!((first.facts.since_best, first.best.level), (None, Level::Unknown));
+        let then = if moves { world.rounds(1, |_| at(101)) } else { world.rounds(6, |_| at(100)) };
+        assert!(!unknown(&then));
+        assert_eq!((then.is_healthy(), then.best.level.is_bad()), (Some(moves), !moves), "{then:?}");
+    }
+    // A fault that shows at once is known at once.
+    let mut world = World::new(Protocol::Substrate);
+    let mut watch = NodeWatch::default();
+    watch.join_late();
+    world.watches.insert(0, watch);
+    let lonely = world.rounds(5, |_| NodeSighting { peers: Some(1), ..at(100) });
+    assert!(lonely.falls_short && lonely.is_healthy() == Some(false) && !unknown(&lonely), "{lonely:?}");
+}
+
 #[test]
 fn a_watch_survives_a_restart_of_dixmgr() {
     let mut world = World::new(Protocol::Substrate);
