@@ -1,8 +1,9 @@
-//! What came back over HTTP, and what it means for the note: accepted, later, or never.
+//! What came back over HTTP, and what it means for the note: accepted, later, or refused.
 //!
 //! The rule of all channels: 2xx is accepted; 408, 425, 429 and 5xx may be tried again, not before the channel says; the
-//! rest is final. (As Alertmanager has it, but for 429, which it gives up on, and people's notes with it.) A redirect is
-//! final too: where it leads was not configured, and our key is not for whoever is there.
+//! rest is a refusal, of which time alone is no cure. (As Alertmanager has it, but for 429, which it gives up on, and people's notes
+//! with it; and but for what a refusal means, which is for the incident to say.) A redirect is a refusal too: where it leads was not
+//! configured, and our key is not for whoever is there.
 
 use dixmgr_contract::{Delivery, Span, Time};
 use jiff::fmt::rfc2822::DateTimeParser;

@@ -40,6 +40,8 @@ const PASSED: &str = "passed";
 const FORESEES_WINDOWS: &str = "foresees-windows";
 /// The patch mark of runs in which an acknowledgement ends with what it is of; made with the first one, or the first step.
 const ENDS_ACKS: &str = "ends-acks";
+/// The patch mark of runs that try a refused note again; made with the first refusal.
+const KEEPS_REFUSED: &str = "keeps-refused";
 /// The patch mark of runs that know of silences until a moment; made with the first one.
 const SILENCES_UNTIL: &str = "silences-until";
 const SEVERITY: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_SEVERITY);
@@ -93,6 +95,7 @@ impl IncidentWorkflow {
             heed_passed(ctx);
             foresee_windows(ctx);
             end_acks(ctx);
+            keep_refused(ctx);
             while let Some(actions) = next(ctx, moment) {
                 operations.extend(actions.into_iter().flat_map(|action| perform(ctx, action)));
             }
@@ -243,6 +246,7 @@ fn begin(ctx: &Context, start: &IncidentStart) {
         incident.heed_reach_and_peace(heeds);
         incident.foresee_windows(false);
         incident.end_acks(false);
+        incident.keep_refused(false);
     });
 }
 
@@ -277,6 +281,15 @@ fn end_acks(ctx: &Context) {
     if ctx.state(|flow| flow.incident.as_ref().is_some_and(Incident::has_steps_to_end)) {
         let ends = ctx.patched(ENDS_ACKS);
         ctx.state_mut(|flow| flow.incident.iter_mut().for_each(|incident| incident.end_acks(ends)));
+    }
+}
+
+/// A run in which a note was refused to a dixmgr that gave it up for that goes on so until its end.
+fn keep_refused(ctx: &Context) {
+    let is_refusal = |event: &Event| matches!(event, Event::Delivered { outcome: Delivery::Refused { .. }, .. });
+    if ctx.state(|flow| flow.desk.inbox.iter().any(is_refusal)) {
+        let keeps = ctx.patched(KEEPS_REFUSED);
+        ctx.state_mut(|flow| flow.incident.iter_mut().for_each(|incident| incident.keep_refused(keeps)));
     }
 }
 

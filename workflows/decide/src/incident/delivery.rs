@@ -4,6 +4,8 @@
 //! lost. The waits are decorrelated jitter like those of restarts, from [`FIRST_WAIT`] to [`LONGEST_WAIT`], so a channel that was away
 //! is tried again within minutes of its return; what the channel itself asks for (`Retry-After`) is honoured up to [`LONGEST_ASKED`].
 //! A note for which our own limits had no room was not tried: nothing has failed, and it comes when there is room.
+//! A refusal (the key was revoked, nothing is at that URL) has its fallback told at once, and is tried again all the same: people mend
+//! keys, other hosts have others, and what answers in the place of a channel while that is started anew refuses everything.
 //!
 //! Rejected: leaving retries to the activity that sends. An outage of an hour would be forgotten by a restart, and a note that is
 //! no longer true would be sent after it.
@@ -93,6 +95,9 @@ impl Incident {
                 Delivery::Sent { thread } => line.accepted(thread, at.policy.route(channel), at.now),
                 Delivery::Retry { reason, after } => line.put_off(&reason, after, at.now),
                 Delivery::Later { after } => line.come_later(after, at.policy.route(channel), at.now),
+                Delivery::Refused { reason } if self.keeps_refused => {
+                    line.refuse(&reason, at.policy.route(channel), at.now)
+                }
                 Delivery::Refused { reason } => {
                     line.last_error = words(&reason);
                     let gone = Route::new(channel);
@@ -219,6 +224,20 @@ impl Line {
         current.attempts = current.attempts.saturating_sub(1);
         if let Some(limit) = route.and_then(|route| route.rate_limit).filter(|_| current.attempts == 0) {
             self.uncount(limit);
+        }
+    }
+
+    /// It has not arrived, and will not unless somebody does something about it.
+    fn refuse(&mut self, reason: &str, route: Option<&Route>, now: Time) {
+        self.failing.get_or_insert(now);
+        self.failed = true;
+        self.last_error = words(reason);
+        let wait = route.and_then(|route| route.resend).map_or(LONGEST_WAIT, |every| every.min(LONGEST_WAIT));
+        let Some(current) = &mut self.current else { return };
+        current.next = now.after(wait);
+        if current.closes() {
+            // What is repeated is not so any more.
+            self.repeat = None;
         }
     }
 

@@ -144,6 +144,9 @@ pub struct Incident {
     /// See [`Incident::end_acks`].
     #[serde(default)]
     ends_acks: bool,
+    /// See [`Incident::keep_refused`].
+    #[serde(default)]
+    keeps_refused: bool,
 }
 
 /// What can happen to an incident.
@@ -311,6 +314,7 @@ impl Incident {
             heeds_reach_and_peace: true,
             foresees_windows: true,
             ends_acks: true,
+            keeps_refused: true,
         }
     }
 
@@ -330,6 +334,11 @@ impl Incident {
     /// anew with what comes back; as above.
     pub const fn end_acks(&mut self, ends_acks: bool) {
         self.ends_acks = ends_acks;
+    }
+
+    /// Whether a note that was refused is tried again until it is given up; as above.
+    pub const fn keep_refused(&mut self, keeps_refused: bool) {
+        self.keeps_refused = keeps_refused;
     }
 
     /// Which incident it is.
@@ -379,8 +388,9 @@ impl Incident {
     fn begin_anew(&mut self, now: Time) {
         let silences = std::mem::take(&mut self.silences);
         let (heeds_reach_and_peace, foresees_windows) = (self.heeds_reach_and_peace, self.foresees_windows);
-        let (ends_acks, next) = (self.ends_acks, Self::new(self.spec.clone(), self.seed.wrapping_add(1), now));
-        *self = Self { silences, heeds_reach_and_peace, foresees_windows, ends_acks, ..next };
+        let (ends_acks, keeps_refused) = (self.ends_acks, self.keeps_refused);
+        let next = Self::new(self.spec.clone(), self.seed.wrapping_add(1), now);
+        *self = Self { silences, heeds_reach_and_peace, foresees_windows, ends_acks, keeps_refused, ..next };
     }
 
     /// When to send [`Event::Tick`], if nothing else happens before; after a step it is later than that step.

@@ -14,7 +14,7 @@ pub(crate) enum Mode {
     Down,
     /// It arrives, and the answer is lost.
     Mute,
-    /// It will never be taken.
+    /// It is not taken, for a reason of which time is no cure.
     Refuses,
     /// Nothing arrives, and it says when to come again.
     Busy(Span),
@@ -32,7 +32,7 @@ pub(crate) struct Receiver {
     pub(crate) inbox: Vec<(Time, Note)>,
     /// What it accepted as far as the machine knows, each id once.
     pub(crate) accepted: Vec<(Time, Note)>,
-    /// Notes that were given up, because it refused them or did not take them for too long.
+    /// Notes that were given up, because it did not take them for too long.
     pub(crate) given_up: BTreeSet<String>,
     /// Each id that was ever tried, with what it said.
     pub(crate) tried: BTreeMap<String, Note>,
@@ -186,6 +186,8 @@ impl World {
             }
             Action::Record(record) => {
                 if let IncidentRecord::GaveUp { channel, note, .. } = &record {
+                    let made = self.receiver(channel).tried[note].at;
+                    assert!(now.since(made) >= self.policy.give_up, "it was given up early");
                     self.receiver(channel).give_up(note);
                 }
                 self.say(&format!("{fingerprint}: {}", recorded(&record)));
