@@ -15,7 +15,7 @@ use dixmgr_contract::{
     AlertPolicy, Delivery, IncidentNews, IncidentRecord, IncidentStart, IncidentStatus, MemberReport, NotifyArgs,
     Severity, Silence, TellCause, Time,
 };
-use dixmgr_decide::incident::{Action, Event, Incident};
+use dixmgr_decide::incident::{Action, Event, Incident, Skill};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
@@ -31,17 +31,19 @@ use temporalio_workflow::{
 /// How long one delivery may take, whatever the channel.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
 const TELL_TIMEOUT: Duration = Duration::from_secs(30);
-/// The patch mark of runs that heed whose business is what is behind a cause, what it means that nobody is told, and the maintenance
-/// windows of the fleet.
-const HEEDS_REACH_AND_PEACE: &str = "heeds-all";
+/// The patch marks of what runs have learned; each is made when it matters for the first time.
+const fn mark(skill: Skill) -> &'static str {
+    match skill {
+        Skill::HeedsReachAndPeace => "heeds-all",
+        Skill::ForeseesWindows => "foresees-windows",
+        Skill::EndsAcks => "ends-acks",
+        Skill::KeepsRefused => "keeps-refused",
+        Skill::MakesRoom => "makes-room",
+    }
+}
+
 /// The patch mark of runs that know what was over before it was heard of; made when there is such a thing.
 const PASSED: &str = "passed";
-/// The patch mark of runs that look again when a maintenance window of the file opens; made where there are any.
-const FORESEES_WINDOWS: &str = "foresees-windows";
-/// The patch mark of runs in which an acknowledgement ends with what it is of; made with the first one, or the first step.
-const ENDS_ACKS: &str = "ends-acks";
-/// The patch mark of runs that try a refused note again; made with the first refusal.
-const KEEPS_REFUSED: &str = "keeps-refused";
 /// The patch mark of runs that know of silences until a moment; made with the first one.
 const SILENCES_UNTIL: &str = "silences-until";
 const SEVERITY: SearchAttributeKey<String> = SearchAttributeKey::keyword(ATTRIBUTE_SEVERITY);
@@ -93,9 +95,7 @@ impl IncidentWorkflow {
         loop {
             let moment = now(ctx);
             heed_passed(ctx);
-            foresee_windows(ctx);
-            end_acks(ctx);
-            keep_refused(ctx);
+            learn(ctx, &Skill::ALL);
             while let Some(actions) = next(ctx, moment) {
                 operations.extend(actions.into_iter().flat_map(|action| perform(ctx, action)));
             }
@@ -240,21 +240,24 @@ impl IncidentWorkflow {
 }
 
 fn begin(ctx: &Context, start: &IncidentStart) {
-    let (seed, moment, heeds) = (ctx.random(), now(ctx), ctx.patched(HEEDS_REACH_AND_PEACE));
+    let (seed, moment) = (ctx.random(), now(ctx));
     ctx.state_mut(|flow| {
-        let incident = flow.incident.get_or_insert_with(|| Incident::new(start.spec.clone(), seed, moment));
-        incident.heed_reach_and_peace(heeds);
-        incident.foresee_windows(false);
-        incident.end_acks(false);
-        incident.keep_refused(false);
+        flow.incident.get_or_insert_with(|| Incident::new(start.spec.clone(), seed, moment)).unlearn();
     });
+    learn(ctx, &[Skill::HeedsReachAndPeace]);
 }
 
-/// A run that was worked on, while its file had windows, by a dixmgr that did not look when they open goes on so until its end.
-fn foresee_windows(ctx: &Context) {
-    if ctx.state(|flow| flow.start.as_ref().is_ok_and(|start| !start.policy.maintenance.is_empty())) {
-        let foresees = ctx.patched(FORESEES_WINDOWS);
-        ctx.state_mut(|flow| flow.incident.iter_mut().for_each(|incident| incident.foresee_windows(foresees)));
+/// A run that was worked on, when a skill mattered, by a dixmgr that did not have it goes on without until its end.
+fn learn(ctx: &Context, skills: &[Skill]) {
+    for skill in skills.iter().copied() {
+        let matters = |flow: &IncidentWorkflow| match (&flow.incident, &flow.start) {
+            (Some(incident), Ok(start)) => incident.matters(skill, &start.policy, flow.desk.inbox.iter()),
+            _ => false,
+        };
+        if ctx.state(matters) {
+            let has = ctx.patched(mark(skill));
+            ctx.state_mut(|flow| flow.incident.iter_mut().for_each(|incident| incident.learn(skill, has)));
+        }
     }
 }
 
@@ -273,23 +276,6 @@ fn heed_passed(ctx: &Context) {
                 }
             }
         });
-    }
-}
-
-/// A run that was worked on, with an acknowledgement, by a dixmgr that kept it over the end goes on so until its end.
-fn end_acks(ctx: &Context) {
-    if ctx.state(|flow| flow.incident.as_ref().is_some_and(Incident::has_steps_to_end)) {
-        let ends = ctx.patched(ENDS_ACKS);
-        ctx.state_mut(|flow| flow.incident.iter_mut().for_each(|incident| incident.end_acks(ends)));
-    }
-}
-
-/// A run in which a note was refused to a dixmgr that gave it up for that goes on so until its end.
-fn keep_refused(ctx: &Context) {
-    let is_refusal = |event: &Event| matches!(event, Event::Delivered { outcome: Delivery::Refused { .. }, .. });
-    if ctx.state(|flow| flow.desk.inbox.iter().any(is_refusal)) {
-        let keeps = ctx.patched(KEEPS_REFUSED);
-        ctx.state_mut(|flow| flow.incident.iter_mut().for_each(|incident| incident.keep_refused(keeps)));
     }
 }
 

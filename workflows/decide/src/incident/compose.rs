@@ -176,6 +176,9 @@ impl Incident {
         if !is_over && matter.firing > 1 {
             said.push(format!("{} are in trouble.", matter.firing));
         }
+        if !is_over && self.is_overfull() {
+            said.push(format!("There may be more: an incident has room for {}.", self.members.len()));
+        }
         match matter.members.len() - matter.firing {
             _ if is_over => {}
             0 => {}

@@ -3,7 +3,7 @@
 //! A consequence tells its cause what is behind it, itself included and always whole, so a chain of three is one note of the first.
 //! Two incidents that name each other as their cause find their own names behind the other one, and neither waits.
 
-use super::{Action, Clock, Incident, reach};
+use super::{Action, Clock, Incident, reach, skills::Skill};
 use dixmgr_contract::incident::{Affected, MAX_AFFECTED, Reach};
 use dixmgr_contract::{AlertPolicy, ServiceName, Span, Time};
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,7 @@ impl Incident {
         let mut known = self.affected_services();
         let room = MAX_AFFECTED.saturating_sub(known.len());
         // What else fires for a member is no news: the member is named.
-        if self.heeds_reach_and_peace {
+        if self.has(Skill::HeedsReachAndPeace) {
             known.extend(self.services().cloned());
         }
         let is_taken = |service: &ServiceName| known.contains(service);
@@ -155,7 +155,7 @@ impl Incident {
             let again = clock.now.after(AGAIN);
             self.tell_again = Some(again);
             // Where nothing else has changed, nobody looks again in this step.
-            if self.heeds_reach_and_peace {
+            if self.has(Skill::HeedsReachAndPeace) {
                 clock.due(again);
             }
         }

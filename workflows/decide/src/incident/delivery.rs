@@ -13,6 +13,7 @@
 use super::{
     Action, Clock, Incident,
     line::{Current, Line, Told},
+    skills::Skill,
     words,
 };
 use dixmgr_contract::incident::IncidentRecord;
@@ -95,7 +96,7 @@ impl Incident {
                 Delivery::Sent { thread } => line.accepted(thread, at.policy.route(channel), at.now),
                 Delivery::Retry { reason, after } => line.put_off(&reason, after, at.now),
                 Delivery::Later { after } => line.come_later(after, at.policy.route(channel), at.now),
-                Delivery::Refused { reason } if self.keeps_refused => {
+                Delivery::Refused { reason } if self.has(Skill::KeepsRefused) => {
                     line.refuse(&reason, at.policy.route(channel), at.now)
                 }
                 Delivery::Refused { reason } => {

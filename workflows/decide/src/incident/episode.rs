@@ -1,6 +1,6 @@
 //! The beginning and the end of the trouble: what is recorded, how far it was escalated, and when the incident may close.
 
-use super::{Action, Clock, Incident};
+use super::{Action, Clock, Incident, skills::Skill};
 use dixmgr_contract::incident::IncidentRecord;
 use dixmgr_contract::{Severity, Span, Time};
 
@@ -44,7 +44,7 @@ impl Incident {
         if !std::mem::replace(&mut self.counted, true) {
             actions.push(Action::Record(IncidentRecord::Began { severity }));
             // Whoever took care of it has heard its end, and so has whoever was about to be woken.
-            if self.ends_acks && self.lines.values().all(|line| line.open.is_none()) {
+            if self.has(Skill::EndsAcks) && self.lines.values().all(|line| line.open.is_none()) {
                 self.ack = None;
                 self.stage_at = self.stage_at.map(|_| at.now);
             }
@@ -75,7 +75,7 @@ impl Incident {
     /// What is behind this one is not held by it any more when nothing is wrong here; nor what nobody was told of, when nobody is to
     /// be told of this one.
     fn release_those_behind(&mut self, clock: &mut Clock<'_>, actions: &mut Vec<Action>) {
-        if self.heeds_reach_and_peace && !self.affected.is_empty() && self.is_muted() {
+        if self.has(Skill::HeedsReachAndPeace) && !self.affected.is_empty() && self.is_muted() {
             let incidents = self.untold_behind(clock.policy);
             self.affected.retain(|incident, _| !incidents.contains(incident));
             if !incidents.is_empty() {
@@ -95,7 +95,7 @@ impl Incident {
         let first =
             self.members.values().filter(|member| member.is_audible()).filter_map(|member| member.audible).min();
         if first.is_none() {
-            if self.heeds_reach_and_peace && self.stage_at.is_some() && self.over.is_none() {
+            if self.has(Skill::HeedsReachAndPeace) && self.stage_at.is_some() && self.over.is_none() {
                 self.peace_since.get_or_insert(clock.now);
             }
         } else if let Some(since) = self.peace_since.take() {

@@ -185,6 +185,11 @@ impl Line {
         self.heard.contains(member) || self.current.as_ref().is_some_and(is_named)
     }
 
+    /// That member is not there any more.
+    pub(super) fn forget(&mut self, member: &str) {
+        self.heard.remove(member);
+    }
+
     /// A note waits that is not being tried at this moment.
     pub(super) fn waiting(&self) -> Option<&Current> {
         self.current.as_ref().filter(|current| !current.flying)

@@ -1,13 +1,10 @@
 //! One of those in trouble: what is known of it, from its whole reports.
 
-use super::{Incident, MAX_BYTES, MAX_MEMBERS, mute::Mute, words};
+use super::{Incident, mute::Mute, skills::Skill, words};
 use dixmgr_contract::alert::{MAX_DETAIL, MAX_LABELS, MemberReport};
 use dixmgr_contract::{Alert, AlertPolicy, HostName, ServiceName, Severity, Span, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// What a member takes besides its texts, in bytes: names of fields, moments, words.
-const FRAME: usize = 300;
 
 /// A member as the incident knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,8 +108,7 @@ impl Incident {
     pub(super) fn hear(&mut self, report: &MemberReport, policy: &AlertPolicy, now: Time) {
         let key = report.member();
         let is_new = !self.members.contains_key(&key);
-        if is_new && !self.has_room() {
-            self.refused_members = self.refused_members.saturating_add(1);
+        if is_new && !self.admits(report, self.has(Skill::MakesRoom)) {
             return;
         }
         let alert = self.spec.alert.clone();
@@ -150,20 +146,9 @@ impl Incident {
         let is_part = |member: &&Member| member.firing || member.ended.is_some_and(was_part);
         self.members.values().filter(is_part).filter_map(|member| member.service.clone()).collect()
     }
-
-    fn has_room(&self) -> bool {
-        let bytes = || self.members.iter().map(|(name, member)| name.len() + member.bytes()).sum::<usize>();
-        self.members.len() < MAX_MEMBERS && bytes() < MAX_BYTES
-    }
 }
 
 impl Member {
-    /// About how many bytes it takes when it is written down.
-    fn bytes(&self) -> usize {
-        let labels: usize = self.labels.iter().map(|(name, value)| name.len() + value.len() + 6).sum();
-        FRAME + labels + self.detail.len()
-    }
-
     /// Nothing is wrong with it any more.
     pub(super) fn end(&mut self, now: Time) {
         if self.firing {

@@ -13,7 +13,7 @@
 //! end), `line` (a channel's ledger), `need` (which note is due on it), `delivery` (tries, waits, fallback), `repeat` (what has to be
 //! told again and again), `passed` (what was over before it was heard of), `compose` (the words), `identity` (by which labels a
 //! channel knows it), `consequence` (causes and what is behind them), `reach` (whose business that is), `request` (what people ask),
-//! `status` (what people see).
+//! `status` (what people see), `room` (for how many there is), `skills` (what older runs could not do).
 //!
 //! Rejected: a queue of notes for each channel. When a channel comes back after an hour nobody wants to read the hour; what is
 //! due is decided when it can be sent. Rejected: the end held back for the dedupe window, so that flapping is never told: good news
@@ -33,6 +33,8 @@ mod passed;
 mod reach;
 mod repeat;
 mod request;
+mod room;
+mod skills;
 mod status;
 
 use crate::service::Answer;
@@ -45,14 +47,12 @@ use dixmgr_contract::{AlertPolicy, Delivery, Note, ServiceName, Severity, Span, 
 use line::Line;
 use member::Member;
 use request::Ack;
+pub use room::{MAX_BYTES, MAX_MEMBERS};
 use serde::{Deserialize, Serialize};
+pub use skills::Skill;
+use skills::Skills;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// More members than this are not taken in: what is known of them has to fit into one payload of Temporal (2 MB), with what is behind
-/// them and what each channel was told, when the workflow is continued as a new run.
-pub const MAX_MEMBERS: usize = 1_100;
-/// Nor are more, when what is known of the others takes so many bytes.
-pub const MAX_BYTES: usize = 800_000;
 /// Looks at everything within one step; more than a few mean a mistake in here.
 const PASSES: usize = 16;
 
@@ -135,18 +135,8 @@ pub struct Incident {
     wake: Option<Time>,
     #[serde(default)]
     closed: bool,
-    /// See [`Incident::heed_reach_and_peace`].
-    #[serde(default)]
-    heeds_reach_and_peace: bool,
-    /// See [`Incident::foresee_windows`].
-    #[serde(default)]
-    foresees_windows: bool,
-    /// See [`Incident::end_acks`].
-    #[serde(default)]
-    ends_acks: bool,
-    /// See [`Incident::keep_refused`].
-    #[serde(default)]
-    keeps_refused: bool,
+    #[serde(default = "Skills::none")]
+    skills: Skills,
 }
 
 /// What can happen to an incident.
@@ -311,34 +301,8 @@ impl Incident {
             requests: Vec::new(),
             wake: None,
             closed: false,
-            heeds_reach_and_peace: true,
-            foresees_windows: true,
-            ends_acks: true,
-            keeps_refused: true,
+            skills: Skills::ALL,
         }
-    }
-
-    /// Whether it heeds whose business is what is behind it, and all peace that people have asked for: that nobody is told of it, and
-    /// the maintenance windows of the fleet. One that a dixmgr has worked on that knew of none of these has to go on as it began, or
-    /// its history would not replay.
-    pub const fn heed_reach_and_peace(&mut self, heeds_reach_and_peace: bool) {
-        self.heeds_reach_and_peace = heeds_reach_and_peace;
-    }
-
-    /// Whether it looks again when a maintenance window of the file opens; as above.
-    pub const fn foresee_windows(&mut self, foresees_windows: bool) {
-        self.foresees_windows = foresees_windows;
-    }
-
-    /// Whether an acknowledgement ends with the end that everybody was told, and the wait for the next step of the escalation begins
-    /// anew with what comes back; as above.
-    pub const fn end_acks(&mut self, ends_acks: bool) {
-        self.ends_acks = ends_acks;
-    }
-
-    /// Whether a note that was refused is tried again until it is given up; as above.
-    pub const fn keep_refused(&mut self, keeps_refused: bool) {
-        self.keeps_refused = keeps_refused;
     }
 
     /// Which incident it is.
@@ -367,7 +331,7 @@ impl Incident {
             Event::Resolve(args) => self.resolve(&args, now, &mut actions),
             Event::Held { cause, member } => self.hold(&cause, member.as_deref()),
             Event::Released { cause, is_muted } => {
-                self.release(&cause, is_muted && self.heeds_reach_and_peace, policy, now)
+                self.release(&cause, is_muted && self.has(Skill::HeedsReachAndPeace), policy, now)
             }
             Event::Affected(affected) => self.affect(affected, policy, now),
             Event::Delivered { channel, note, outcome } => {
@@ -386,11 +350,8 @@ impl Incident {
 
     /// The next incident of the same fingerprint, under the same silences of the fleet.
     fn begin_anew(&mut self, now: Time) {
-        let silences = std::mem::take(&mut self.silences);
-        let (heeds_reach_and_peace, foresees_windows) = (self.heeds_reach_and_peace, self.foresees_windows);
-        let (ends_acks, keeps_refused) = (self.ends_acks, self.keeps_refused);
-        let next = Self::new(self.spec.clone(), self.seed.wrapping_add(1), now);
-        *self = Self { silences, heeds_reach_and_peace, foresees_windows, ends_acks, keeps_refused, ..next };
+        let (silences, skills) = (std::mem::take(&mut self.silences), self.skills);
+        *self = Self { silences, skills, ..Self::new(self.spec.clone(), self.seed.wrapping_add(1), now) };
     }
 
     /// When to send [`Event::Tick`], if nothing else happens before; after a step it is later than that step.

@@ -2,7 +2,7 @@
 //!
 //! This suppresses beginnings and nothing else. What was told before stays owed its end.
 
-use super::{Clock, Incident, Member, maintenance, stamp};
+use super::{Clock, Incident, Member, maintenance, skills::Skill, stamp};
 use dixmgr_contract::alert::{SERVICE_PAUSED, Silence};
 use dixmgr_contract::{AlertPolicy, MaintenanceWindow, Time};
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,7 @@ impl Incident {
         if self.members.values().all(|member| !member.firing) {
             return false;
         }
-        let windows = open_windows(&self.silences, self.heeds_reach_and_peace, clock.policy, clock.now);
+        let windows = open_windows(&self.silences, self.has(Skill::HeedsReachAndPeace), clock.policy, clock.now);
         self.look_when_it_opens(clock);
         let mut members = std::mem::take(&mut self.members);
         let mut changed = false;
@@ -89,7 +89,8 @@ impl Incident {
             if muted.is_some() && member.audible.take().is_some() {
                 changed = true;
             }
-            member.in_peace |= self.heeds_reach_and_peace && member.heard && muted.as_ref().is_some_and(Mute::is_peace);
+            member.in_peace |=
+                self.has(Skill::HeedsReachAndPeace) && member.heard && muted.as_ref().is_some_and(Mute::is_peace);
             if muted.is_none() && std::mem::take(&mut member.in_peace) {
                 (member.returned, self.returns) = (Some(returns), returns);
             }
@@ -97,7 +98,7 @@ impl Incident {
                 (member.audible, member.heard) = (Some(clock.now), true);
                 changed = true;
             }
-            member.hushed = self.heeds_reach_and_peace
+            member.hushed = self.has(Skill::HeedsReachAndPeace)
                 && member.cause.is_some()
                 && self.peace_of(member, &windows, clock).is_some();
             member.muted = muted;
@@ -110,8 +111,8 @@ impl Incident {
     fn look_when_it_opens(&self, clock: &mut Clock<'_>) {
         let firing = || self.members.values().filter(|member| member.firing);
         let covers = |window: &&MaintenanceWindow| firing().any(|member| window.covers(member.service.as_ref()));
-        let of_the_file = clock.policy.maintenance.iter().filter(|_| self.foresees_windows);
-        let fleets = windows_of(&self.silences, self.heeds_reach_and_peace);
+        let of_the_file = clock.policy.maintenance.iter().filter(|_| self.has(Skill::ForeseesWindows));
+        let fleets = windows_of(&self.silences, self.has(Skill::HeedsReachAndPeace));
         for window in of_the_file.chain(fleets).filter(covers) {
             if let Some(begins) = maintenance::next_begin(window, clock.now) {
                 clock.due(begins);

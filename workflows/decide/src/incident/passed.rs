@@ -11,6 +11,7 @@ use super::{
     line::Line,
     mute::open_windows,
     need::{is_its_own, is_reached},
+    skills::Skill,
 };
 use dixmgr_contract::incident::IncidentRecord;
 use dixmgr_contract::{AlertPolicy, Span, Time};
@@ -35,11 +36,11 @@ impl Incident {
 
     /// Nobody has asked for peace from it, neither now nor for as long as it lasted.
     fn is_to_be_told(&self, member: &Member, clock: &mut Clock<'_>) -> bool {
-        let windows = open_windows(&self.silences, self.heeds_reach_and_peace, clock.policy, clock.now);
+        let windows = open_windows(&self.silences, self.has(Skill::HeedsReachAndPeace), clock.policy, clock.now);
         if self.peace_of(member, &windows, clock).is_some() {
             return false;
         }
-        let then = open_windows(&self.silences, self.heeds_reach_and_peace, clock.policy, member.since);
+        let then = open_windows(&self.silences, self.has(Skill::HeedsReachAndPeace), clock.policy, member.since);
         let mut covers = then.iter().filter(|(window, _)| window.covers(member.service.as_ref()));
         !covers.any(|(_, until)| Some(*until) >= member.ended)
     }

@@ -13,6 +13,7 @@ use super::{
     consequence::Consequence,
     line::{Line, View},
     need::is_of,
+    skills::Skill,
 };
 use dixmgr_contract::incident::{MAX_REACH, Reach};
 use dixmgr_contract::{AlertPolicy, Route, Severity, Time};
@@ -47,7 +48,7 @@ pub(super) fn extend(reach: &mut Reach, more: &Reach) {
 impl Incident {
     /// Adds whose business a member is.
     pub(super) fn extend_reach(&self, reach: &mut Reach, member: &Member, policy: &AlertPolicy) {
-        if !self.heeds_reach_and_peace {
+        if !self.has(Skill::HeedsReachAndPeace) {
             return;
         }
         let severity = Some(member.severity).filter(|_| !member.hushed);
@@ -62,7 +63,7 @@ impl Incident {
 
     /// The number under which a reach is kept.
     pub(super) fn number_of(&mut self, told: Reach) -> Option<u16> {
-        if told.is_empty() || !self.heeds_reach_and_peace {
+        if told.is_empty() || !self.has(Skill::HeedsReachAndPeace) {
             return None;
         }
         let reach: Reach = told.into_iter().filter(|(name, _)| name.len() <= MAX_NAME).take(MAX_REACH).collect();

@@ -8,7 +8,7 @@ use dixmgr_contract::incident::{
 use dixmgr_contract::{
     AlertPolicy, Delivery, GroupBy, MemberReport, NoteKind, Route, ServiceName, Severity, Span, Time,
 };
-use dixmgr_decide::incident::{Action, Event, Incident, MAX_MEMBERS};
+use dixmgr_decide::incident::{Action, Event, Incident, MAX_MEMBERS, Skill};
 use std::collections::BTreeMap;
 
 const MANY: u64 = 1_000;
@@ -119,6 +119,52 @@ fn members_beyond_the_bound_are_counted_and_an_old_report_changes_nothing() {
     assert_eq!(world.incidents["service_down.fleet"].status(&world.policy).firing, MAX_MEMBERS as u64);
     well(&mut world, "service_down.fleet", "n1", 0);
     assert_eq!(world.incidents["service_down.fleet"].status(&world.policy).firing, MAX_MEMBERS as u64 - 1);
+}
+
+/// One is in trouble all the time; the others come and go, more of them than there is room for.
+#[test]
+fn who_is_well_makes_room_for_who_is_not() {
+    let mut policy = AlertPolicy { group_wait: Span::ZERO, group_interval: Span::ZERO, ..policy() };
+    policy.group_by.insert("service_down".into(), GroupBy::Fleet);
+    let fingerprint = "service_down.fleet";
+    for has in [true, false] {
+        let mut world = World::new(policy.clone(), begin());
+        fire(&mut world, fingerprint, "first", None, 1);
+        world.incidents.get_mut(fingerprint).unwrap().learn(Skill::MakesRoom, has);
+        for number in 0..MAX_MEMBERS + 50 {
+            let name = format!("n{number}");
+            fire(&mut world, fingerprint, &name, None, 1);
+            world.run(Span::from_secs(1));
+            well(&mut world, fingerprint, &name, 2);
+        }
+        let incident = &world.incidents[fingerprint];
+        let status = incident.status(&world.policy);
+        assert_eq!((status.firing, status.refused_members == 0), (1, has));
+        let last = format!("n{}", MAX_MEMBERS + 49);
+        let told = |(_, note): &(Time, dixmgr_contract::Note)| note.text.contains(&format!("New: {last}."));
+        assert_eq!(world.receivers["slack"].inbox.iter().any(told), has);
+        // What is well and was not known takes nobody's place.
+        let parts = incident.parts();
+        well(&mut world, fingerprint, "stranger", 1);
+        assert_eq!(world.incidents[fingerprint].parts(), parts);
+        well(&mut world, fingerprint, "first", 2);
+        world.run(Span::from_secs(3_600));
+        assert!(world.incidents.is_empty());
+        assert_eq!(world.receivers["slack"].inbox.last().unwrap().1.kind, NoteKind::Resolved);
+    }
+}
+
+#[test]
+fn a_note_says_that_there_may_be_more_than_there_is_room_for() {
+    let mut policy = AlertPolicy { group_wait: Span::from_secs(1), ..policy() };
+    policy.group_by.insert("service_down".into(), GroupBy::Fleet);
+    let mut world = World::new(policy, begin());
+    for number in 0..=MAX_MEMBERS {
+        fire(&mut world, "service_down.fleet", &format!("n{number}"), None, 1);
+    }
+    world.run(Span::from_secs(2));
+    let text = &world.receivers["slack"].inbox[0].1.text;
+    assert!(text.ends_with("1100 are in trouble. There may be more: an incident has room for 1100."), "{text}");
 }
 
 #[test]
@@ -334,7 +380,7 @@ fn a_run_of_a_dixmgr_that_knew_of_no_windows_of_the_fleet_takes_them_for_nothing
     let always = r#"[{"id": "w", "window": {"name": "w", "start_minute": 0, "length": "48h"}}]"#;
     for (heeds, expected) in [(true, IncidentPhase::Silenced), (false, IncidentPhase::Firing)] {
         let mut incident = Incident::new(IncidentSpec::from_fingerprint("service_down.api".to_owned()), 1, begin());
-        incident.heed_reach_and_peace(heeds);
+        incident.learn(Skill::HeedsReachAndPeace, heeds);
         incident.step(Event::Silences(serde_json::from_str(always).unwrap()), &policy, begin());
         let down = report("api", "service_down", Some(Severity::Critical), 1);
         incident.step(Event::Member(Box::new(down)), &policy, begin());
@@ -352,7 +398,7 @@ fn a_window_of_the_file_that_opens_while_it_fires_is_looked_at_then() {
     let policy = AlertPolicy { group_wait: Span::ZERO, maintenance: vec![window], ..policy() };
     for foresees in [true, false] {
         let mut incident = Incident::new(IncidentSpec::from_fingerprint("service_down.api".to_owned()), 1, begin());
-        incident.foresee_windows(foresees);
+        incident.learn(Skill::ForeseesWindows, foresees);
         let down = report("api", "service_down", Some(Severity::Critical), 1);
         incident.step(Event::Member(Box::new(down)), &policy, begin());
         assert_eq!(incident.status(&policy).phase, IncidentPhase::Firing);
