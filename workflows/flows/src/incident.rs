@@ -37,8 +37,9 @@ const fn mark(skill: Skill) -> &'static str {
         Skill::HeedsReachAndPeace => "heeds-all",
         Skill::ForeseesWindows => "foresees-windows",
         Skill::EndsAcks => "ends-acks",
-        Skill::KeepsRefused => "keeps-refused",
+        Skill::OutlivesFailures => "outlives-failures",
         Skill::MakesRoom => "makes-room",
+        Skill::WaitsOnce => "waits-once",
     }
 }
 

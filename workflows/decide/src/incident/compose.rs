@@ -83,7 +83,7 @@ impl Incident {
         let opens = line.open.is_none() && !is_over;
         let names = if is_over { Vec::new() } else { self.name_those_in_trouble(route, line, policy) };
         let passed = if is_over { line.passed.clone() } else { BTreeSet::new() };
-        Current { note, opens, told, names, passed, attempts: 0, flying: false, next: now }
+        Current { note, opens, told, names, passed, attempts: 0, flying: false, doubted: false, next: now }
     }
 
     /// The members that a note names: also those that a channel was told of only because of what was behind them.
@@ -144,6 +144,7 @@ impl Incident {
         let window = policy.dedupe_window;
         match matter.kind {
             NoteKind::Firing | NoteKind::Late | NoteKind::Test => {}
+            NoteKind::Update if line.misled => said.push("It is back.".to_owned()),
             NoteKind::Update if matter.severity > line.told.severity => {
                 said.push(format!("It is {} now; it was {}.", matter.severity, line.told.severity));
             }

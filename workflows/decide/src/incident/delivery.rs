@@ -96,7 +96,7 @@ impl Incident {
                 Delivery::Sent { thread } => line.accepted(thread, at.policy.route(channel), at.now),
                 Delivery::Retry { reason, after } => line.put_off(&reason, after, at.now),
                 Delivery::Later { after } => line.come_later(after, at.policy.route(channel), at.now),
-                Delivery::Refused { reason } if self.has(Skill::KeepsRefused) => {
+                Delivery::Refused { reason } if self.has(Skill::OutlivesFailures) && current.is_vital() => {
                     line.refuse(&reason, at.policy.route(channel), at.now)
                 }
                 Delivery::Refused { reason } => {
@@ -184,7 +184,8 @@ impl Incident {
 impl Line {
     pub(super) fn put(&mut self, note: dixmgr_contract::Note, opens: bool, told: Told, now: Time) {
         let (names, passed) = (Vec::new(), BTreeSet::new());
-        self.current = Some(Current { note, opens, told, names, passed, attempts: 0, flying: false, next: now });
+        self.current =
+            Some(Current { note, opens, told, names, passed, attempts: 0, flying: false, doubted: false, next: now });
     }
 
     fn accepted(&mut self, thread: String, route: Option<&Route>, now: Time) {
@@ -195,6 +196,7 @@ impl Line {
             self.thread = thread;
         }
         (self.failing, self.failed, self.wait, self.shut_until) = (None, false, None, None);
+        self.misled = false;
         self.last_error.clear();
         self.sent += 1;
         self.last = Some(now);

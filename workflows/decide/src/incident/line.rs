@@ -39,6 +39,12 @@ pub(super) struct Line {
     /// The members that were in trouble before that was heard of, and that it was not told of.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) passed: BTreeSet<String>,
+    /// Since when there is something that it is to be told, whoever it is by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) first: Option<Time>,
+    /// It may have been told an end, and it was none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) misled: bool,
     /// When the last note went out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last: Option<Time>,
@@ -107,11 +113,19 @@ pub(super) struct Current {
     /// The answer to a try has not come.
     #[serde(default)]
     pub(super) flying: bool,
+    /// A try of it has failed, and nobody can say whether it has arrived.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) doubted: bool,
     /// Not tried before.
     pub(super) next: Time,
 }
 
 impl Current {
+    /// Without it the channel would not know what is wrong, or that it is over.
+    pub(super) const fn is_vital(&self) -> bool {
+        !matches!(self.note.kind, NoteKind::Acknowledged | NoteKind::Reminder)
+    }
+
     /// With it the channel has heard the end.
     pub(super) const fn closes(&self) -> bool {
         matches!(self.note.kind, NoteKind::Resolved | NoteKind::Late)
@@ -148,6 +162,8 @@ impl Line {
             told: Told::default(),
             heard: BTreeSet::new(),
             passed: BTreeSet::new(),
+            first: None,
+            misled: false,
             last: None,
             failing: None,
             failed: false,
@@ -176,7 +192,9 @@ impl Line {
 
     /// The try of the present note has failed; nobody can say whether the note has arrived.
     pub(super) fn doubt(&mut self) {
-        self.unsure |= self.current.as_ref().is_some_and(|current| current.opens);
+        let Some(current) = &mut self.current else { return };
+        current.doubted = true;
+        self.unsure |= current.opens;
     }
 
     /// It was told of that member, or is about to be.
@@ -206,6 +224,15 @@ impl Line {
         let knows = self.open.is_some() || self.closed.is_some_and(|closed| now.since(closed) <= window);
         self.comebacks = if knows && now.since(over) <= window { self.comebacks.saturating_add(1) } else { 0 };
         true
+    }
+
+    /// Those in trouble may take turns; the wait for more of them is from the first of them.
+    pub(super) fn wait_for_the_group(&mut self, view: View, waits_once: bool) {
+        if !view.concerned || !waits_once {
+            self.first = None;
+        } else if view.wanted {
+            self.first = self.first.or(view.first);
+        }
     }
 
     /// When the rate limit lets the next note pass: the generic cell rate algorithm (ITU-T I.371), as a leaky bucket of

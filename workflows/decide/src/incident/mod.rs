@@ -10,7 +10,7 @@
 //! Only beginnings are suppressed.
 //!
 //! The files: `member` (one of those in trouble), `mute` (why nobody is told of it), `maintenance` (windows), `episode` (beginning and
-//! end), `line` (a channel's ledger), `need` (which note is due on it), `delivery` (tries, waits, fallback), `repeat` (what has to be
+//! end), `line` (a channel's ledger), `need` (which note is due on it), `retract` (which is not any more), `delivery` (tries, waits, fallback), `repeat` (what has to be
 //! told again and again), `passed` (what was over before it was heard of), `compose` (the words), `identity` (by which labels a
 //! channel knows it), `consequence` (causes and what is behind them), `reach` (whose business that is), `request` (what people ask),
 //! `status` (what people see), `room` (for how many there is), `skills` (what older runs could not do).
@@ -33,6 +33,7 @@ mod passed;
 mod reach;
 mod repeat;
 mod request;
+mod retract;
 mod room;
 mod skills;
 mod status;
@@ -201,6 +202,12 @@ pub enum Event {
 }
 
 impl Event {
+    /// A note has not arrived, or nobody knows.
+    const fn is_failure(&self) -> bool {
+        let Self::Delivered { outcome, .. } = self else { return matches!(self, Self::Interrupted) };
+        matches!(outcome, Delivery::Retry { .. } | Delivery::Refused { .. })
+    }
+
     /// Something that an incident may begin with; the rest are echoes of what it did, and orders to it.
     const fn is_news(&self) -> bool {
         matches!(

@@ -3,6 +3,7 @@
 use super::{
     Action, Clock, Incident, Member,
     line::{Line, View},
+    skills::Skill,
 };
 use dixmgr_contract::{AlertPolicy, NoteKind, Route, Severity};
 
@@ -51,6 +52,7 @@ impl Incident {
     ) -> bool {
         let view = self.view(route, line, clock.policy);
         let mut changed = line.watch(view.concerned, clock.policy.dedupe_window, clock.now);
+        line.wait_for_the_group(view, self.has(Skill::WaitsOnce));
         changed |= self.retract(route, line, view, clock);
         if line.current.is_none()
             && let Some(kind) = self.need(route, line, view, clock)
@@ -98,13 +100,13 @@ impl Incident {
     }
 
     /// A beginning is due.
-    fn may_open(line: &Line, view: View, clock: &mut Clock<'_>) -> bool {
-        let Some(first) = view.first.filter(|_| view.wanted) else { return false };
+    pub(super) fn may_open(line: &Line, view: View, clock: &mut Clock<'_>) -> bool {
+        let Some(first) = line.first.or(view.first).filter(|_| view.wanted) else { return false };
         clock.due(first.after(clock.policy.group_wait)) && line.shut_until.is_none_or(|until| clock.due(until))
     }
 
     /// An end is due. After it came back once, that has to wait until nothing comes back any more.
-    fn may_close(line: &Line, view: View, clock: &mut Clock<'_>) -> bool {
+    pub(super) fn may_close(line: &Line, view: View, clock: &mut Clock<'_>) -> bool {
         let Some(over) = line.over.filter(|_| !view.concerned) else { return false };
         line.comebacks == 0 || clock.due(over.after(clock.policy.dedupe_window))
     }
@@ -124,6 +126,9 @@ impl Incident {
         }
         let severity = view.severity?;
         let last = line.last.unwrap_or(opened);
+        if line.misled {
+            return Some(NoteKind::Update);
+        }
         if self.ack.is_some() && self.acks > line.told.acks {
             return Some(NoteKind::Acknowledged);
         }
@@ -148,32 +153,5 @@ impl Incident {
         let step = policy.escalation.iter().position(|step| step.channels.contains(&route.name));
         let is_late = |step: usize| step > 0 || policy.escalation.first().is_some_and(|first| !first.wait.is_zero());
         if step.is_some_and(is_late) { NoteKind::Escalation } else { NoteKind::Firing }
-    }
-
-    /// Takes back a note that says what is not so any more, unless it is being tried at this moment.
-    fn retract(&mut self, route: &Route, line: &mut Line, view: View, clock: &mut Clock<'_>) -> bool {
-        let Some(current) = line.waiting() else { return false };
-        let (untried, kind) = (current.attempts == 0, current.note.kind);
-        if current.opens {
-            if !view.concerned {
-                line.current = Some(self.compose(route, line, view, NoteKind::Late, clock));
-                return true;
-            }
-            // A beginning that may have arrived is not taken back: its end will be owed.
-            if untried && !view.wanted {
-                line.current = None;
-                return true;
-            }
-            return false;
-        }
-        let is_stale = match kind {
-            NoteKind::Late => (line.unsure && view.concerned) || Self::may_open(line, view, clock),
-            NoteKind::Resolved => view.concerned,
-            _ => Self::may_close(line, view, clock) || (untried && view.severity.is_none()),
-        };
-        if is_stale {
-            line.current = None;
-        }
-        is_stale
     }
 }

@@ -12,7 +12,7 @@ use dixmgr_contract::{
 use dixmgr_decide::incident::Event;
 use dixmgr_decide::rng::Rng;
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const FINGERPRINT: &str = "service_down.fleet";
 const CAUSE: &str = "host_lost.host.alpha";
@@ -256,12 +256,31 @@ impl Life {
         self.world.run(Span::from_millis(pick(rng, &pause) * 1_000 + rng.between(0, 300)));
     }
 
+    /// Every channel has answered for an hour: who heard an end last is known to have heard it, unless nobody is told for now.
+    fn check_agreed(&self) {
+        let last = |notes: &[(Time, Note)]| -> BTreeMap<String, Note> {
+            notes.iter().map(|(_, note)| (note.incident.clone(), note.clone())).collect()
+        };
+        for incident in self.world.incidents.values() {
+            let (id, status) = (incident.id(), incident.status(&self.world.policy));
+            let is_muted = status.waiting_for.iter().any(|what| what.starts_with("nobody is told"));
+            for (name, receiver) in self.world.receivers.iter().filter(|_| !is_muted) {
+                let Some(note) = last(&receiver.inbox).remove(&id).filter(|note| is_end(note.kind)) else { continue };
+                let known = last(&receiver.accepted).remove(&id);
+                let agrees = known.is_none_or(|known| is_end(known.kind)) || receiver.given_up.contains(&note.id);
+                assert!(agrees, "{name} believes that {id} is over: {status:?} {:?}", self.world.told);
+            }
+        }
+    }
+
     /// Everything is well again, every channel answers, and time passes.
     fn end(&mut self) {
         for receiver in self.world.receivers.values_mut() {
             receiver.mode = Mode::Up;
         }
         self.world.restart();
+        self.world.run(Span::from_secs(3_600));
+        self.check_agreed();
         for service in SERVICES {
             self.revision += 1;
             self.world.send(FINGERPRINT, Event::Member(Box::new(report(service, "service_down", None, self.revision))));
