@@ -109,6 +109,53 @@ fn who_comes_after_an_endpoint_waits_for_its_yes_and_sees_it_fail_be_restarted_b
     });
 }
 
+/// A dependency that is down is no reason to restart who runs: that mends nothing. It is restarted when it still fails once the other
+/// one is back and it has had its time.
+#[test]
+fn whose_probe_fails_while_what_it_comes_after_is_down_waits_and_is_restarted_only_after_it() {
+    in_sandbox(Sandbox::UserManager, |host| {
+        install(host, "");
+        host.install([("db.service", SLEEP)]);
+        host.start(&["db", "web"]);
+        let server = TemporalServer::start();
+        let keys = "after = [\"db\"]\nrestart = { restart_on = [\"probe\"] }";
+        let config = services(keys) + "[services.db]\nunit = \"db.service\"\n";
+        let dixmgr = Launch::exec(host, &config).start();
+        let temporal = server.connect();
+        temporal.wait_phase("wf.svc.web", PhaseName::Healthy);
+        let run = host.invocation("web");
+        host.systemctl(&["stop", "db.service"]);
+        temporal.wait_phase("wf.svc.db", PhaseName::Stopped);
+        set("sick", true);
+        let waits = temporal.wait_phase("wf.svc.web", PhaseName::Waiting);
+        assert_eq!(waits.waiting_for.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["db"]);
+        assert!(waits.detail.contains("http"), "{}", waits.detail);
+        assert_eq!((waits.restarts.total, host.invocation("web")), (0, run.clone()));
+
+        // It comes round by itself: no restart.
+        set("sick", false);
+        temporal.wait_phase("wf.svc.web", PhaseName::Healthy);
+        set("sick", true);
+        temporal.wait_phase("wf.svc.web", PhaseName::Waiting);
+        let waits =
+            || temporal.all_workflows().into_iter().find(|one| one.id == "wf.wait.web" && one.status == "Running");
+        wait_until("it waits in a workflow of its own", || waits().is_some());
+        assert_eq!((host.is_running("web"), host.invocation("web")), (true, run.clone()));
+
+        // What it waited for is there, and it does not come round.
+        host.start(&["db"]);
+        temporal.wait_phase("wf.svc.db", PhaseName::Healthy);
+        let comes_round =
+            temporal.wait_status("wf.svc.web", "has its time", |status| status.phase == PhaseName::BackingOff);
+        assert_eq!(comes_round.restarts.total, 0);
+        wait_until("it is restarted", || host.invocation("web") != run);
+        set("sick", false);
+        let healed = temporal.wait_phase("wf.svc.web", PhaseName::Healthy);
+        assert!(healed.restarts.total >= 1, "{healed:?}");
+        dixmgr.wait_logged(&["probe is content again", "service=web"]);
+    });
+}
+
 /// What is asked of endpoints that do not answer is little, and nothing more for the others.
 #[test]
 fn an_endpoint_that_does_not_answer_is_left_alone_for_a_while() {

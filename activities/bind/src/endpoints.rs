@@ -5,8 +5,9 @@
 //! through its socket or proxy and trusting whom it trusts; what is sent along and expected is the caller's. One that has not
 //! answered several times in a row is left alone for a while, and the caller told so ([`Breakers`]).
 
+use crate::not_known::NotKnown;
 use dixmgr_contract::check::{HttpCheckAnswer, HttpCheckInput};
-use dixmgr_contract::{CheckResult, FailureKind, Time};
+use dixmgr_contract::{CheckState, FailureKind, Time};
 use dixmgr_probe::check::{Ask, HttpAsk};
 use dixmgr_probe::{Breakers, CheckSpec, Prober, Target};
 use dixmgr_systemd::ActError;
@@ -31,24 +32,23 @@ impl Endpoints {
     /// One look at an endpoint, unless it is left alone.
     ///
     /// # Errors
-    /// The input is no check, or not one that the configuration knows. That the endpoint is ill is no error.
-    pub(crate) async fn check(&self, input: &HttpCheckInput) -> Result<HttpCheckAnswer, ActError> {
+    /// The input is no check, or not one that the configuration knows; or nothing is known of the endpoint, since it is left alone or
+    /// could not be asked by a fault of ours. That it is ill, or does not answer, is no error.
+    pub(crate) async fn check(&self, input: &HttpCheckInput) -> Result<HttpCheckAnswer, NotKnown> {
         let mut spec =
             CheckSpec::try_from(input).map_err(|error| ActError::new(FailureKind::BadInput, error.to_string()))?;
         let Ask::Http(ask) = &mut spec.ask else {
-            return Err(ActError::new(FailureKind::BadInput, "only a check over HTTP can be asked for"));
+            return Err(ActError::new(FailureKind::BadInput, "only a check over HTTP can be asked for").into());
         };
         let known = self.admit(ask)?;
         go_as(known, ask);
-        let result = match self.breakers.pass(Target::from(known)) {
-            Ok(pass) => {
-                let timeout = spec.timeout;
-                let result = self.prober.once(spec).await;
-                pass.checked(&result, timeout);
-                result
-            }
-            Err(alone) => CheckResult { reason: alone.to_string(), ..CheckResult::default() },
-        };
+        let pass = self.breakers.pass(Target::from(known)).map_err(NotKnown::LeftAlone)?;
+        let timeout = spec.timeout;
+        let result = self.prober.once(spec).await;
+        pass.checked(&result, timeout);
+        if result.state == CheckState::Unknown {
+            return Err(NotKnown::Unseen(ActError::new(FailureKind::Unexpected, result.reason)));
+        }
         Ok(result.answer(Time::from(SystemTime::now())))
     }
 
@@ -134,6 +134,27 @@ mod tests {
             assert_eq!(way(&ask), way(like), "{method}");
             assert!(ask.headers.is_empty() && !ask.keep_alive);
         }
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_asked_is_not_said_to_be_ill() {
+        // The kernel connects to no group, wherever its routes lead: that is a fault of ours.
+        let url = "http://224.0.0.1:1/health";
+        let endpoints = Endpoints::new(Breakers::default(), [known(url, "GET")]);
+        for _ in 0..7 {
+            let unknown = endpoints.check(&input(url, "GET")).await.unwrap_err();
+            let NotKnown::Unseen(error) = unknown else { panic!("{unknown:?}") };
+            assert!(error.kind == FailureKind::Unexpected && error.message.contains("224.0.0.1"), "{error:?}");
+        }
+        // Who takes no connection is ill, and after several times left alone.
+        let url = "http://127.0.0.1:9/health";
+        let endpoints = Endpoints::new(Breakers::default(), [known(url, "GET")]);
+        for _ in 0..5 {
+            let answer = endpoints.check(&input(url, "GET")).await.unwrap();
+            assert!(!answer.healthy && answer.error.contains("cannot connect"), "{answer:?}");
+        }
+        let alone = endpoints.check(&input(url, "GET")).await.unwrap_err();
+        assert!(matches!(alone, NotKnown::LeftAlone(_)), "{alone:?}");
     }
 
     #[tokio::test]

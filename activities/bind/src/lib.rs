@@ -13,6 +13,7 @@ mod guard;
 mod lease;
 mod meter;
 mod node;
+mod not_known;
 mod order;
 mod post;
 mod sdk_meter;

@@ -1,13 +1,11 @@
 //! The blockchain nodes that this host may ask: those that its own configuration names, and no others.
 
-use crate::unit::failure;
+use crate::not_known::NotKnown;
 use dixmgr_contract::{FailureKind, Protocol, Time};
-use dixmgr_probe::{Breakers, DEFAULT_TIMEOUT, Endpoint, LeftAlone, NodeChecker, Target, endpoint_url};
+use dixmgr_probe::{Breakers, DEFAULT_TIMEOUT, Endpoint, NodeChecker, Target, endpoint_url};
 use dixmgr_systemd::ActError;
 use std::sync::Arc;
 use std::time::SystemTime;
-use temporalio_sdk::ApplicationFailure;
-use temporalio_sdk::activities::ActivityError;
 
 /// Asks nodes. Cheap to clone.
 #[derive(Clone)]
@@ -15,40 +13,6 @@ pub struct Nodes {
     checker: NodeChecker,
     breakers: Breakers,
     known: Arc<Vec<(Endpoint, Protocol)>>,
-}
-
-/// Why it is not known whether a node is in sync.
-#[derive(Debug)]
-pub(crate) enum NotKnown {
-    /// It may not be asked.
-    Failed(ActError),
-    /// It was asked, and nothing was learnt.
-    Unseen(ActError),
-    LeftAlone(LeftAlone),
-}
-
-impl From<ActError> for NotKnown {
-    fn from(error: ActError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<NotKnown> for ActivityError {
-    /// Temporal may ask again: whoever calls says how often. One that is left alone, when it is not any more.
-    fn from(why: NotKnown) -> Self {
-        let alone = match why {
-            NotKnown::Failed(error) => return failure(error),
-            NotKnown::Unseen(error) => {
-                let kind = error.kind.as_str().to_owned();
-                return Self::application(ApplicationFailure::builder(error).type_name(kind).build());
-            }
-            NotKnown::LeftAlone(alone) => alone,
-        };
-        let kind = FailureKind::CircuitOpen.as_str().to_owned();
-        let retry_after = alone.retry_after;
-        let failure = ApplicationFailure::builder(alone).type_name(kind).maybe_next_retry_delay(retry_after);
-        Self::application(failure.build())
-    }
 }
 
 impl Nodes {
@@ -93,22 +57,6 @@ impl Nodes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn temporal_may_ask_again_unless_the_node_may_not_be_asked_at_all() {
-        let retry = |why: NotKnown| match ActivityError::from(why) {
-            ActivityError::Application(failure) => (!failure.is_non_retryable(), failure.next_retry_delay()),
-            other => panic!("{other:?}"),
-        };
-        let (place, minute) = ("http://a:9944".to_owned(), Some(Duration::from_secs(60)));
-        let alone = LeftAlone { place, until: Some(Time::from_unix_millis(60_000)), retry_after: minute };
-        assert_eq!(retry(NotKnown::LeftAlone(alone)), (true, minute));
-        let silent = ActError::new(FailureKind::Unexpected, "http://a:9944 does not answer");
-        assert_eq!(retry(NotKnown::Unseen(silent)), (true, None));
-        let refused = ActError::new(FailureKind::NotAllowed, "no such node");
-        assert_eq!(retry(refused.into()), (false, None));
-    }
 
     #[test]
     fn nodes_behind_one_port_are_told_apart_by_their_paths() {

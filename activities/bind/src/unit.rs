@@ -127,7 +127,7 @@ impl HostActivities {
         _ctx: ActivityContext,
         input: Call<HttpCheckInput>,
     ) -> Result<HttpCheckAnswer, ActivityError> {
-        self.endpoints.check(&input.read().map_err(failure)?).await.map_err(failure)
+        Ok(self.endpoints.check(&input.read().map_err(failure)?).await?)
     }
 
     /// Whether an HTTP endpoint that a probe of this host names answers `GET` with any 2xx.
@@ -138,7 +138,7 @@ impl HostActivities {
         url: Call<String>,
     ) -> Result<bool, ActivityError> {
         let input = HttpCheckInput { url: url.read().map_err(failure)?, ..HttpCheckInput::default() };
-        Ok(self.endpoints.check(&input).await.map_err(failure)?.healthy)
+        Ok(self.endpoints.check(&input).await?.healthy)
     }
 }
 

@@ -55,8 +55,8 @@ kinds! {
     BusUnavailable = "BusUnavailable",
     /// No dixmgr of the host took the task in time.
     HostSilent = "HostSilent",
-    /// The endpoint has not answered several times in a row, and is left alone for a while. The only one that Temporal may
-    /// try again by itself.
+    /// The endpoint has not answered several times in a row, and is left alone for a while. Temporal may try again by itself
+    /// then, as it may where nothing was learnt of what was asked ([`Self::Unexpected`]).
     CircuitOpen = "CircuitOpen",
     /// The arguments cannot be read.
     BadInput = "BadInput",

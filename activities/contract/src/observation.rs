@@ -109,7 +109,8 @@ pub struct Observation {
     pub held_ms: u64,
     /// What systemd says.
     pub unit: UnitState,
-    /// Dependencies on the same host that are not ready. Of a service that runs and does not mind their loss: none.
+    /// Dependencies on the same host that are not ready. Of a service that runs, works and does not mind
+    /// their loss: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting_for: Vec<ServiceName>,
     /// The runs (`InvocationID`) of those that are ready, of a service that is restarted after their loss.

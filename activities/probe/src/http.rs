@@ -76,6 +76,13 @@ pub enum HttpError {
     },
 }
 
+impl HttpError {
+    /// It is a fault of ours, and says nothing of whoever was asked.
+    pub(crate) const fn is_ours(&self) -> bool {
+        matches!(self, Self::Ours { .. } | Self::Setup(_))
+    }
+}
+
 /// What came back.
 pub(crate) struct Answer {
     /// The HTTP status, 100 to 999.

@@ -2,8 +2,9 @@
 //!
 //! `language` says what a protocol is, and each protocol is a file beside it; `wire` makes one exchange. A look makes the
 //! calls of the protocol one after the other, all of them within one time-out, and is one [`NodeSighting`] or one
-//! [`NodeError`]: what a node refuses or does not know is absent from the sighting; what no node says is an error, and so
-//! is half a look. Whether what was seen is good is not decided here.
+//! [`NodeError`]: what a node refuses or does not know is absent from the sighting; what no node says is an error. A call that may
+//! fail leaves only its own answer unknown, once the node has said something that a node says: a proxy lets one method through and
+//! not the next, one answer is endless, one is slow. Whether the node answers at all, the first call decides. Whether what was seen is good is not decided here.
 //!
 //! [`NodeChecker::substrate_health`] is the older question whether a Substrate node calls itself in sync.
 //!
@@ -35,7 +36,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a node may take for its answer where nobody says otherwise.
@@ -106,23 +107,30 @@ impl NodeChecker {
         now: Time,
         timeout: Duration,
     ) -> Result<NodeSighting, NodeError> {
-        let looked = tokio::time::timeout(timeout, self.look_slowly(protocol, endpoint, now)).await;
-        looked.unwrap_or_else(|_| Err(HttpError::Timeout { place: endpoint.place().to_owned(), after: timeout }.into()))
-    }
-
-    async fn look_slowly(&self, protocol: Protocol, endpoint: &Endpoint, now: Time) -> Result<NodeSighting, NodeError> {
         let language = language::language(protocol);
-        let mut answers = Answers::default();
-        for call in language.calls() {
-            let Some(answer) = self.ask(call.ask, endpoint, &answers).await? else { continue };
-            match (call.ask, answer) {
-                (_, Answer::Reply(Reply::Refused(refusal))) if !call.optional => {
+        let (mut answers, until) = (Answers::default(), Instant::now() + timeout);
+        let mut calls = language.calls().iter().peekable();
+        while let Some(call) = calls.next() {
+            let may_fail = call.optional && answers.are_of_a_node();
+            let left = until.saturating_duration_since(Instant::now());
+            // A slow one leaves those after it as much time as it takes.
+            let patience = if may_fail && calls.peek().is_some() { left / 2 } else { left };
+            let late = || HttpError::Timeout { place: endpoint.place().to_owned(), after: timeout }.into();
+            let asked = tokio::time::timeout(patience, self.ask(call.ask, endpoint, &answers)).await;
+            match (call.ask, asked.unwrap_or_else(|_| Err(late()))) {
+                (_, Ok(None)) => {}
+                (_, Ok(Some(Answer::Reply(Reply::Refused(refusal))))) if !call.optional => {
                     return Err(refused(endpoint, refusal));
                 }
-                (Ask::Get(_), Answer::Status(status)) if !call.optional => {
+                (Ask::Get(_), Ok(Some(Answer::Status(status)))) if !call.optional => {
                     return Err(wire::unlike_200(endpoint, status));
                 }
-                (_, answer) => answers.add(call.name, answer),
+                (_, Ok(Some(answer))) => answers.add(call.name, answer),
+                (_, Err(_)) if may_fail => {}
+                (_, Err(NodeError::Http(error))) if !answers.is_empty() && !error.is_ours() => {
+                    return Err(NodeError::Half(error));
+                }
+                (_, Err(error)) => return Err(error),
             }
         }
         language.read(&answers, now).map_err(|fault| match fault {
@@ -206,6 +214,9 @@ pub enum NodeError {
     /// No answer.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// It answered, but not all that had to be asked.
+    #[error("{0}, though it had answered another call just before")]
+    Half(HttpError),
     /// Another HTTP status than 200.
     #[error("{place} answered HTTP {status} instead of 200{hint}", hint = hint(*.status))]
     Status {
@@ -251,7 +262,7 @@ pub enum NodeError {
 impl NodeError {
     /// It is a fault of ours, and says nothing of the node: a shortage, no way out of this host, a resolver that is silent.
     pub const fn is_ours(&self) -> bool {
-        matches!(self, Self::Http(HttpError::Ours { .. } | HttpError::Setup(_)))
+        matches!(self, Self::Http(error) if error.is_ours())
     }
 
     /// What it means for a breaker: a node that answers is not dead, whatever the answer.

@@ -353,11 +353,12 @@ impl Agent {
         }
     }
 
-    /// Which of its dependencies on this host are not ready. One that runs and does not mind hears nothing of it.
+    /// Which of its dependencies on this host are not ready. One that runs, works and does not mind hears nothing
+    /// of it.
     fn update_dependencies(&mut self, index: usize) {
         let one = &self.tracked[index];
         let policy = one.spec.policy.on_dependency_loss;
-        let minds = !one.is_up() || policy != OnDependencyLoss::Ignore;
+        let minds = !one.is_up() || policy != OnDependencyLoss::Ignore || one.is_to_be_healed();
         let here = || one.after.iter().filter(|_| minds).filter_map(|name| self.by_name.get(name));
         // Who runs has lost nothing as long as nobody has looked.
         let counts_as_ready = |dependency: &Tracked| dependency.is_ready() || (one.is_up() && dependency.is_unasked());

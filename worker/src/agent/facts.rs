@@ -120,13 +120,13 @@ impl Known {
         facts.disk_write_bps = figures.disk_write_bps.map(whole);
     }
 
-    /// A wait is over when the service is up, or nothing that it waited for is missing here. How those elsewhere are, this
+    /// A wait is over when the service is up and works, or nothing that it waited for is missing here. How those elsewhere are, this
     /// host does not know.
     fn tell_what_it_waits_for(&mut self, one: &Tracked, facts: &mut Facts) {
         let Some(health) = facts.health else { return };
         let here: BTreeSet<_> = one.waiting_for.iter().collect();
         let elsewhere: BTreeSet<_> = one.spec.after.iter().filter(|to| to.remote).map(|to| &to.name).collect();
-        let is_up = health.runs();
+        let is_up = health.runs() && !one.is_to_be_healed();
         self.timed_out.retain(|name| !is_up && (here.contains(name) || elsewhere.contains(name)));
         if !self.timed_out.is_empty() {
             let names: Vec<_> = self.timed_out.iter().map(ServiceName::as_str).collect();

@@ -271,6 +271,37 @@ async fn a_service_waits_for_its_dependencies_and_hears_when_they_are_up() {
 }
 
 #[tokio::test]
+async fn who_runs_and_does_not_work_hears_of_its_dependencies_where_it_is_to_be_healed() {
+    let config = "[services.db]\nunit = \"db.service\"\n[services.api]\nunit = \"api.service\"\nafter = [\"db\"]\n\
+                  restart.restart_on = [\"probe\"]\nprobes.http = { tcp = \"127.0.0.1:1\" }\n";
+    let bench = Bench::start("heals", config, "e1").await;
+    let courier = FakeCourier::new(100, 0);
+    let db: UnitName = "db.service".parse().unwrap();
+    bench.systemd.set(&db, UnitState::new(LoadState::Loaded, ActiveState::Inactive));
+    bench.systemd.set(&api(), unit(ActiveState::Active, "a"));
+    bench.systemd.sync();
+    bench.link(&courier, &[]).await;
+    let run = Some("a".to_owned());
+    let says = |failed| vec![Verdict { unready: failed, failed, ..Verdict::new("http", !failed, String::new()) }];
+    let missing = || courier.of("api").last().map(|last| last.waiting_for.clone()).unwrap_or_default();
+    bench.agent.say(Message::Sensed { index: 1, run: run.clone(), verdicts: says(false) }).await;
+    wait_for("api is told", || !courier.of("api").is_empty()).await;
+    bench.settle().await;
+    assert!(missing().is_empty(), "one that works does not mind");
+    bench.agent.say(Message::Sensed { index: 1, run, verdicts: says(true) }).await;
+    wait_for("what is behind it is told with its failure", || missing() == ["db".parse().unwrap()]).await;
+    assert!(
+        courier
+            .of("api")
+            .iter()
+            .all(|told| told.verdicts.iter().all(|one| !one.failed) || !told.waiting_for.is_empty())
+    );
+    bench.systemd.set(&db, unit(ActiveState::Active, "a"));
+    wait_for("it is there", || missing().is_empty()).await;
+    assert!(courier.of("api").last().unwrap().verdicts[0].failed);
+}
+
+#[tokio::test]
 async fn who_runs_has_lost_nothing_while_nobody_has_looked() {
     let config = "[services.db]\nunit = \"db.service\"\nprobes.port = { tcp = \"127.0.0.1:1\" }\n\
                   [services.api]\nunit = \"api.service\"\nafter = [\"db\"]\non_dependency_loss = \"stop\"\n";

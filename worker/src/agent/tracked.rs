@@ -108,8 +108,8 @@ impl Tracked {
 
     /// What is behind it has to be mended first: whether that has just begun, or has just ended.
     pub(super) fn follow_behind(&mut self, now: Instant) {
-        // Nobody can start the one, nor is anybody to restart the other.
-        let waits = !self.is_up() && self.is_blocked();
+        // Nobody can start the one, or restart it, nor is anybody to restart the other.
+        let waits = (!self.is_up() || self.is_to_be_healed()) && self.is_blocked();
         let suffers = self.is_up() && !self.causes.is_empty() && !self.is_to_be_healed();
         let is_behind = self.unit.is_some() && (waits || suffers);
         self.behind_since = if is_behind { self.behind_since.or(Some(now)) } else { None };

@@ -35,6 +35,7 @@ const fn mark(skill: Skill) -> &'static str {
         Skill::RelatesAlerts => "relates-alerts",
         Skill::AsksForCauses => "asks-for-causes",
         Skill::OrdersStopsAtRest => "orders-stops-at-rest",
+        Skill::WaitsToBeHealed => "waits-to-be-healed",
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct Call {
     pub(crate) name: &'static str,
     /// What is asked.
     pub(crate) ask: Ask,
-    /// The look goes on if the node refuses it.
+    /// The look goes on if the node refuses it, and if it fails in any other way once something was answered as JSON.
     pub(crate) optional: bool,
 }
 
@@ -99,6 +99,16 @@ pub(crate) struct Answers(Vec<(&'static str, Answer)>);
 impl Answers {
     pub(crate) fn add(&mut self, name: &'static str, answer: Answer) {
         self.0.push((name, answer));
+    }
+
+    /// Nothing was answered yet.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Something was answered that only a node answers, if only with a refusal; a mere status any server has.
+    pub(crate) fn are_of_a_node(&self) -> bool {
+        self.0.iter().any(|(_, answer)| matches!(answer, Answer::Reply(_)))
     }
 
     /// What was answered; `None` if it was refused, or is null.

@@ -8,5 +8,6 @@
 mod common;
 mod fixture;
 mod hostile;
+mod partial;
 mod real;
 mod record;

@@ -92,8 +92,11 @@ impl Service {
         let Some(waiting) = self.waiting.as_mut().filter(|waiting| !waiting.timed_out) else { return };
         waiting.timed_out = true;
         let policy = &self.spec.policy.dependency;
+        let runs = self.seen.as_ref().is_some_and(|seen| seen.unit.is_up());
         let then = match policy.on_timeout {
+            OnTimeout::Fail if runs => "it does not work, is not restarted, and waits on",
             OnTimeout::Fail => "it stays down and waits on",
+            OnTimeout::Proceed if runs => "it is restarted all the same",
             OnTimeout::Proceed => "it is started all the same",
         };
         let text = format!("{} has waited {} for {}; {then}", self.spec.name, policy.timeout, list(missing));
@@ -102,6 +105,12 @@ impl Service {
             report.dependencies = missing.to_vec();
         }
         actions.push(report);
+    }
+
+    /// What it has waited for, for long enough to be worth a note, is there.
+    pub(super) fn has_outwaited(&self) -> bool {
+        let proceeds = self.spec.policy.dependency.on_timeout == OnTimeout::Proceed;
+        self.waiting.as_ref().is_some_and(|waiting| waiting.opened && !(proceeds && waiting.timed_out))
     }
 
     /// Whoever has stopped waiting for another reason than its end takes the workflow of the wait along.
@@ -145,11 +154,11 @@ impl Service {
         seen.waiting_for.iter().chain(elsewhere).cloned().collect()
     }
 
-    /// What the loss of a dependency means for a service that is up.
-    pub(super) fn heed_losses(&mut self, seen: &Seen, now: Time, actions: &mut Vec<Action>) {
+    /// What the loss of a dependency means for a service that is up. True if something was set going.
+    pub(super) fn heed_losses(&mut self, seen: &Seen, now: Time, actions: &mut Vec<Action>) -> bool {
         let policy = self.spec.policy.on_dependency_loss;
         if policy == OnDependencyLoss::Ignore || seen.unit.is_held() {
-            return;
+            return false;
         }
         self.ask_peers(now, actions);
         let lost: Vec<_> = seen.waiting_for.iter().chain(self.remote_losses()).cloned().collect();
@@ -161,15 +170,17 @@ impl Service {
                 let attempt = Some(self.order(Verb::Stop, mandate, seen, now, actions));
                 let (boot, run) = (seen.boot.clone(), seen.run().clone());
                 self.enter(Phase::Stopped { by: StoppedBy::Dependency, boot, run, attempt }, now);
+                return true;
             }
             OnDependencyLoss::Stop => self.loss_heeded &= is_lost,
-            OnDependencyLoss::Restart if !is_lost => self.follow_runs(seen, now, actions),
+            OnDependencyLoss::Restart if !is_lost => return self.follow_runs(seen, now, actions),
             OnDependencyLoss::Restart | OnDependencyLoss::Ignore => {}
         }
+        false
     }
 
     /// A dependency that is ready in another run than the one that this service was started on has been lost meanwhile.
-    fn follow_runs(&mut self, seen: &Seen, now: Time, actions: &mut Vec<Action>) {
+    fn follow_runs(&mut self, seen: &Seen, now: Time, actions: &mut Vec<Action>) -> bool {
         let mut anew = Vec::new();
         let here = seen.runs.iter().map(|(name, run)| (name.clone(), run.clone()));
         let elsewhere = self.remote().filter_map(|name| Some((name.clone(), self.peers.run(name)?.clone())));
@@ -183,6 +194,7 @@ impl Service {
             let attempt = self.order(Verb::Restart, mandate, seen, now, actions);
             self.enter(Phase::Restarting { by: By::Us(attempt) }, now);
         }
+        !anew.is_empty()
     }
 
     /// Asks those that are not known to be ready to say how they stand, now and from then on.

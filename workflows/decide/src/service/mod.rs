@@ -348,13 +348,17 @@ impl Service {
         let mut seen = Seen::new(observation, now);
         let before = self.seen.as_ref().filter(|before| before.run() == seen.run());
         let same_run = before.is_some();
+        let ran = before.is_some_and(|before| matches!(before.reading(), Reading::Up | Reading::Impaired));
         if let Some(before) = before {
             seen.verdicts.iter_mut().for_each(|verdict| verdict.remember(&before.verdicts));
         }
         if matches!(seen.reading(), Reading::Up | Reading::Impaired) {
             if self.up_since.is_none() || !same_run {
                 self.up_since = Some(seen.at);
-                self.based_on.clear();
+                // One whose probe has failed still runs on what it was started on.
+                if !(ran && self.has(Skill::WaitsToBeHealed)) {
+                    self.based_on.clear();
+                }
             }
             self.up_epoch = Some(seen.epoch.clone());
             self.up_boot = Some(seen.boot.clone());

@@ -13,9 +13,10 @@ pub enum Phase {
         #[serde(default)]
         absent: bool,
     },
-    /// Would be started, but a dependency is not ready. An observation with nothing to wait for moves it on.
+    /// Would be started, or restarted since it runs and does not work, but a dependency is not ready. An observation with
+    /// nothing to wait for moves it on.
     Waiting {
-        /// Why it would be started.
+        /// Why it would be.
         cause: Cause,
     },
     /// On its way up for the first time. Up makes it healthy, dead is a failure.

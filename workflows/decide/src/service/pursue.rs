@@ -7,11 +7,15 @@
 use super::attempt::Mandate;
 use super::phase::{By, Cause, Pending, Phase, Why};
 use super::reading::Seen;
-use super::{Action, Service};
+use super::{Action, Event, Service, Skill};
 use crate::budget::Spent;
 use dixmgr_contract::activity::ReportKind;
 use dixmgr_contract::policy::RestartOn;
-use dixmgr_contract::{ExitCode, Time, Verb};
+use dixmgr_contract::{ExitCode, Policy, Span, Time, Verb, Verdict};
+
+/// How long one that runs may take to come round by itself once what it has waited for is ready: most find it again with their
+/// next try, and are seen to by the next look of their probe.
+const COMES_ROUND: Span = Span::from_secs(30);
 
 impl Service {
     /// Goes one step nearer to the start that is pending, or says what stands in its way.
@@ -49,9 +53,18 @@ impl Service {
 
     /// What a probe says that has failed, if its owner wants the service restarted for it.
     pub(super) fn failed_probe(&self, seen: &Seen) -> Option<String> {
-        let heeds = self.spec.policy.restart.restart_on.contains(&RestartOn::Probe);
-        let failed = seen.verdicts.iter().find(|verdict| heeds && verdict.failed)?;
+        let failed = failed(&self.spec.policy, &seen.verdicts)?;
         Some(format!("probe {} has failed: {}", failed.rule, failed.detail))
+    }
+
+    /// Whether a probe has failed, or does with what has come, of a service that comes after others and is restarted for it.
+    pub(super) fn may_be_healed_after_others<'a>(&self, mut news: impl Iterator<Item = &'a Event>) -> bool {
+        let brings_failure = |event: &Event| match event {
+            Event::Observed(news) => !news.spec.after.is_empty() && failed(&news.spec.policy, &news.verdicts).is_some(),
+            _ => false,
+        };
+        let fails = |seen: &Seen| !self.spec.after.is_empty() && self.failed_probe(seen).is_some();
+        self.seen.as_ref().is_some_and(fails) || news.any(brings_failure)
     }
 
     /// When to look again at what runs and does not work. While a job of somebody else's is on it, the job's end is news.
@@ -76,6 +89,9 @@ impl Service {
         if seen.unit.is_held() || self.settles_at().is_some_and(|until| until > now) {
             return self.enter(Phase::Degraded, now);
         }
+        if self.has(Skill::WaitsToBeHealed) && self.waits_to_be_healed(seen, now, actions) {
+            return;
+        }
         if let Err(spent) = self.budget.ask(&self.spec.policy.restart, now) {
             return self.exhaust(spent, seen, now, actions);
         }
@@ -85,6 +101,24 @@ impl Service {
         }
         let attempt = self.order(Verb::Restart, Mandate::Policy(Cause::Failure), seen, now, actions);
         self.enter(Phase::Restarting { by: By::Us(attempt) }, now);
+    }
+
+    /// True if its restart is not to come now: no restart mends what a dependency has broken, and it would cost the budget.
+    fn waits_to_be_healed(&mut self, seen: &Seen, now: Time, actions: &mut Vec<Action>) -> bool {
+        if self.heed_losses(seen, now, actions) {
+            return true;
+        }
+        if self.must_wait(seen, now, actions) {
+            self.enter(Phase::Waiting { cause: Cause::Failure }, now);
+            return true;
+        }
+        if self.has_outwaited()
+            && let Some(pending) = &mut self.pending
+        {
+            let not_before = now.after(COMES_ROUND);
+            pending.not_before = Some(pending.not_before.map_or(not_before, |drawn| drawn.max(not_before)));
+        }
+        false
     }
 
     /// The end of the wait before this start: drawn once.
@@ -127,4 +161,10 @@ impl Service {
         let exit = seen.unit.exit.filter(|exit| exit.code == ExitCode::Exited)?;
         self.spec.policy.restart.prevent_exit_codes.contains(&exit.status).then_some(exit.status)
     }
+}
+
+/// The first probe that has failed, if that is a failure of the service.
+fn failed<'a>(policy: &Policy, verdicts: &'a [Verdict]) -> Option<&'a Verdict> {
+    let heeds = policy.restart.restart_on.contains(&RestartOn::Probe);
+    verdicts.iter().find(|verdict| heeds && verdict.failed)
 }

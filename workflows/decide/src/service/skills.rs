@@ -17,6 +17,8 @@ pub enum Skill {
     AsksForCauses,
     /// It has the host told that a service that is down already is to stay so.
     OrdersStopsAtRest,
+    /// One that runs and does not work waits for what it comes after, before it is restarted.
+    WaitsToBeHealed,
 }
 
 /// Which of them a run has, a bit each. The next run asks for itself.
@@ -26,7 +28,8 @@ pub(super) struct Skills(u8);
 
 impl Skill {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::RelatesAlerts, Self::AsksForCauses, Self::OrdersStopsAtRest];
+    pub const ALL: [Self; 4] =
+        [Self::RelatesAlerts, Self::AsksForCauses, Self::OrdersStopsAtRest, Self::WaitsToBeHealed];
 
     const fn bit(self) -> u8 {
         1 << self as u8
@@ -69,6 +72,7 @@ impl Service {
             Skill::OrdersStopsAtRest => {
                 news.any(|event| matches!(event, Event::Commanded(command) if command.command == CommandKind::Stop))
             }
+            Skill::WaitsToBeHealed => self.may_be_healed_after_others(news),
         }
     }
 }

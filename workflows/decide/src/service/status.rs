@@ -60,7 +60,11 @@ impl Service {
             Phase::Unknown { absent: false } => "no observation yet".to_owned(),
             Phase::Starting { by: By::Others } => "somebody starts it".to_owned(),
             Phase::Restarting { by: By::Others } => "systemd restarts it by itself".to_owned(),
-            Phase::Degraded => self.seen.as_ref().and_then(super::Seen::complaint).unwrap_or_default(),
+            // Who waits says of what it suffers, if it runs.
+            Phase::Degraded | Phase::Waiting { .. } => {
+                let seen = self.seen.as_ref().filter(|seen| seen.unit.is_up());
+                seen.and_then(super::Seen::complaint).unwrap_or_default()
+            }
             Phase::Down { why } => why.to_string(),
             Phase::Paused { reason, .. } => reason.clone(),
             Phase::Stopped { by, .. } => match by {

@@ -80,6 +80,8 @@ impl Service {
         let ready = self.seen.as_ref().filter(|seen| is_ready(seen) && !self.host_lost);
         let phase = match &self.phase {
             Phase::Stopped { .. } if !self.is_at_rest() => PhaseName::Down,
+            // It may wait for days and run all the while: nobody is to be started in its place as if it were down.
+            Phase::Waiting { .. } if !self.is_at_rest() => PhaseName::Degraded,
             phase => phase.name(),
         };
         let trouble = if ready.is_some() { None } else { self.trouble() };

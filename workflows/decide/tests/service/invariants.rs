@@ -27,6 +27,8 @@ impl Life {
                 let proceeds = policy.dependency.on_timeout == OnTimeout::Proceed;
                 let starts = order.verb == Verb::Start && !commanded;
                 prop_assert!(!starts || !is_blocked || proceeds, "started before its dependencies");
+                let heals = order.verb == Verb::Restart && order.guard.restarts_failure;
+                prop_assert!(!heals || !is_blocked || proceeds, "restarted though what it comes after is not ready");
                 // After it, not before: what has been given back in the same step may be spent again.
                 let spent = self.service.status(self.now).restarts.in_window;
                 prop_assert!(!order.guard.restarts_failure || spent <= policy.restart.max, "beyond the budget");
