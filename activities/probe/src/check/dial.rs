@@ -1,13 +1,13 @@
 //! The way to an endpoint: addresses in turn, a socket of this host, or through a proxy.
 
-use super::{failure::Failure, resolve::Resolver};
+use super::{clock::Clock, failure::Failure, resolve::Resolver};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::Url;
 use std::{io, path::Path, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpStream, UnixStream},
-    time::{Instant, timeout},
+    time::timeout,
 };
 
 /// Addresses of one name that are tried.
@@ -21,20 +21,18 @@ impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
 pub(crate) type BoxStream = Box<dyn Stream>;
 
-/// A connection to `host`, all of it before `until`. Each address gets its share of the time, so that one which swallows
+/// A connection to `host`, all of it in the time that is left. Each address gets its share of it, so that one which swallows
 /// packets leaves some for the next.
-pub(crate) async fn tcp(resolver: &Resolver, host: &str, port: u16, until: Instant) -> Result<TcpStream, Failure> {
-    let left = || until.saturating_duration_since(Instant::now());
-    // The resolver's own silence is told as such, before the time is up.
-    let addresses = resolver.addresses(host, left() * 3 / 4).await?;
+pub(crate) async fn tcp(resolver: &Resolver, host: &str, port: u16, clock: &mut Clock) -> Result<TcpStream, Failure> {
+    let addresses = clock.resolve(resolver, host).await?;
     let what = format!("cannot connect to {}", super::Address { host: host.to_owned(), port });
     let count = addresses.len().min(MAX_TRIED);
     let mut failure = None;
     for (tried, address) in addresses.into_iter().take(count).enumerate() {
         // The last one has all that is left but a moment, in which to say so.
-        let share = (left().mul_f64(0.95)) / u32::try_from(count - tried).unwrap_or(1);
+        let share = (clock.left().mul_f64(0.95)) / u32::try_from(count - tried).unwrap_or(1);
         let now = match timeout(share, TcpStream::connect((address, port))).await {
-            Ok(Ok(stream)) => return Ok(tuned(stream, left())),
+            Ok(Ok(stream)) => return Ok(tuned(stream, clock.left())),
             Ok(Err(error)) => Failure::io(&what, &error),
             Err(_) => Failure::Theirs(format!("{what}: no connection within {share:.1?}")),
         };

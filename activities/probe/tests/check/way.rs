@@ -1,13 +1,21 @@
 //! Ways to an endpoint: redirects, sockets of this host, proxies, bare connections, names.
 
-use crate::{LONG, ask, assert_healthy, assert_unhealthy, assert_unknown, run, server::*};
+use crate::{LONG, ask, assert_healthy, assert_unhealthy, assert_unknown, run, server::*, spec};
 use dixmgr_contract::{CheckResult, CheckState, Span};
 use dixmgr_decide::check::Budget;
 use dixmgr_probe::{
     CheckSpec, Endpoint, Prober,
     check::{Address, Ask, HttpAsk},
 };
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    net::IpAddr,
+    path::PathBuf,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream, UnixListener},
@@ -165,6 +173,26 @@ async fn the_next_address_is_tried() {
     let port = listener.local_addr().unwrap().port();
     let two = Prober::with_lookup(|_| Ok(vec!["127.0.0.2".parse().unwrap(), "127.0.0.1".parse().unwrap()]));
     assert_healthy(&tcp(&two, "name.example", port).await);
+}
+
+#[tokio::test]
+async fn a_resolver_that_hangs_later_harms_no_endpoint() {
+    let server = Server::start(|_, _| ok("fine")).await;
+    let (shut, gate) = mpsc::channel::<()>();
+    let (gate, asked) = (Mutex::new(gate), AtomicUsize::new(0));
+    let prober = Prober::with_lookup(move |_| {
+        let _opened = (asked.fetch_add(1, Ordering::SeqCst) > 0).then(|| gate.lock().unwrap().recv());
+        Ok(vec!["127.0.0.1".parse().unwrap()])
+    });
+    let url = format!("http://name.example:{}/", server.port);
+    let mut check = prober.check(spec(HttpAsk { keep_alive: false, ..ask(&url) }, LONG));
+    for _ in 0..2 {
+        let result = check.run().await;
+        assert_healthy(&result);
+        assert!(result.duration < Span::from(LONG / 4), "{}", result.duration);
+        assert_healthy(&tcp(&prober, "name.example", server.port).await);
+    }
+    drop(shut);
 }
 
 #[tokio::test]
