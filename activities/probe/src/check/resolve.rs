@@ -192,13 +192,15 @@ impl Drop for End {
     }
 }
 
-/// The standard library gives the words of `gai_strerror(3)` alone. `EAI_AGAIN` is the resolver's fault, not the name's.
+/// The standard library gives the words of `gai_strerror(3)` alone, those of glibc or musl. `EAI_AGAIN` and `EAI_FAIL` (its server
+/// refuses, say) are the resolver's fault, not the name's.
 fn failed(error: &io::Error) -> Found {
     let said = error.to_string();
     let reason = said.strip_prefix("failed to lookup address information: ").unwrap_or(&said).to_owned();
-    let is_broken = ["Temporary failure", "Try again", "System error", "Memory allocation"]
-        .iter()
-        .any(|words| reason.starts_with(words));
+    let is_broken =
+        ["Temporary failure", "Try again", "Non-recoverable", "System error", "Memory allocation", "Out of memory"]
+            .iter()
+            .any(|words| reason.starts_with(words));
     if is_broken || error.raw_os_error().is_some() { Found::Broken(reason) } else { Found::Nothing(reason) }
 }
 
