@@ -60,30 +60,37 @@ pub(crate) async fn unix(path: &Path) -> Result<UnixStream, Failure> {
 }
 
 /// Asks a proxy, on a connection to it, for a tunnel (RFC 9110, 9.3.6).
+///
+/// Only a proxy that says that it got nowhere (502, 503, 504) says anything of the endpoint: all else that goes wrong here is between
+/// it and us.
 pub(crate) async fn tunnel<S: Stream>(mut stream: S, proxy: &Url, host: &str, port: u16) -> Result<S, Failure> {
-    let what = "the proxy";
+    let ours = |why: &str| Failure::Ours(format!("the proxy: {why}"));
+    let broken = |error: io::Error| ours(&error.to_string());
     let mut request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n");
     if let Some(credentials) = basic(proxy) {
         request += &format!("Proxy-Authorization: {credentials}\r\n");
     }
     request += "\r\n";
-    stream.write_all(request.as_bytes()).await.map_err(|error| Failure::io(what, &error))?;
+    stream.write_all(request.as_bytes()).await.map_err(broken)?;
     let mut head = Vec::with_capacity(256);
     // Byte by byte: what follows the head is not ours to read.
     while !head.ends_with(b"\r\n\r\n") {
-        let byte = stream.read_u8().await.map_err(|error: io::Error| Failure::io(what, &error))?;
+        let byte = stream.read_u8().await.map_err(broken)?;
         head.push(byte);
         if head.len() > MAX_PROXY_HEAD {
-            return Err(Failure::theirs(what, "its answer is too long"));
+            return Err(ours("its answer is too long"));
         }
     }
     let status = head.strip_prefix(b"HTTP/1.").and_then(|rest| std::str::from_utf8(rest.get(2..5)?).ok());
     match status {
         Some(status) if status.starts_with('2') => Ok(stream),
-        Some(status) if status.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Err(Failure::theirs(what, format!("it answered HTTP {status}")))
+        Some(status @ ("502" | "503" | "504")) => {
+            Err(Failure::theirs("the proxy cannot reach it", format!("it answered HTTP {status}")))
         }
-        _ => Err(Failure::theirs(what, "it does not speak HTTP")),
+        Some(status) if status.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(ours(&format!("it answered HTTP {status}")))
+        }
+        _ => Err(ours("it does not speak HTTP")),
     }
 }
 

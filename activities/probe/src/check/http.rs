@@ -171,7 +171,9 @@ impl HttpCheck {
         let proxy = proxy.url();
         let proxy_host = proxy.host_str().unwrap_or_default();
         let proxy_port = proxy.port_or_known_default().unwrap_or_default();
-        let stream: TcpStream = dial::tcp(&shared.resolver, bare(proxy_host), proxy_port, clock).await?;
+        // Whoever cannot get at the proxy has learnt nothing of the endpoint.
+        let dialled = dial::tcp(&shared.resolver, bare(proxy_host), proxy_port, clock).await;
+        let stream: TcpStream = dialled.map_err(|failure| Failure::Ours(format!("the proxy: {failure}")))?;
         if self.is_fetched_by_proxy(hop) {
             return Ok(Box::new(stream));
         }

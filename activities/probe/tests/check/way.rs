@@ -127,11 +127,12 @@ async fn a_proxy_makes_a_tunnel_for_tls() {
     // A handshake of TLS begins with 22.
     assert_eq!(hearing.await.unwrap(), 22);
     assert!(tunnelling.await.unwrap().starts_with("CONNECT nowhere.invalid:443 HTTP/1.1\r\n"));
-    assert_unhealthy(&run(HttpAsk { proxy, ..ask("https://nowhere.invalid/") }).await, "cannot connect to 127.0.0.1");
+    let gone = run(HttpAsk { proxy, ..ask("https://nowhere.invalid/") }).await;
+    assert_unknown(&gone, "the proxy: cannot connect to 127.0.0.1");
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_is_told() {
+async fn a_proxy_that_does_not_do_its_work_says_nothing_of_the_endpoint() {
     let endless = vec![Act::Repeat(b"x".to_vec(), std::time::Duration::ZERO)];
     for (answer, why) in [
         (http("407 Who are you", "", ""), "the proxy: it answered HTTP 407"),
@@ -140,9 +141,18 @@ async fn a_proxy_that_refuses_is_told() {
         (vec![Act::Close], "the proxy: "),
     ] {
         let server = Server::start(move |_, _| answer.clone()).await;
-        let proxy = Some(Endpoint::parse(&server.url("")).unwrap());
-        assert_unhealthy(&run(HttpAsk { proxy, ..ask("https://nowhere.invalid/") }).await, why);
+        assert_unknown(&tunnelled(&server).await, why);
     }
+    for status in ["502 Bad Gateway", "503 Not Now", "504 Too Late"] {
+        let server = Server::start(move |_, _| http(status, "", "")).await;
+        let why = format!("the proxy cannot reach it: it answered HTTP {}", &status[..3]);
+        assert_unhealthy(&tunnelled(&server).await, &why);
+    }
+}
+
+async fn tunnelled(proxy: &Server) -> CheckResult {
+    let proxy = Some(Endpoint::parse(&proxy.url("")).unwrap());
+    run(HttpAsk { proxy, ..ask("https://nowhere.invalid/") }).await
 }
 
 async fn tcp(prober: &Prober, host: &str, port: u16) -> CheckResult {
