@@ -1,7 +1,7 @@
 //! A check over HTTP: connect or take the connection of the last run, ask, follow, judge.
 //!
 //! A request that fails on a kept connection before a byte of an answer has come is sent once more on a fresh one: a server
-//! that closes an idle connection just then is not down. That holds for `POST` too: what asks for health may be asked twice.
+//! that closes an idle connection just then is not down, nor is one that has said goodbye on it before. That holds for `POST` too: what asks for health may be asked twice.
 //!
 //! A server may keep a connection open for months. Its certificate, address and backend are those of the beginning, so it is
 //! kept for a while only, and not at all once its certificate is nothing to be content with: the next one may be renewed.
@@ -99,7 +99,9 @@ impl HttpCheck {
         clock: &mut Clock,
     ) -> Result<(Reply, Option<i64>), Failure> {
         let kept = self.live.take();
-        if let Some(live) = kept.filter(|live| self.may_keep(live)) {
+        if let Some(mut live) = kept.filter(|live| self.may_keep(live))
+            && live.is_quiet().await
+        {
             let ends = live.certificate_ends;
             match live.exchange(self.request(hop)?, self.ask.max_body).await {
                 Ok((reply, live)) => {
