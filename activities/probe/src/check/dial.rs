@@ -1,13 +1,13 @@
 //! The way to an endpoint: addresses in turn, a socket of this host, or through a proxy.
 
-use super::{failure::Failure, resolve::Resolver};
+use super::{clock::Clock, failure::Failure, resolve::Resolver};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::Url;
 use std::{io, path::Path, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpStream, UnixStream},
-    time::{Instant, timeout},
+    time::timeout,
 };
 
 /// Addresses of one name that are tried.
@@ -21,20 +21,18 @@ impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
 pub(crate) type BoxStream = Box<dyn Stream>;
 
-/// A connection to `host`, all of it before `until`. Each address gets its share of the time, so that one which swallows
+/// A connection to `host`, all of it in the time that is left. Each address gets its share of it, so that one which swallows
 /// packets leaves some for the next.
-pub(crate) async fn tcp(resolver: &Resolver, host: &str, port: u16, until: Instant) -> Result<TcpStream, Failure> {
-    let left = || until.saturating_duration_since(Instant::now());
-    // The resolver's own silence is told as such, before the time is up.
-    let addresses = resolver.addresses(host, left() * 3 / 4).await?;
+pub(crate) async fn tcp(resolver: &Resolver, host: &str, port: u16, clock: &mut Clock) -> Result<TcpStream, Failure> {
+    let addresses = clock.resolve(resolver, host).await?;
     let what = format!("cannot connect to {}", super::Address { host: host.to_owned(), port });
     let count = addresses.len().min(MAX_TRIED);
     let mut failure = None;
     for (tried, address) in addresses.into_iter().take(count).enumerate() {
         // The last one has all that is left but a moment, in which to say so.
-        let share = (left().mul_f64(0.95)) / u32::try_from(count - tried).unwrap_or(1);
+        let share = (clock.left().mul_f64(0.95)) / u32::try_from(count - tried).unwrap_or(1);
         let now = match timeout(share, TcpStream::connect((address, port))).await {
-            Ok(Ok(stream)) => return Ok(tuned(stream, left())),
+            Ok(Ok(stream)) => return Ok(tuned(stream, clock.left())),
             Ok(Err(error)) => Failure::io(&what, &error),
             Err(_) => Failure::Theirs(format!("{what}: no connection within {share:.1?}")),
         };
@@ -62,30 +60,37 @@ pub(crate) async fn unix(path: &Path) -> Result<UnixStream, Failure> {
 }
 
 /// Asks a proxy, on a connection to it, for a tunnel (RFC 9110, 9.3.6).
+///
+/// Only a proxy that says that it got nowhere (502, 503, 504) says anything of the endpoint: all else that goes wrong here is between
+/// it and us.
 pub(crate) async fn tunnel<S: Stream>(mut stream: S, proxy: &Url, host: &str, port: u16) -> Result<S, Failure> {
-    let what = "the proxy";
+    let ours = |why: &str| Failure::Ours(format!("the proxy: {why}"));
+    let broken = |error: io::Error| ours(&error.to_string());
     let mut request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n");
     if let Some(credentials) = basic(proxy) {
         request += &format!("Proxy-Authorization: {credentials}\r\n");
     }
     request += "\r\n";
-    stream.write_all(request.as_bytes()).await.map_err(|error| Failure::io(what, &error))?;
+    stream.write_all(request.as_bytes()).await.map_err(broken)?;
     let mut head = Vec::with_capacity(256);
     // Byte by byte: what follows the head is not ours to read.
     while !head.ends_with(b"\r\n\r\n") {
-        let byte = stream.read_u8().await.map_err(|error: io::Error| Failure::io(what, &error))?;
+        let byte = stream.read_u8().await.map_err(broken)?;
         head.push(byte);
         if head.len() > MAX_PROXY_HEAD {
-            return Err(Failure::theirs(what, "its answer is too long"));
+            return Err(ours("its answer is too long"));
         }
     }
     let status = head.strip_prefix(b"HTTP/1.").and_then(|rest| std::str::from_utf8(rest.get(2..5)?).ok());
     match status {
         Some(status) if status.starts_with('2') => Ok(stream),
-        Some(status) if status.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Err(Failure::theirs(what, format!("it answered HTTP {status}")))
+        Some(status @ ("502" | "503" | "504")) => {
+            Err(Failure::theirs("the proxy cannot reach it", format!("it answered HTTP {status}")))
         }
-        _ => Err(Failure::theirs(what, "it does not speak HTTP")),
+        Some(status) if status.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(ours(&format!("it answered HTTP {status}")))
+        }
+        _ => Err(ours("it does not speak HTTP")),
     }
 }
 

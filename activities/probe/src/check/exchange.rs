@@ -73,6 +73,14 @@ impl Live {
         Ok(Self { sender, driver: Box::pin(driver), heard, certificate_ends, born: Instant::now() })
     }
 
+    /// Whether it can be used again: nothing has come since the last answer, neither its end nor a farewell (408, say), which would be
+    /// taken for the answer to what is asked next.
+    pub(crate) async fn is_quiet(&mut self) -> bool {
+        self.heard.store(false, Ordering::Relaxed);
+        let is_over = poll_fn(|cx| Poll::Ready(self.driver.as_mut().poll(cx).is_ready())).await;
+        !is_over && !self.heard.load(Ordering::Relaxed)
+    }
+
     /// Sends `request` and reads the answer, up to `max_body` bytes of its body. With it comes the connection back, if it can
     /// be used again.
     pub(crate) async fn exchange(

@@ -2,7 +2,7 @@
 //!
 //! A check that fails by our own fault says nothing of its endpoint: it must never make a service look down. Ours are a
 //! shortage (descriptors, memory, ports), no way out of this host, a permission that we lack, a resolver that is silent,
-//! files that cannot be read.
+//! a proxy that does not do its work, files that cannot be read.
 
 use crate::text;
 use std::{error::Error, io};

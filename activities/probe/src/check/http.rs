@@ -1,7 +1,7 @@
 //! A check over HTTP: connect or take the connection of the last run, ask, follow, judge.
 //!
 //! A request that fails on a kept connection before a byte of an answer has come is sent once more on a fresh one: a server
-//! that closes an idle connection just then is not down. That holds for `POST` too: what asks for health may be asked twice.
+//! that closes an idle connection just then is not down, nor is one that has said goodbye on it before. That holds for `POST` too: what asks for health may be asked twice.
 //!
 //! A server may keep a connection open for months. Its certificate, address and backend are those of the beginning, so it is
 //! kept for a while only, and not at all once its certificate is nothing to be content with: the next one may be renewed.
@@ -10,6 +10,7 @@ use super::{
     Shared,
     address::Address,
     body::Secrets,
+    clock::Clock,
     dial::{self, BoxStream},
     exchange::{Live, Reply},
     failure::Failure,
@@ -61,10 +62,9 @@ impl HttpCheck {
         Self { secrets: Secrets::of(&ask), ask: Arc::new(ask), live: None, connector: None }
     }
 
-    pub(crate) async fn run(&mut self, shared: &Shared, until: Instant) -> Result<Seen, Failure> {
-        let begun = Instant::now();
-        let (reply, certificate_ends) = self.fetch(shared, until).await?;
-        let duration = begun.elapsed();
+    pub(crate) async fn run(&mut self, shared: &Shared, mut clock: Clock) -> Result<Seen, Failure> {
+        let (reply, certificate_ends) = self.fetch(shared, &mut clock).await?;
+        let duration = clock.took();
         let body = self.secrets.kept(&reply.body);
         let certificate_expires_in = certificate_ends.map(left);
         let status = Some(reply.status);
@@ -73,18 +73,18 @@ impl HttpCheck {
     }
 
     /// The answer at the end of all redirects, and the end of the certificate of whoever gave it.
-    async fn fetch(&mut self, shared: &Shared, until: Instant) -> Result<(Reply, Option<i64>), Failure> {
+    async fn fetch(&mut self, shared: &Shared, clock: &mut Clock) -> Result<(Reply, Option<i64>), Failure> {
         let mut hop = Hop::first(&self.ask);
-        let (mut reply, mut ends) = self.at_home(&hop, shared, until).await?;
+        let (mut reply, mut ends) = self.at_home(&hop, shared, clock).await?;
         for _ in 0..self.ask.redirects {
             let Some(next) = hop.next(reply.status, reply.headers.get(http::header::LOCATION), &self.ask) else {
                 break;
             };
             hop = next;
             (reply, ends) = if hop.is_home {
-                self.at_home(&hop, shared, until).await?
+                self.at_home(&hop, shared, clock).await?
             } else {
-                let live = self.connect(&hop, shared, until).await?;
+                let live = self.connect(&hop, shared, clock).await?;
                 self.send(live, &hop).await?
             };
         }
@@ -92,9 +92,16 @@ impl HttpCheck {
     }
 
     /// An exchange with the host of the configuration, over the kept connection if there is one.
-    async fn at_home(&mut self, hop: &Hop, shared: &Shared, until: Instant) -> Result<(Reply, Option<i64>), Failure> {
+    async fn at_home(
+        &mut self,
+        hop: &Hop,
+        shared: &Shared,
+        clock: &mut Clock,
+    ) -> Result<(Reply, Option<i64>), Failure> {
         let kept = self.live.take();
-        if let Some(live) = kept.filter(|live| self.may_keep(live)) {
+        if let Some(mut live) = kept.filter(|live| self.may_keep(live))
+            && live.is_quiet().await
+        {
             let ends = live.certificate_ends;
             match live.exchange(self.request(hop)?, self.ask.max_body).await {
                 Ok((reply, live)) => {
@@ -105,7 +112,7 @@ impl HttpCheck {
                 Err(_) => {}
             }
         }
-        let live = self.connect(hop, shared, until).await?;
+        let live = self.connect(hop, shared, clock).await?;
         self.send(live, hop).await
     }
 
@@ -139,8 +146,8 @@ impl HttpCheck {
         request.map_err(|_| Failure::Ours("the request cannot be made of the URL and the headers".to_owned()))
     }
 
-    async fn connect(&mut self, hop: &Hop, shared: &Shared, until: Instant) -> Result<Live, Failure> {
-        let stream = self.stream(hop, shared, until).await?;
+    async fn connect(&mut self, hop: &Hop, shared: &Shared, clock: &mut Clock) -> Result<Live, Failure> {
+        let stream = self.stream(hop, shared, clock).await?;
         if !hop.is_tls() {
             return Live::over(stream, None).await;
         }
@@ -155,18 +162,20 @@ impl HttpCheck {
         Live::over(Box::new(stream), ends).await
     }
 
-    async fn stream(&self, hop: &Hop, shared: &Shared, until: Instant) -> Result<BoxStream, Failure> {
+    async fn stream(&self, hop: &Hop, shared: &Shared, clock: &mut Clock) -> Result<BoxStream, Failure> {
         if let Some(path) = &self.ask.unix {
             return Ok(Box::new(dial::unix(path).await?));
         }
         let (host, port) = hop.place();
         let Some(proxy) = &self.ask.proxy else {
-            return Ok(Box::new(dial::tcp(&shared.resolver, bare(host), port, until).await?));
+            return Ok(Box::new(dial::tcp(&shared.resolver, bare(host), port, clock).await?));
         };
         let proxy = proxy.url();
         let proxy_host = proxy.host_str().unwrap_or_default();
         let proxy_port = proxy.port_or_known_default().unwrap_or_default();
-        let stream: TcpStream = dial::tcp(&shared.resolver, bare(proxy_host), proxy_port, until).await?;
+        // Whoever cannot get at the proxy has learnt nothing of the endpoint.
+        let dialled = dial::tcp(&shared.resolver, bare(proxy_host), proxy_port, clock).await;
+        let stream: TcpStream = dialled.map_err(|failure| Failure::Ours(format!("the proxy: {failure}")))?;
         if self.is_fetched_by_proxy(hop) {
             return Ok(Box::new(stream));
         }
@@ -247,9 +256,9 @@ pub(crate) async fn connect(
     address: &Address,
     tls: Option<&tls::TlsOptions>,
     protocol: Option<&'static str>,
-    until: Instant,
+    clock: &mut Clock,
 ) -> Result<(BoxStream, Option<i64>), Failure> {
-    let stream = dial::tcp(&shared.resolver, &address.host, address.port, until).await?;
+    let stream = dial::tcp(&shared.resolver, &address.host, address.port, clock).await?;
     let Some(tls) = tls else { return Ok((Box::new(stream), None)) };
     let connector = shared.connector(tls.clone(), protocol).await?;
     let name = tls.server_name.as_deref().unwrap_or(&address.host);

@@ -5,13 +5,15 @@
 //! When to run, what many results mean, and when to leave an endpoint alone is `dixmgr_decide::check` and `breaker`.
 //!
 //! The files: `spec` (what is asked), `http` with `hop` (where next), `exchange` (one connection) and `body` (what is kept),
-//! `grpc`, `dial` (the way there), `resolve` (names), `tls` with `der` (certificates), `failure` (whose fault).
+//! `grpc`, `dial` (the way there), `resolve` (names), `clock` (whose time),
+//! `tls` with `der` (certificates), `failure` (whose fault).
 //!
 //! Everything that answers is taken for hostile: bounded in time and memory, nothing unpacked, nothing repeated that may be
 //! secret. What is our own fault is [`CheckState::Unknown`], never unhealthy.
 
 mod address;
 mod body;
+mod clock;
 mod der;
 mod dial;
 mod exchange;
@@ -28,6 +30,7 @@ pub use spec::{Ask, CheckSpec, DEFAULT_MAX_BODY, HttpAsk, SpecError};
 pub use tls::TlsOptions;
 
 use self::http::{HttpCheck, Seen, left};
+use clock::Clock;
 use dixmgr_contract::{CheckResult, CheckState, Span};
 use dixmgr_decide::check::Budget;
 use failure::Failure;
@@ -118,8 +121,7 @@ impl Check {
     /// connection and nothing else.
     pub async fn run(&mut self) -> CheckResult {
         let begun = Instant::now();
-        let until = begun + self.timeout;
-        let seen = timeout(self.timeout, self.look(until)).await;
+        let seen = timeout(self.timeout, self.look(Clock::start(self.timeout))).await;
         let took = begun.elapsed();
         let after = Span::from_millis(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX));
         let seen = seen.unwrap_or_else(|_| Err(Failure::Theirs(format!("no answer in full within {after}"))));
@@ -149,24 +151,22 @@ impl Check {
         }
     }
 
-    async fn look(&mut self, until: Instant) -> Result<Seen, Failure> {
-        let begun = Instant::now();
+    async fn look(&mut self, mut clock: Clock) -> Result<Seen, Failure> {
         let shared = &self.shared;
         match &mut self.ask {
-            Asking::Http(check) => check.run(shared, until).await,
+            Asking::Http(check) => check.run(shared, clock).await,
             Asking::Tcp { address, tls, budget } => {
-                let (_stream, ends) = http::connect(shared, address, tls.as_ref(), None, until).await?;
-                Ok(good(*budget, begun.elapsed(), ends))
+                let (_stream, ends) = http::connect(shared, address, tls.as_ref(), None, &mut clock).await?;
+                Ok(good(*budget, clock.took(), ends))
             }
             Asking::Dns { name, expect, budget } => {
-                resolves(shared, name, expect, until).await?;
-                Ok(good(*budget, begun.elapsed(), None))
+                resolves(shared, name, expect, &clock).await?;
+                Ok(good(*budget, clock.took(), None))
             }
             Asking::Grpc { address, service, tls, budget } => {
-                let (stream, ends) = http::connect(shared, address, tls.as_ref(), Some("h2"), until).await?;
-                let left = until.saturating_duration_since(Instant::now());
-                grpc::ask(stream, &address.to_string(), tls.is_some(), service, left).await?;
-                Ok(good(*budget, begun.elapsed(), ends))
+                let (stream, ends) = http::connect(shared, address, tls.as_ref(), Some("h2"), &mut clock).await?;
+                grpc::ask(stream, &address.to_string(), tls.is_some(), service, clock.left()).await?;
+                Ok(good(*budget, clock.took(), ends))
             }
         }
     }
@@ -180,8 +180,8 @@ fn good(budget: Budget, duration: Duration, certificate_ends: Option<i64>) -> Se
 }
 
 /// Here the resolver is what is asked about: its silence is its own fault, but for a shortage of ours.
-async fn resolves(shared: &Shared, name: &str, expect: &[IpAddr], until: Instant) -> Result<(), Failure> {
-    let patience = until.saturating_duration_since(Instant::now()).mul_f64(0.95);
+async fn resolves(shared: &Shared, name: &str, expect: &[IpAddr], clock: &Clock) -> Result<(), Failure> {
+    let patience = clock.left().mul_f64(0.95);
     let found = shared.resolver.ask(name, patience).await.map_err(|unresolved| match unresolved {
         Unresolved::Nothing(why) => Failure::Answered(why),
         Unresolved::Silent(why) => Failure::Theirs(why),

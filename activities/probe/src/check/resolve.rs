@@ -1,8 +1,9 @@
 //! Names to addresses, by the host's own resolver, which cannot be hurried: `getaddrinfo` blocks until it is done.
 //!
 //! So each name is looked up on a thread of its own, at most one a name and [`THREADS`] in all; whoever asks for a name that
-//! is being looked up waits for that answer. A name that was found before keeps its addresses for when the resolver is
-//! silent or the threads are busy, so names that hang do not harm the others.
+//! is being looked up waits for that answer. A name that was found before keeps its addresses for when the resolver is slow,
+//! silent or the threads are busy, so names that hang harm neither themselves nor the others: nobody waits long for what is
+//! known, and the lookup that goes on tells the next one who asks.
 //!
 //! Rejected: the runtime's pool for what blocks. Threads that hang would fill it, and keep the program from ending.
 //! Rejected: a resolver of our own. It would not know the host's: `/etc/hosts`, nsswitch, mDNS.
@@ -19,6 +20,8 @@ use tokio::sync::watch;
 
 /// Lookups at a time.
 const THREADS: usize = 32;
+/// How long whoever knows addresses waits for newer ones.
+const KNOWN_PATIENCE: Duration = Duration::from_millis(100);
 /// Names whose addresses are kept.
 const MAX_KNOWN: usize = 10_000;
 /// Addresses of one name.
@@ -89,17 +92,18 @@ impl Resolver {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The addresses of `host`, a name or an address, within `patience`; those of before if there is no answer by then.
+    /// The addresses of `host`, a name or an address, within `patience`; those of before if there is no answer soon.
     pub(crate) async fn addresses(&self, host: &str, patience: Duration) -> Result<Vec<IpAddr>, Failure> {
         if let Some(known) = literal(host) {
             return Ok(known);
         }
-        let unresolved = match self.ask(host, patience).await {
-            Ok(addresses) => return Ok(addresses),
-            Err(unresolved @ Unresolved::Nothing(_)) => return Err(unresolved.into()),
-            Err(unresolved) => unresolved,
-        };
-        self.state().known.get(host).cloned().ok_or_else(|| unresolved.into())
+        let known = self.state().known.get(host).cloned();
+        let patience = if known.is_some() { patience.min(KNOWN_PATIENCE) } else { patience };
+        match self.ask(host, patience).await {
+            Ok(addresses) => Ok(addresses),
+            Err(unresolved @ Unresolved::Nothing(_)) => Err(unresolved.into()),
+            Err(unresolved) => known.ok_or_else(|| unresolved.into()),
+        }
     }
 
     /// What the resolver says now, for whoever wants to know the resolver.
@@ -118,6 +122,23 @@ impl Resolver {
             Some(Found::Nothing(why)) => Err(Unresolved::Nothing(because(&why))),
             Some(Found::Broken(why)) => Err(Unresolved::Silent(because(&why))),
             None => Err(Unresolved::NotAsked(because("the lookup broke off"))),
+        }
+    }
+
+    /// Of a name that is not there any more, nothing is kept: whoever did not wait for that hears of it at the next look.
+    fn keep(&self, name: &str, found: &Found) {
+        let mut state = self.state();
+        match found {
+            Found::Addresses(addresses) => {
+                if state.known.len() >= MAX_KNOWN {
+                    state.known.clear();
+                }
+                state.known.insert(name.to_owned(), addresses.clone());
+            }
+            Found::Nothing(_) => {
+                state.known.remove(name);
+            }
+            Found::Broken(_) => {}
         }
     }
 
@@ -157,13 +178,7 @@ impl End {
             }
             Err(error) => failed(&error),
         };
-        if let Found::Addresses(addresses) = &found {
-            let mut state = self.resolver.state();
-            if state.known.len() >= MAX_KNOWN {
-                state.known.clear();
-            }
-            state.known.insert(self.name.clone(), addresses.clone());
-        }
+        self.resolver.keep(&self.name, &found);
         self.found = Some(found);
     }
 }
@@ -177,13 +192,15 @@ impl Drop for End {
     }
 }
 
-/// The standard library gives the words of `gai_strerror(3)` alone. `EAI_AGAIN` is the resolver's fault, not the name's.
+/// The standard library gives the words of `gai_strerror(3)` alone, those of glibc or musl. `EAI_AGAIN` and `EAI_FAIL` (its server
+/// refuses, say) are the resolver's fault, not the name's.
 fn failed(error: &io::Error) -> Found {
     let said = error.to_string();
     let reason = said.strip_prefix("failed to lookup address information: ").unwrap_or(&said).to_owned();
-    let is_broken = ["Temporary failure", "Try again", "System error", "Memory allocation"]
-        .iter()
-        .any(|words| reason.starts_with(words));
+    let is_broken =
+        ["Temporary failure", "Try again", "Non-recoverable", "System error", "Memory allocation", "Out of memory"]
+            .iter()
+            .any(|words| reason.starts_with(words));
     if is_broken || error.raw_os_error().is_some() { Found::Broken(reason) } else { Found::Nothing(reason) }
 }
 

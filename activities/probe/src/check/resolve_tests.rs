@@ -50,8 +50,14 @@ async fn a_name_that_is_not_there_is_theirs_and_a_resolver_that_fails_is_ours() 
     let of = async |words| says(words).addresses("a", LONG).await.unwrap_err();
     let missing = "failed to lookup address information: Name or service not known";
     assert_eq!(of(missing).await, Failure::Theirs("cannot resolve a: Name or service not known".into()));
-    let again = "failed to lookup address information: Temporary failure in name resolution";
-    assert!(matches!(of(again).await, Failure::Ours(_)));
+    for broken in [
+        "failed to lookup address information: Temporary failure in name resolution",
+        "failed to lookup address information: Non-recoverable failure in name resolution",
+        "failed to lookup address information: Non-recoverable error",
+        "failed to lookup address information: Out of memory",
+    ] {
+        assert!(matches!(of(broken).await, Failure::Ours(_)), "{broken}");
+    }
     let empty = Resolver::over(|_| Ok(Vec::new()));
     assert!(matches!(empty.addresses("a", LONG).await, Err(Failure::Theirs(_))));
 }
@@ -87,6 +93,31 @@ async fn names_that_hang_do_not_harm_those_that_were_found_before() {
     assert!(asked.load(Ordering::SeqCst) <= THREADS + 2);
     open(&gate, true);
     assert_eq!(resolver.addresses(&hanging[0], LONG).await, Ok(one()));
+}
+
+/// However long it may wait.
+async fn soon(resolver: &Resolver, name: &str) -> Result<Vec<IpAddr>, Failure> {
+    let found = tokio::time::timeout(LONG / 4, resolver.addresses(name, LONG)).await;
+    found.expect("it waits for what it knows")
+}
+
+#[tokio::test]
+async fn nobody_waits_long_for_addresses_that_are_known_and_the_slow_answer_is_for_the_next_one() {
+    let (gate, is_there) = (Arc::new((Mutex::new(true), Condvar::new())), Arc::new(Mutex::new(true)));
+    let (shut, there) = (gate.clone(), is_there.clone());
+    let resolver = Resolver::over(move |_| {
+        drop(shut.1.wait_while(shut.0.lock().unwrap(), |open| !*open));
+        Ok(if *there.lock().unwrap() { one() } else { Vec::new() })
+    });
+    assert_eq!(resolver.addresses("a", LONG).await, Ok(one()));
+    open(&gate, false);
+    assert_eq!(soon(&resolver, "a").await, Ok(one()));
+    *is_there.lock().unwrap() = false;
+    assert_eq!(soon(&resolver, "a").await, Ok(one()), "nobody has heard yet that it is gone");
+    open(&gate, true);
+    assert!(matches!(resolver.ask("a", LONG).await, Err(Unresolved::Nothing(_))));
+    assert!(resolver.state().known.is_empty());
+    assert!(matches!(resolver.addresses("a", LONG).await, Err(Failure::Theirs(_))));
 }
 
 #[tokio::test]

@@ -2,7 +2,14 @@
 
 use crate::{LONG, SHORT, ask, assert_healthy, assert_unhealthy, server::*, spec};
 use dixmgr_probe::{Check, Prober, check::HttpAsk};
-use std::time::Duration;
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, TcpListener},
+    os::unix::net::UnixStream,
+    sync::mpsc::{self, Receiver},
+    time::Duration,
+};
+use tokio::io::AsyncReadExt;
 
 fn check(server: &Server) -> Check {
     Prober::new().check(spec(ask(&server.url("/")), LONG))
@@ -82,6 +89,54 @@ async fn a_run_that_times_out_leaves_nothing_behind() {
     assert_unhealthy(&check.run().await, "no answer in full within 400ms");
     assert_healthy(&check.run().await);
     assert_eq!(server.connections(), 2);
+}
+
+/// Answers once on each of `farewells`, and says that then, when it is told to; it says so, too.
+fn parting(farewells: Vec<&'static str>, told: Receiver<()>, mut tell: UnixStream) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut connections = Vec::new();
+        for farewell in farewells {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                asked.extend(byte);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine").unwrap();
+            if told.recv().is_ok() {
+                stream.write_all(farewell.as_bytes()).unwrap();
+                if farewell.contains("close") {
+                    stream.shutdown(Shutdown::Both).unwrap();
+                }
+                connections.push(stream);
+                tell.write_all(b"!").unwrap();
+            }
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_farewell_on_an_idle_connection_is_no_answer() {
+    for farewell in [
+        "HTTP/1.1 408 Request Time-out\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 408 Request Time-out\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let (tell, told) = mpsc::channel();
+        let (hear, said) = UnixStream::pair().unwrap();
+        hear.set_nonblocking(true).unwrap();
+        let mut hear = tokio::net::UnixStream::from_std(hear).unwrap();
+        let port = parting(vec![farewell, ""], told, said);
+        let mut check = Prober::new().check(spec(ask(&format!("http://127.0.0.1:{port}/")), LONG));
+        assert_healthy(&check.run().await);
+        tell.send(()).unwrap();
+        // What is told after the farewell is heard after it.
+        assert_eq!(hear.read_u8().await.unwrap(), b'!');
+        assert_healthy(&check.run().await);
+    }
 }
 
 #[tokio::test]

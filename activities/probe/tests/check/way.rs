@@ -1,13 +1,21 @@
 //! Ways to an endpoint: redirects, sockets of this host, proxies, bare connections, names.
 
-use crate::{LONG, ask, assert_healthy, assert_unhealthy, assert_unknown, run, server::*};
+use crate::{LONG, ask, assert_healthy, assert_unhealthy, assert_unknown, run, server::*, spec};
 use dixmgr_contract::{CheckResult, CheckState, Span};
 use dixmgr_decide::check::Budget;
 use dixmgr_probe::{
     CheckSpec, Endpoint, Prober,
     check::{Address, Ask, HttpAsk},
 };
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    net::IpAddr,
+    path::PathBuf,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream, UnixListener},
@@ -119,11 +127,12 @@ async fn a_proxy_makes_a_tunnel_for_tls() {
     // A handshake of TLS begins with 22.
     assert_eq!(hearing.await.unwrap(), 22);
     assert!(tunnelling.await.unwrap().starts_with("CONNECT nowhere.invalid:443 HTTP/1.1\r\n"));
-    assert_unhealthy(&run(HttpAsk { proxy, ..ask("https://nowhere.invalid/") }).await, "cannot connect to 127.0.0.1");
+    let gone = run(HttpAsk { proxy, ..ask("https://nowhere.invalid/") }).await;
+    assert_unknown(&gone, "the proxy: cannot connect to 127.0.0.1");
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_is_told() {
+async fn a_proxy_that_does_not_do_its_work_says_nothing_of_the_endpoint() {
     let endless = vec![Act::Repeat(b"x".to_vec(), std::time::Duration::ZERO)];
     for (answer, why) in [
         (http("407 Who are you", "", ""), "the proxy: it answered HTTP 407"),
@@ -132,9 +141,18 @@ async fn a_proxy_that_refuses_is_told() {
         (vec![Act::Close], "the proxy: "),
     ] {
         let server = Server::start(move |_, _| answer.clone()).await;
-        let proxy = Some(Endpoint::parse(&server.url("")).unwrap());
-        assert_unhealthy(&run(HttpAsk { proxy, ..ask("https://nowhere.invalid/") }).await, why);
+        assert_unknown(&tunnelled(&server).await, why);
     }
+    for status in ["502 Bad Gateway", "503 Not Now", "504 Too Late"] {
+        let server = Server::start(move |_, _| http(status, "", "")).await;
+        let why = format!("the proxy cannot reach it: it answered HTTP {}", &status[..3]);
+        assert_unhealthy(&tunnelled(&server).await, &why);
+    }
+}
+
+async fn tunnelled(proxy: &Server) -> CheckResult {
+    let proxy = Some(Endpoint::parse(&proxy.url("")).unwrap());
+    run(HttpAsk { proxy, ..ask("https://nowhere.invalid/") }).await
 }
 
 async fn tcp(prober: &Prober, host: &str, port: u16) -> CheckResult {
@@ -165,6 +183,26 @@ async fn the_next_address_is_tried() {
     let port = listener.local_addr().unwrap().port();
     let two = Prober::with_lookup(|_| Ok(vec!["127.0.0.2".parse().unwrap(), "127.0.0.1".parse().unwrap()]));
     assert_healthy(&tcp(&two, "name.example", port).await);
+}
+
+#[tokio::test]
+async fn a_resolver_that_hangs_later_harms_no_endpoint() {
+    let server = Server::start(|_, _| ok("fine")).await;
+    let (shut, gate) = mpsc::channel::<()>();
+    let (gate, asked) = (Mutex::new(gate), AtomicUsize::new(0));
+    let prober = Prober::with_lookup(move |_| {
+        let _opened = (asked.fetch_add(1, Ordering::SeqCst) > 0).then(|| gate.lock().unwrap().recv());
+        Ok(vec!["127.0.0.1".parse().unwrap()])
+    });
+    let url = format!("http://name.example:{}/", server.port);
+    let mut check = prober.check(spec(HttpAsk { keep_alive: false, ..ask(&url) }, LONG));
+    for _ in 0..2 {
+        let result = check.run().await;
+        assert_healthy(&result);
+        assert!(result.duration < Span::from(LONG / 4), "{}", result.duration);
+        assert_healthy(&tcp(&prober, "name.example", server.port).await);
+    }
+    drop(shut);
 }
 
 #[tokio::test]

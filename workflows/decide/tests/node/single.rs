@@ -252,10 +252,15 @@ fn work_that_shows_in_no_height_counts_while_it_syncs() {
     assert_eq!(World::new(Protocol::Ethereum).rounds(100, stages).best.level, Level::Fine);
     let idle = |_| NodeSighting { work: Some(7), ..stages(1) };
     let verdict = World::new(Protocol::Ethereum).rounds(100, idle);
-    // A synchronisation that has not shown anything yet is never interrupted.
+    // A synchronisation is never interrupted, whether it has shown anything yet or not.
     assert_eq!((verdict.best.level, verdict.asks_for_restart()), (Level::Warning, false));
     let once = |round: u64| NodeSighting { best: Some(1 + round.min(1)), is_syncing: Some(true), ..at(0) };
-    assert!(World::new(Protocol::Ethereum).rounds(100, once).asks_for_restart());
+    let mut world = World::new(Protocol::Ethereum);
+    let verdict = world.rounds(100, once);
+    assert_eq!((verdict.best.level, verdict.asks_for_restart(), world.restarts), (Level::Warning, false, 0));
+    assert_eq!(verdict.is_healthy(), Some(false), "people are told");
+    let stands = |_| NodeSighting { best: Some(2), is_syncing: Some(false), ..at(0) };
+    assert!(world.rounds(100, stands).asks_for_restart(), "once it does not say so any more");
 }
 
 #[test]
