@@ -126,6 +126,7 @@ pub(crate) fn agent_options(
     let (prefix, alerts) = (&settings.endpoint.prefix, &settings.config.alerts);
     let id_of = |service: &Service| format!("{prefix}{}", service.origin.workflow_id());
     let here: BTreeSet<_> = services.iter().map(|service| service.spec.name.clone()).collect();
+    let sample_interval = settings.config.resources.sample_interval;
     let ids: BTreeMap<_, _> = settings.config.services.iter().map(|one| (&one.spec.name, id_of(one))).collect();
     let standby: BTreeSet<&ServiceName> = settings
         .config
@@ -137,6 +138,7 @@ pub(crate) fn agent_options(
     let with_id = |mut service: Service| {
         // Its cluster says which of them is started.
         service.spec.policy.start &= !standby.contains(&service.spec.name);
+        service.resources &= settings.measures;
         let after = service.after.iter().map(|name| Dependency {
             name: name.clone(),
             workflow_id: ids.get(name).cloned().unwrap_or_default(),
@@ -152,7 +154,7 @@ pub(crate) fn agent_options(
         boot: host::boot_id(),
         services: services.into_iter().map(with_id).collect(),
         runs,
-        rules: alerts.is_enabled().then(|| alerts.rules.clone()),
+        rules: alerts.is_enabled().then(|| alerts.rules.clone().sampled_each(sample_interval)),
         waits: Waits::from(&alerts.policy),
         backlog: Arc::clone(&settings.endpoint.backlog),
         history,

@@ -2,7 +2,7 @@
 //!
 //! Whole states, each of which replaces the last one; what is too old to be true is left out when somebody looks.
 
-use super::tracked::Tracked;
+use super::{sketch, tracked::Tracked};
 use dixmgr_contract::{HostName, ServiceName, ServiceSpec, Span, Time};
 use dixmgr_decide::rules::{Facts, Health, NodeStands, Runs, Sight, failed_checks};
 use dixmgr_telemetry::Figures;
@@ -91,7 +91,10 @@ impl Known {
         });
         let mut facts = Facts {
             health,
-            at_rest: matches!(health, Some(Health::Down | Health::Stopped)),
+            at_rest: matches!(health, Some(Health::Down | Health::Stopped))
+                || (is_seen && one.unit.as_ref().is_some_and(sketch::is_absent)),
+            is_unmeasured: !one.is_measured,
+            has_no_node: !one.has_node,
             restarts: one.unit.as_ref().map(|_| self.runs.restarts()),
             ..self.itself.clone()
         };

@@ -22,6 +22,10 @@ pub(super) struct Tracked {
     /// What is sent: the service with its host.
     pub(super) spec: ServiceSpec,
     spec_digest: Digest,
+    /// What it uses is measured.
+    pub(super) is_measured: bool,
+    /// One of its probes asks a node.
+    pub(super) has_node: bool,
     /// Absent until systemd has been asked.
     pub(super) unit: Option<UnitState>,
     /// Since when it is so.
@@ -59,12 +63,14 @@ pub(super) struct Tracked {
 
 impl Tracked {
     pub(super) fn new(service: Service, workflow_id: String, options: &Options, accepted: Option<Accepted>) -> Self {
-        let Service { spec, after, probes, .. } = service;
+        let Service { spec, after, probes, resources, .. } = service;
         let spec = ServiceSpec { host: Some(options.host.clone()), ..spec };
         let text = serde_json::to_string(&spec).unwrap_or_default();
         Self {
             found: false,
             is_ended_on_command: false,
+            is_measured: resources,
+            has_node: probes.values().any(|probe| matches!(probe.check, Check::Node(_))),
             sensed: None,
             unasked: in_sync_as_one(probes.iter().flat_map(|(name, probe)| unasked(name, &probe.check)).collect()),
             after,

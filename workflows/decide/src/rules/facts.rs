@@ -97,6 +97,19 @@ impl Names {
         places.fold(Self::NONE, |all, (place, _)| all.and(Self(1 << place)))
     }
 
+    /// What is measured.
+    const MEASURED: Self = Self::of("cpu_percent")
+        .and(Self::of("memory_bytes"))
+        .and(Self::of("disk_read_bps"))
+        .and(Self::of("disk_write_bps"))
+        .and(Self::of("disk_bps"));
+    /// What nodes say.
+    const OF_NODES: Self = Self::of("peers")
+        .and(Self::of("in_sync"))
+        .and(Self::of("stalled_seconds"))
+        .and(Self::of("stall_warning_seconds"))
+        .and(Self::of("stall_critical_seconds"));
+
     /// These and others.
     pub(super) const fn and(self, others: Self) -> Self {
         Self(self.0 | others.0)
@@ -132,12 +145,17 @@ pub struct Facts {
     pub kind: Arc<str>,
     /// The chain that it serves; may be empty.
     pub chain: Arc<str>,
-    /// Numbers the measurement, for rules that count them: one that has been seen counts once. 0: each look counts.
+    /// Numbers the measurement, for rules that count them: one that has been seen counts once. 0: it is not measured, and a look counts
+    /// after the time between two samples.
     pub sample: u64,
     /// How it stands.
     pub health: Option<Health>,
     /// It is known not to run: what cannot be told of it then is not so, rather than unknown.
     pub at_rest: bool,
+    /// Nobody measures what it uses, nor will: what only that could tell is not so, rather than unknown.
+    pub is_unmeasured: bool,
+    /// It has no node to be asked, likewise.
+    pub has_no_node: bool,
     /// Percent of one processor.
     pub cpu_percent: Option<f64>,
     /// Memory that it holds, in bytes.
@@ -180,6 +198,11 @@ fn number(value: u64) -> Val<'static> {
 }
 
 impl Facts {
+    /// What will never be known.
+    pub(super) fn beyond(&self) -> Names {
+        Names::MEASURED.or_none(self.is_unmeasured).and(Names::OF_NODES.or_none(self.has_no_node))
+    }
+
     /// Those that are known, by name. The first place is for `restarts`, which each rule counts for itself.
     pub(super) fn values(&self) -> Vec<(&'static str, Val<'_>)> {
         let mut known = Vec::with_capacity(NAMES.len());

@@ -38,6 +38,8 @@ use template::Ours;
 
 /// When nobody has looked for longer than this, pending alerts begin anew: nobody knows what was meanwhile.
 pub const MAX_GAP: Span = Span::from_secs(3_600);
+/// The time between two samples, if nobody says.
+const SAMPLE_INTERVAL: Span = Span::from_secs(5);
 /// Restarts that are remembered of a service.
 const MAX_RESTARTS: usize = 64;
 /// The most rules.
@@ -50,6 +52,8 @@ pub struct Rules {
     /// Only these; empty: all.
     enabled: BTreeSet<String>,
     disabled: BTreeSet<String>,
+    /// The time between two samples, for rules that count them.
+    sample_interval: Span,
 }
 
 /// A rule that there is not.
@@ -83,8 +87,15 @@ impl Rules {
                 Err(error) => errors.push((index, error)),
             }
         }
-        let rules = Self { rules, enabled: BTreeSet::new(), disabled: BTreeSet::new() };
+        let (enabled, disabled) = (BTreeSet::new(), BTreeSet::new());
+        let rules = Self { rules, enabled, disabled, sample_interval: SAMPLE_INTERVAL };
         if errors.is_empty() { Ok(rules) } else { Err(errors) }
+    }
+
+    /// With so much time between two samples; at least a millisecond.
+    #[must_use]
+    pub fn sampled_each(self, interval: Span) -> Self {
+        Self { sample_interval: interval.max(Span::from_millis(1)), ..self }
     }
 
     /// Only the rules of `enabled` are on (empty: all), and none of `disabled`.
@@ -154,6 +165,9 @@ pub struct ServiceRules {
     restarts_seen: Option<u64>,
     /// The last sample that was counted.
     sample: u64,
+    /// When one was counted last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sampled: Option<Time>,
     /// When somebody looked last.
     #[serde(skip_serializing_if = "Option::is_none")]
     looked: Option<Time>,
@@ -196,8 +210,7 @@ impl ServiceRules {
             self.rules.values_mut().for_each(|state| state.forget_pending(now));
         }
         self.looked = Some(now);
-        let is_new = facts.sample == 0 || facts.sample != self.sample;
-        self.sample = facts.sample;
+        let is_new = self.samples(facts.sample, rules.sample_interval, now);
         self.count_restarts(facts.restarts, now);
         let mut changes = self.drop_those_off(rules, facts);
         let mut values = None;
@@ -210,25 +223,46 @@ impl ServiceRules {
             if rule.needs_restarts {
                 values[0] = self.restarts_within(rule.spec.window, now);
             }
-            changes.extend(self.look(rule, values, (is_new, facts.at_rest), now));
+            let is_beyond = rule.looks_at(facts.beyond());
+            changes.extend(self.look(rule, values, (is_new, facts.at_rest, is_beyond), now));
         }
         changes
+    }
+
+    /// Whether this look is another sample: where nothing is measured, one each interval.
+    fn samples(&mut self, sample: u64, interval: Span, now: Time) -> bool {
+        let is_due = || self.sampled.is_none_or(|sampled| now >= sampled.after(interval));
+        let is_new = if sample == 0 { is_due() } else { sample != self.sample };
+        self.sample = sample;
+        if is_new {
+            self.sampled = Some(now);
+        }
+        is_new
+    }
+
+    /// When the next sample is due, if nobody measures before.
+    fn next_sample(&self, interval: Span) -> Option<Time> {
+        let late = if self.sample == 0 { interval } else { Span::from_millis(interval.as_millis().saturating_mul(2)) };
+        self.sampled.map(|sampled| sampled.after(late))
     }
 
     fn look(
         &mut self,
         rule: &Rule,
         values: &[(&'static str, Val<'_>)],
-        (is_new, at_rest): (bool, bool),
+        (is_new, at_rest, is_beyond): (bool, bool, bool),
         now: Time,
     ) -> Option<Change> {
         let known = self.rules.get_mut(rule.name());
         let is_firing = known.as_ref().is_some_and(|state| state.is_firing());
-        let needs_when = !is_firing || rule.clear_when.is_none() || rule.spec.of.1 > 1;
-        // Of a service that does not run, what cannot be told is not so.
-        let fires = if needs_when { rule.when.known(values).or(at_rest.then_some(false)) } else { None };
+        let needs_when = !is_firing || rule.clear_when.is_none() || rule.spec.of.1 > 1 || is_beyond;
+        // Of a service that does not run, what cannot be told is not so; nor is what never will be told.
+        let is_moot = at_rest || is_beyond;
+        let fires = if needs_when { rule.when.known(values).or(is_moot.then_some(false)) } else { None };
         let clears = match &rule.clear_when {
-            Some(clear) if is_firing => clear.known(values).or(at_rest.then_some(true)),
+            Some(clear) if is_firing => {
+                clear.known(values).or((at_rest || (is_beyond && fires == Some(false))).then_some(true))
+            }
             _ => fires.map(|fires| !fires),
         };
         if known.is_none() && fires != Some(true) {
@@ -311,7 +345,8 @@ impl ServiceRules {
             let rule = rules.get(name)?;
             let leaves = |at: &Time| at.after(rule.spec.window).after(Span::from_millis(1));
             let restart = self.restarts.iter().map(leaves).find(|at| *at > looked).filter(|_| rule.counts_restarts);
-            [state.wake_at(rule), restart].into_iter().flatten().min()
+            let sample = self.next_sample(rules.sample_interval).filter(|at| rule.spec.of.1 > 1 && *at > looked);
+            [state.wake_at(rule), restart, sample].into_iter().flatten().min()
         };
         // A long time is not to look like one in which nobody looked.
         let latest = looked.after(Span::from_millis(MAX_GAP.as_millis() / 2));

@@ -194,6 +194,11 @@ impl Rule {
         self.uses.has_any_of(changed) || self.spec.of.1 > 1 || self.uses == Names::NONE
     }
 
+    /// Whether it looks at one of these.
+    pub(super) const fn looks_at(&self, names: Names) -> bool {
+        self.uses.has_any_of(names)
+    }
+
     pub(super) fn is_about(&self, service: &str) -> bool {
         self.spec.services.is_empty() || self.spec.services.iter().any(|pattern| glob(pattern, service))
     }

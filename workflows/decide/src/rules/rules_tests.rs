@@ -228,6 +228,58 @@ fn k_of_n_counts_each_sample_once() {
 }
 
 #[test]
+fn k_of_n_of_what_is_not_measured_counts_a_look_each_interval() {
+    let rules = only(RuleSpec { of: (3, 5), ..own("r", "health == 'degraded'") });
+    let (ill, well) =
+        (Facts { health: Some(Health::Degraded), ..facts() }, Facts { health: Some(Health::Up), ..facts() });
+    let mut state = ServiceRules::default();
+    let mut step = |seconds: u64, facts: &Facts| {
+        let changes = state.step(&rules, facts, at(seconds));
+        (changes.len(), state.wake_at(&rules))
+    };
+    assert_eq!(step(0, &ill), (0, Some(at(5))), "somebody has to look then");
+    assert_eq!(step(1, &ill), (0, Some(at(5))), "no sample");
+    assert_eq!(step(5, &ill), (0, Some(at(10))));
+    assert_eq!(step(10, &ill).0, 1, "three of three");
+    for seconds in [15, 20] {
+        assert_eq!(step(seconds, &well).0, 0);
+    }
+    assert_eq!(step(25, &well).0, 1, "two of the last five");
+}
+
+/// Nobody measures any more, or there is no node any more: what fired would never end.
+#[test]
+fn what_can_never_be_known_again_ends() {
+    let rules = Rules::new(vec![]).unwrap();
+    let well = Facts { health: Some(Health::Up), cpu_percent: None, ..facts() };
+    for (fires, beyond) in [
+        (Facts { cpu_percent: Some(99.0), ..well.clone() }, Facts { is_unmeasured: true, ..well.clone() }),
+        (Facts { peers: Some(0), min_peers: Some(3), ..well.clone() }, Facts { has_no_node: true, ..well.clone() }),
+    ] {
+        for (next, ends) in [(&well, false), (&beyond, true)] {
+            let mut state = ServiceRules::default();
+            for seconds in 0..100 {
+                state.step(&rules, &fires, at(seconds * 10));
+            }
+            assert!(!state.firing(&rules, at(1_000)).is_empty(), "{fires:?}");
+            for seconds in 100..200 {
+                state.step(&rules, next, at(seconds * 10));
+            }
+            assert_eq!(state.firing(&rules, at(2_000)).is_empty(), ends, "{fires:?}");
+        }
+    }
+    // What is known all the same is heeded.
+    let rules =
+        only(RuleSpec { clear: "health == 'up' && peers > 3".into(), ..own("r", "health == 'degraded' || peers < 3") });
+    let mut state = ServiceRules::default();
+    let ill = Facts { health: Some(Health::Degraded), has_no_node: true, ..facts() };
+    for seconds in 0..50 {
+        state.step(&rules, &ill, at(seconds * 10));
+    }
+    assert_eq!(state.firing(&rules, at(500)).len(), 1);
+}
+
+#[test]
 fn a_span_as_clear_waits_that_long_and_a_condition_waits_for_itself() {
     let looks =
         || [(0, cpu(90.0)), (10, cpu(10.0)), (20, cpu(90.0)), (30, cpu(10.0)), (59, cpu(10.0)), (60, cpu(10.0))];
