@@ -29,13 +29,14 @@ where
             metrics.host().set(HostFigures::default());
             return;
         };
-        let clock_synchronized = seen.clock_synchronised.or_else(|| clock.says(&ask_clock));
+        let clock_synchronized = clock.says(&ask_clock, seen.clock_synchronised);
         metrics.host().set(HostFigures { clock_synchronized, ..figures(&seen, before) });
         before = seen.cpu;
     }
 }
 
-/// The clock as the bus knows it. It is asked beside the rest, and what it says is there at the next look.
+/// The clock as the bus knows it, which asks the kernel: after some hours without news of the time, that is not synchronised any
+/// more. It is asked beside the rest, and what it says is there at the next look.
 #[derive(Default)]
 struct Clock {
     asked: Option<Instant>,
@@ -43,14 +44,18 @@ struct Clock {
 }
 
 impl Clock {
-    /// What it said last. Nothing if it did not answer.
-    fn says<F: Future<Output = Option<bool>> + Send + 'static>(&mut self, ask: impl Fn() -> F) -> Option<bool> {
+    /// What it said last. If it did not answer, what systemd-timesyncd has `noted`, which is only that it set the clock once since
+    /// the boot, however long ago that was.
+    fn says<F>(&mut self, ask: impl Fn() -> F, noted: Option<bool>) -> Option<bool>
+    where
+        F: Future<Output = Option<bool>> + Send + 'static,
+    {
         if self.asked.is_none_or(|asked| asked.elapsed() >= CLOCK_EVERY) {
             self.asked = Some(Instant::now());
             let (answer, said) = (ask(), self.said.clone());
             tokio::spawn(async move { said.send_replace(answer.await) });
         }
-        *self.said.borrow()
+        (*self.said.borrow()).or(noted)
     }
 }
 
@@ -59,8 +64,8 @@ fn figures(seen: &host::Host, before: Option<CpuTime>) -> HostFigures {
         cpu_percent: seen.cpu.zip(before).and_then(|(now, before)| now.percent_since(before)),
         memory: seen.memory.map(|memory| (memory.total, memory.available)),
         load: seen.load,
-        clock_synchronized: seen.clock_synchronised,
         pressure: resources::pressure(&seen.pressure),
+        ..HostFigures::default()
     }
 }
 
@@ -77,16 +82,32 @@ mod tests {
             std::future::ready(answer.get())
         };
         let mut clock = Clock::default();
-        assert_eq!(clock.says(ask), None, "it has not answered yet");
+        assert_eq!(clock.says(ask, None), None, "it has not answered yet");
         tokio::time::sleep(LEAST_INTERVAL).await;
         answer.set(None);
         for _ in 0..100 {
-            assert_eq!((clock.says(ask), asked.get()), (Some(true), 1));
+            assert_eq!((clock.says(ask, None), asked.get()), (Some(true), 1));
             tokio::time::sleep(LEAST_INTERVAL).await;
         }
         tokio::time::sleep(CLOCK_EVERY).await;
-        clock.says(ask);
+        clock.says(ask, None);
         tokio::time::sleep(LEAST_INTERVAL).await;
-        assert_eq!((clock.says(ask), asked.get()), (None, 2), "it does not know any more");
+        assert_eq!((clock.says(ask, None), asked.get()), (None, 2), "it does not know any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_noted_counts_only_where_the_bus_does_not_answer() {
+        for (answer, noted, says) in [
+            (Some(false), Some(true), Some(false)),
+            (Some(true), Some(false), Some(true)),
+            (None, Some(true), Some(true)),
+            (None, None, None),
+        ] {
+            let mut clock = Clock::default();
+            let ask = || std::future::ready(answer);
+            assert_eq!(clock.says(ask, noted), noted, "it has not answered yet");
+            tokio::time::sleep(LEAST_INTERVAL).await;
+            assert_eq!(clock.says(ask, noted), says, "{answer:?} {noted:?}");
+        }
     }
 }

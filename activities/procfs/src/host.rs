@@ -17,9 +17,9 @@ pub struct Host {
     pub memory: Option<Memory>,
     /// Tasks that ran or waited for a disk, on average over 1, 5 and 15 minutes.
     pub load: Option<[f64; 3]>,
-    /// Whether `systemd-timesyncd` has set the clock; absent where it does not run. That the kernel's own word is not here
-    /// has a reason: adjtimex(2) has no safe wrapper that is widely used. systemd passes it on, for any time daemon, as the
-    /// property `NTPSynchronized` of `org.freedesktop.timedate1`: whoever has a bus can ask there.
+    /// Whether `systemd-timesyncd` has set the clock since the boot, which says little of now; absent where it does not run. That
+    /// the kernel's own word is not here has a reason: adjtimex(2) has no safe wrapper that is widely used. systemd passes it on,
+    /// for any time daemon, as the property `NTPSynchronized` of `org.freedesktop.timedate1`: whoever has a bus asks there first.
     pub clock_synchronised: Option<bool>,
     /// How long work stood still for want of CPU, memory or disk.
     pub pressure: Pressure,

@@ -169,8 +169,8 @@ pub const CATALOGUE: &[Metric] = &[
     gauge(
         "host_clock_synchronized",
         &[],
-        "1 if the clock is synchronised, else 0: as systemd-timesyncd says, else systemd-timedated (asked every ten minutes, for \
-         whatever else sets the clock); absent where neither is there, and on a user's bus without the former.",
+        "1 if the clock is synchronised, else 0: as the kernel tells systemd-timedated (asked every ten minutes); where that does \
+         not answer, as on a user's bus, whether systemd-timesyncd has set it since the boot; absent where neither is there.",
     ),
     gauge(
         "host_pressure_percent",

@@ -1,26 +1,42 @@
 //! The time of one look: how much of it is left, and how much of it counts.
 
 use super::{failure::Failure, resolve::Resolver};
+use dixmgr_contract::Span;
 use std::{net::IpAddr, time::Duration};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// Runs from the beginning of a look.
 #[derive(Debug)]
 pub(crate) struct Clock {
     begun: Instant,
-    until: Instant,
+    limit: Duration,
     /// In which names were looked up: that is the resolver's time, and not the endpoint's.
     resolving: Duration,
 }
 
 impl Clock {
-    pub(crate) fn start(timeout: Duration) -> Self {
-        let begun = Instant::now();
-        Self { begun, until: begun + timeout, resolving: Duration::ZERO }
+    pub(crate) fn start(limit: Duration) -> Self {
+        Self { begun: Instant::now(), limit, resolving: Duration::ZERO }
+    }
+
+    /// All that there was at the beginning.
+    pub(crate) const fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// `answer`, which the endpoint owes before the `limit` is over.
+    pub(crate) async fn in_time<T>(
+        limit: Duration,
+        answer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        timeout(limit, answer).await.unwrap_or_else(|_| {
+            let after = Span::from_millis(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+            Err(Failure::Theirs(format!("no answer in full within {after}")))
+        })
     }
 
     pub(crate) fn left(&self) -> Duration {
-        self.until.saturating_duration_since(Instant::now())
+        self.limit.saturating_sub(self.begun.elapsed())
     }
 
     /// What the endpoint has taken so far.

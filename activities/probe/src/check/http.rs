@@ -26,13 +26,19 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::{net::TcpStream, sync::Semaphore, time::Instant};
+use tokio::{
+    net::TcpStream,
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 use tokio_rustls::TlsConnector;
 
 /// A body of this length is judged where it keeps nobody waiting.
 const LONG_BODY: usize = 64 << 10;
 /// Whose turn it is to judge one: for a moment it may take as much memory as `dixmgr_decide::check::json` allows.
 static LONG: Semaphore = Semaphore::const_new(2);
+/// How long one may wait for its turn and take in it: that is our time, and not the endpoint's.
+const JUDGING: Duration = Duration::from_secs(5);
 /// How long a connection is used, and the files that its certificates are in.
 const MAX_AGE: Duration = Duration::from_mins(10);
 
@@ -63,7 +69,8 @@ impl HttpCheck {
     }
 
     pub(crate) async fn run(&mut self, shared: &Shared, mut clock: Clock) -> Result<Seen, Failure> {
-        let (reply, certificate_ends) = self.fetch(shared, &mut clock).await?;
+        let limit = clock.limit();
+        let (reply, certificate_ends) = Clock::in_time(limit, self.fetch(shared, &mut clock)).await?;
         let duration = clock.took();
         let body = self.secrets.kept(&reply.body);
         let certificate_expires_in = certificate_ends.map(left);
@@ -217,14 +224,17 @@ impl HttpCheck {
         if !is_long {
             return Ok(judge());
         }
-        // Two at a time: what they take in memory is bounded for each.
-        let turn = LONG.acquire().await;
-        let judge_in_turn = move || {
-            // Until it ends, also if nobody waits for it any more.
-            let _turn = turn;
-            judge()
-        };
-        let judged = tokio::task::spawn_blocking(judge_in_turn).await;
+        let judged = timeout(JUDGING, async {
+            // Two at a time: what they take in memory is bounded for each.
+            let turn = LONG.acquire().await;
+            let judge_in_turn = move || {
+                // Until it ends, also if nobody waits for it any more.
+                let _turn = turn;
+                judge()
+            };
+            tokio::task::spawn_blocking(judge_in_turn).await
+        });
+        let judged = judged.await.map_err(|_| Failure::Ours("the answer could not be judged in time".to_owned()))?;
         judged.map_err(|_| Failure::Ours("the answer could not be judged".to_owned()))
     }
 }
@@ -264,4 +274,20 @@ pub(crate) async fn connect(
     let name = tls.server_name.as_deref().unwrap_or(&address.host);
     let (stream, ends) = tls::shake_hands(&connector, name, stream).await?;
     Ok((Box::new(stream), ends))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Endpoint;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_its_turn_to_be_judged_is_not_at_fault() {
+        let _busy = LONG.acquire_many(2).await.unwrap();
+        let mut ask = HttpAsk::new(Endpoint::parse("http://node-1/").unwrap());
+        ask.expectation.contains = "fine".into();
+        let reply = Reply { status: 200, headers: HeaderMap::new(), body: vec![b' '; LONG_BODY + 1], is_whole: true };
+        let judged = HttpCheck::new(ask).judge(reply, Duration::ZERO, None).await;
+        assert_eq!(judged, Err(Failure::Ours("the answer could not be judged in time".into())));
+    }
 }

@@ -1,7 +1,7 @@
 //! Health checks, the looking half: HTTP, TCP, DNS, gRPC.
 //!
 //! A [`Prober`] is made once; it makes a [`Check`] of each [`CheckSpec`], and `check.run().await` is one look, which always
-//! ends within its timeout with a [`CheckResult`]. A run takes the check for itself, so one check never runs twice at a time.
+//! ends with a [`CheckResult`], within its timeout but for the judging of a long answer. A run takes the check for itself, so one check never runs twice at a time.
 //! When to run, what many results mean, and when to leave an endpoint alone is `dixmgr_decide::check` and `breaker`.
 //!
 //! The files: `spec` (what is asked), `http` with `hop` (where next), `exchange` (one connection) and `body` (what is kept),
@@ -37,7 +37,7 @@ use failure::Failure;
 use resolve::{Resolver, Unresolved};
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use tls::TlsMaker;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 /// Makes checks, which share the resolver and the host's TLS authorities. A clone shares them too.
@@ -117,14 +117,12 @@ enum Asking {
 }
 
 impl Check {
-    /// Looks once. It ends within the check's timeout, whatever the endpoint does; to drop it midway loses the kept
-    /// connection and nothing else.
+    /// Looks once. It ends within the check's timeout, whatever the endpoint does, or a few seconds later where a long answer waits
+    /// to be judged; to drop it midway loses the kept connection and nothing else.
     pub async fn run(&mut self) -> CheckResult {
         let begun = Instant::now();
-        let seen = timeout(self.timeout, self.look(Clock::start(self.timeout))).await;
+        let seen = self.look().await;
         let took = begun.elapsed();
-        let after = Span::from_millis(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX));
-        let seen = seen.unwrap_or_else(|_| Err(Failure::Theirs(format!("no answer in full within {after}"))));
         let failed = |state, reason, certificate_expires_in| Seen {
             state,
             reason,
@@ -151,21 +149,27 @@ impl Check {
         }
     }
 
-    async fn look(&mut self, mut clock: Clock) -> Result<Seen, Failure> {
-        let shared = &self.shared;
+    async fn look(&mut self) -> Result<Seen, Failure> {
+        let (shared, limit) = (&self.shared, self.timeout);
+        let mut clock = Clock::start(limit);
         match &mut self.ask {
             Asking::Http(check) => check.run(shared, clock).await,
             Asking::Tcp { address, tls, budget } => {
-                let (_stream, ends) = http::connect(shared, address, tls.as_ref(), None, &mut clock).await?;
+                let connected = http::connect(shared, address, tls.as_ref(), None, &mut clock);
+                let (_stream, ends) = Clock::in_time(limit, connected).await?;
                 Ok(good(*budget, clock.took(), ends))
             }
             Asking::Dns { name, expect, budget } => {
-                resolves(shared, name, expect, &clock).await?;
+                Clock::in_time(limit, resolves(shared, name, expect, &clock)).await?;
                 Ok(good(*budget, clock.took(), None))
             }
             Asking::Grpc { address, service, tls, budget } => {
-                let (stream, ends) = http::connect(shared, address, tls.as_ref(), Some("h2"), &mut clock).await?;
-                grpc::ask(stream, &address.to_string(), tls.is_some(), service, clock.left()).await?;
+                let asked = async {
+                    let (stream, ends) = http::connect(shared, address, tls.as_ref(), Some("h2"), &mut clock).await?;
+                    grpc::ask(stream, &address.to_string(), tls.is_some(), service, clock.left()).await?;
+                    Ok(ends)
+                };
+                let ends = Clock::in_time(limit, asked).await?;
                 Ok(good(*budget, clock.took(), ends))
             }
         }

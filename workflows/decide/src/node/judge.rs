@@ -51,8 +51,7 @@ pub(super) fn verdict(watch: &NodeWatch, policy: &NodePolicy, others: &Others, n
         since_best: standing(&watch.best).map(|standing| since_best(standing, sighting, policy)),
         since_finalized: standing(&watch.finalized).map(|_| since_finalized(watch, policy)),
     };
-    // A synchronisation may be at work that shows nowhere, also after it has shown itself (stages, a state that is fetched): no restart
-    // may undo that.
+    // A synchronisation may be at work that shows nowhere, also after it has shown itself: no restart may undo that.
     let worst = if sighting.is_syncing == Some(true) { Level::Warning } else { Level::Critical };
     let step = policy.protocol.limits().finality_step;
     let judge = |which, height: Option<u64>, standing: Option<Span>, age, allowance| {
