@@ -84,7 +84,11 @@ impl Slot {
             return false;
         }
         let means = seen.event();
-        self.subject.hear(seen, chains, now);
+        if self.asking.counts(seen.is_bad(), self.subject.is_awaited()) {
+            self.subject.hear(seen, chains, now);
+        } else {
+            self.subject.put_back(seen);
+        }
         self.asking.heard(means, self.is_of_here && self.subject.is_awaited(), now)
     }
 

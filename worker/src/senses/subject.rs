@@ -1,7 +1,7 @@
 //! What a probe asks, and whose belief the answers go into: an endpoint by itself, or a node among those of its chain.
 
 use super::chains::{ChainKey, Chains};
-use dixmgr_contract::{CheckResult, NodeSighting, Protocol, ServiceName, Span, Time, Verdict};
+use dixmgr_contract::{CheckResult, CheckState, NodeSighting, Protocol, ServiceName, Span, Time, Verdict};
 use dixmgr_decide::breaker::Event;
 use dixmgr_decide::check::{Belief, Thresholds, sign_of_life};
 use dixmgr_decide::node::{Missed, NodePolicy, NodeVerdict, NodeWatch};
@@ -88,6 +88,15 @@ pub(super) fn missed(error: NodeError) -> Missed {
 }
 
 impl Seen {
+    /// Somebody looked, and it was not good.
+    pub(super) fn is_bad(&self) -> bool {
+        match self {
+            Self::Endpoint(_, Some(result)) => matches!(result.state, CheckState::Degraded | CheckState::Unhealthy),
+            Self::Node(Some(look)) => look.is_err(),
+            Self::Endpoint(_, None) | Self::Node(None) => false,
+        }
+    }
+
     /// What it means for the breaker.
     pub(super) fn event(&self) -> Event {
         match self {

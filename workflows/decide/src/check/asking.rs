@@ -2,7 +2,8 @@
 //!
 //! Those who wait for a service wait for its first good answer, so until then it is asked often ([`patience`]). Its port opens
 //! only a while after its start: a failure counts for the breaker once it is awaited for no less than an interval, and from
-//! its first good answer on.
+//! its first good answer on. Likewise, of the bad answers that come so fast only one in an interval counts ([`Asking::counts`]): who
+//! allows three failures of a probe each 30 seconds does not mean three within a second.
 
 use super::schedule::{Schedule, patience};
 use super::turns::Line;
@@ -33,6 +34,8 @@ pub struct Asking {
     heard: bool,
     /// When the look that is under way began, or else the last one.
     began: Time,
+    /// When the last bad look began that counted while it was awaited.
+    counted: Option<Time>,
     line: Line,
 }
 
@@ -56,6 +59,7 @@ impl Asking {
             outdated: false,
             heard: false,
             began: now,
+            counted: None,
             line: Line::default(),
         }
     }
@@ -66,6 +70,7 @@ impl Asking {
         self.since = now;
         self.outdated = self.schedule.wake_at().is_none();
         self.heard = false;
+        self.counted = None;
         self.line = Line::default();
         self.breaker = Breaker::default();
         if runs {
@@ -105,6 +110,20 @@ impl Asking {
             self.schedule.hurry(now);
         }
         !is_outdated
+    }
+
+    /// Whether a look of this run that is over counts. One that is bad, of a probe that is awaited, does not if another one has counted
+    /// less than three quarters of an interval before: looks do not begin on the dot.
+    pub fn counts(&mut self, is_bad: bool, is_awaited: bool) -> bool {
+        if !is_bad || !is_awaited {
+            return true;
+        }
+        let least = Span::from_millis(self.interval.as_millis() / 4 * 3);
+        let counts = self.counted.is_none_or(|last| self.began.since(last) >= least);
+        if counts {
+            self.counted = Some(self.began);
+        }
+        counts
     }
 
     /// What a look of this run means for the breaker, and whether the probe is still awaited, now that it was heard. True

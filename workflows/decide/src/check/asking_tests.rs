@@ -161,3 +161,26 @@ fn whoever_may_fail_often_is_asked_as_often() {
         assert_eq!(made, looks, "{failures}");
     }
 }
+
+/// An endpoint that is always bad, from the start of its service on, which is asked far more often than each interval.
+#[test]
+fn bad_looks_that_come_fast_count_once_in_an_interval_and_the_first_at_once() {
+    let mut asking = asking();
+    let (mut counted, mut looks) = (Vec::new(), 0);
+    while let Some(now) = asking.wake_at().filter(|now| *now < at(300_000)) {
+        assert!(asking.begin(now) && asking.returned(now));
+        looks += 1;
+        if asking.counts(true, true) {
+            counted.push(now);
+        }
+        asking.heard(Event::Abandoned, true, now);
+    }
+    assert!(looks > 50 && (9..=13).contains(&counted.len()), "{looks}, {counted:?}");
+    assert!(counted[0].since(at(0)) < Span::from_secs(1), "{counted:?}");
+    let gaps = counted.windows(2).map(|pair| pair[1].since(pair[0]));
+    assert!(gaps.into_iter().all(|gap| gap >= Span::from_millis(22_500)), "{counted:?}");
+    // What is good counts at once, what is not awaited always, and a new run begins anew.
+    assert!(asking.counts(false, true) && asking.counts(true, false) && !asking.counts(true, true));
+    asking.follow(true, at(300_000), at(300_000));
+    assert!(asking.counts(true, true));
+}
