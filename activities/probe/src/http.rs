@@ -81,6 +81,11 @@ impl HttpError {
     pub(crate) const fn is_ours(&self) -> bool {
         matches!(self, Self::Ours { .. } | Self::Setup(_))
     }
+
+    /// Nobody answered: no connection, or nothing in time.
+    pub(crate) const fn is_in_vain(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Timeout { .. })
+    }
 }
 
 /// What came back.

@@ -108,7 +108,7 @@ impl NodeChecker {
         timeout: Duration,
     ) -> Result<NodeSighting, NodeError> {
         let language = language::language(protocol);
-        let (mut answers, until) = (Answers::default(), Instant::now() + timeout);
+        let (mut answers, mut unheard, until) = (Answers::default(), None, Instant::now() + timeout);
         let mut calls = language.calls().iter().peekable();
         while let Some(call) = calls.next() {
             let may_fail = call.optional && answers.are_of_a_node();
@@ -126,17 +126,23 @@ impl NodeChecker {
                     return Err(wire::unlike_200(endpoint, status));
                 }
                 (_, Ok(Some(answer))) => answers.add(call.name, answer),
+                (_, Err(NodeError::Http(error))) if may_fail && error.is_in_vain() => unheard = Some(error),
                 (_, Err(_)) if may_fail => {}
-                (_, Err(NodeError::Http(error))) if !answers.is_empty() && !error.is_ours() => {
+                (_, Err(NodeError::Http(error))) if answers.are_of_a_node() && !error.is_ours() => {
                     return Err(NodeError::Half(error));
                 }
                 (_, Err(error)) => return Err(error),
             }
         }
-        language.read(&answers, now).map_err(|fault| match fault {
+        let sighting = language.read(&answers, now).map_err(|fault| match fault {
             Fault::Refused(refusal) => refused(endpoint, refusal),
             Fault::Unexpected(what) => NodeError::Unexpected { place: endpoint.place().to_owned(), what },
-        })
+        })?;
+        // Without a height nobody could say that it stands.
+        match unheard.filter(|_| sighting.best.is_none()) {
+            Some(error) => Err(NodeError::Half(error)),
+            None => Ok(sighting),
+        }
     }
 
     /// `None` if there is nothing to ask.
@@ -277,7 +283,7 @@ impl NodeError {
 
     /// Nobody answered: no connection, or nothing in time. What is answered and not understood is no silence.
     pub const fn is_silence(&self) -> bool {
-        matches!(self, Self::Http(HttpError::Connect { .. } | HttpError::Timeout { .. }))
+        matches!(self, Self::Http(error) if error.is_in_vain())
     }
 }
 

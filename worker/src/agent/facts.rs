@@ -89,12 +89,12 @@ impl Known {
             };
             sight.health()
         });
+        let is_absent = is_seen && one.unit.as_ref().is_some_and(sketch::is_absent);
         let mut facts = Facts {
             health,
-            at_rest: matches!(health, Some(Health::Down | Health::Stopped))
-                || (is_seen && one.unit.as_ref().is_some_and(sketch::is_absent)),
-            is_unmeasured: !one.is_measured,
-            has_no_node: !one.has_node,
+            at_rest: matches!(health, Some(Health::Down | Health::Stopped)),
+            is_unmeasured: !one.is_measured || is_absent,
+            has_no_node: !one.has_node || is_absent,
             restarts: one.unit.as_ref().map(|_| self.runs.restarts()),
             ..self.itself.clone()
         };

@@ -61,7 +61,7 @@ pub(crate) async fn unix(path: &Path) -> Result<UnixStream, Failure> {
 
 /// Asks a proxy, on a connection to it, for a tunnel (RFC 9110, 9.3.6).
 ///
-/// Only a proxy that says that it got nowhere (502, 503, 504) says anything of the endpoint: all else that goes wrong here is between
+/// Only a proxy that says that it got nowhere (5xx, but 511) says anything of the endpoint: all else that goes wrong here is between
 /// it and us.
 pub(crate) async fn tunnel<S: Stream>(mut stream: S, proxy: &Url, host: &str, port: u16) -> Result<S, Failure> {
     let ours = |why: &str| Failure::Ours(format!("the proxy: {why}"));
@@ -84,7 +84,8 @@ pub(crate) async fn tunnel<S: Stream>(mut stream: S, proxy: &Url, host: &str, po
     let status = head.strip_prefix(b"HTTP/1.").and_then(|rest| std::str::from_utf8(rest.get(2..5)?).ok());
     match status {
         Some(status) if status.starts_with('2') => Ok(stream),
-        Some(status @ ("502" | "503" | "504")) => {
+        // 511 (RFC 6585): the proxy wants to know who asks. Some say 500 of what they cannot reach.
+        Some(status) if status.starts_with('5') && status != "511" => {
             Err(Failure::theirs("the proxy cannot reach it", format!("it answered HTTP {status}")))
         }
         Some(status) if status.bytes().all(|byte| byte.is_ascii_digit()) => {

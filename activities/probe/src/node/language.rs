@@ -101,11 +101,6 @@ impl Answers {
         self.0.push((name, answer));
     }
 
-    /// Nothing was answered yet.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Something was answered that only a node answers, if only with a refusal; a mere status any server has.
     pub(crate) fn are_of_a_node(&self) -> bool {
         self.0.iter().any(|(_, answer)| matches!(answer, Answer::Reply(_)))

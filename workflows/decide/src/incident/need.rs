@@ -126,7 +126,7 @@ impl Incident {
         }
         let severity = view.severity?;
         let last = line.last.unwrap_or(opened);
-        if line.misled {
+        if line.misled && self.has(Skill::OutlivesFailures) {
             return Some(NoteKind::Update);
         }
         if self.ack.is_some() && self.acks > line.told.acks {

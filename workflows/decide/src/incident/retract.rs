@@ -1,8 +1,8 @@
 //! Taking back a note that waits for its next try, for it says what is not so any more.
 //!
-//! A beginning that may have arrived is not taken back: its end will be owed. An end that may have arrived is, when it comes back,
-//! and the channel is told at once that it is not over: else it would hear nothing of the next outage, for it is thought to know of the
-//! last one. Rejected: to have the end accepted first. On a channel that is away it would stand before what matters, and its
+//! A beginning that may have arrived is not taken back but for a graver one: its end will be owed. An end that may have arrived is, when
+//! it comes back, and the channel is told at once that it is not over: else it would hear nothing of the next outage, for it is thought
+//! to know of the last one. So is one that forgets what it is not told again, since an end that it did not take stopped that. Rejected: to have the end accepted first. On a channel that is away it would stand before what matters, and its
 //! fallback would not be told.
 //!
 //! What waits gives way to what is graver: on a channel that does not take one note, for whatever reason, the next one has a chance.
@@ -32,7 +32,9 @@ impl Incident {
         };
         if is_stale {
             line.current = None;
-            line.misled |= kind == NoteKind::Resolved && is_doubted && self.has(Skill::OutlivesFailures);
+            let forgets = route.resend.is_some() && line.repeat.is_none();
+            let is_misled = kind == NoteKind::Resolved && (is_doubted || forgets);
+            line.misled |= is_misled && self.has(Skill::OutlivesFailures);
         }
         is_stale
     }

@@ -91,7 +91,7 @@ impl Incident {
                 news.any(Event::is_failure) || self.lines.values().any(|line| line.failing.is_some())
             }
             Skill::MakesRoom => self.members_with(news) > FEW,
-            Skill::WaitsOnce => self.members_with(news) > 1,
+            Skill::WaitsOnce => self.members_with(news) > 1 || self.lines.values().any(|line| line.first.is_some()),
         }
     }
 }

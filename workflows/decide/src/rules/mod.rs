@@ -231,7 +231,7 @@ impl ServiceRules {
 
     /// Whether this look is another sample: where nothing is measured, one each interval.
     fn samples(&mut self, sample: u64, interval: Span, now: Time) -> bool {
-        let is_due = || self.sampled.is_none_or(|sampled| now >= sampled.after(interval));
+        let is_due = || self.sampled.is_none_or(|sampled| now >= sampled.after(interval) || now < sampled);
         let is_new = if sample == 0 { is_due() } else { sample != self.sample };
         self.sample = sample;
         if is_new {
@@ -242,8 +242,11 @@ impl ServiceRules {
 
     /// When the next sample is due, if nobody measures before.
     fn next_sample(&self, interval: Span) -> Option<Time> {
-        let late = if self.sample == 0 { interval } else { Span::from_millis(interval.as_millis().saturating_mul(2)) };
-        self.sampled.map(|sampled| sampled.after(late))
+        let sampled = self.sampled?;
+        let late = |times: u64| sampled.after(Span::from_millis(interval.as_millis().saturating_mul(times)));
+        // Nobody measures any more: after three of them the figures are no facts.
+        let turns = if self.sample == 0 { 1 } else { 2 };
+        (turns..=4).map(late).find(|at| self.looked.is_none_or(|looked| *at > looked))
     }
 
     fn look(
@@ -273,7 +276,8 @@ impl ServiceRules {
             None => self.rules.entry(rule.name().to_owned()).or_default(),
         };
         let turn = state.step(rule, Look { fires, clears, is_new }, now);
-        if state.is_blank() {
+        // What is so, and is no sample yet, is looked at again.
+        if state.is_blank() && fires != Some(true) {
             self.rules.remove(rule.name());
         }
         match turn? {
@@ -345,7 +349,7 @@ impl ServiceRules {
             let rule = rules.get(name)?;
             let leaves = |at: &Time| at.after(rule.spec.window).after(Span::from_millis(1));
             let restart = self.restarts.iter().map(leaves).find(|at| *at > looked).filter(|_| rule.counts_restarts);
-            let sample = self.next_sample(rules.sample_interval).filter(|at| rule.spec.of.1 > 1 && *at > looked);
+            let sample = self.next_sample(rules.sample_interval).filter(|_| rule.spec.of.1 > 1);
             [state.wake_at(rule), restart, sample].into_iter().flatten().min()
         };
         // A long time is not to look like one in which nobody looked.

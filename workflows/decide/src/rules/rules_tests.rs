@@ -245,6 +245,13 @@ fn k_of_n_of_what_is_not_measured_counts_a_look_each_interval() {
         assert_eq!(step(seconds, &well).0, 0);
     }
     assert_eq!(step(25, &well).0, 1, "two of the last five");
+    // It fell ill between two samples.
+    let mut state = ServiceRules::default();
+    state.step(&rules, &well, at(0));
+    assert!(state.step(&rules, &ill, at(1)).is_empty());
+    assert_eq!(state.wake_at(&rules), Some(at(5)));
+    state.step(&rules, &well, at(2));
+    assert_eq!(state.wake_at(&rules), None, "it was nothing");
 }
 
 /// Nobody measures any more, or there is no node any more: what fired would never end.

@@ -10,7 +10,7 @@
 use super::attempt::Mandate;
 use super::phase::{By, Phase, StoppedBy};
 use super::reading::Seen;
-use super::{Action, Service};
+use super::{Action, Service, Skill};
 use dixmgr_contract::activity::ReportKind;
 use dixmgr_contract::{OnDependencyLoss, OnTimeout, ServiceName, Span, Time, Verb, WaitSpec};
 use serde::{Deserialize, Serialize};
@@ -113,9 +113,17 @@ impl Service {
         self.waiting.as_ref().is_some_and(|waiting| waiting.opened && !(proceeds && waiting.timed_out))
     }
 
+    /// It has waited in vain for long enough, and only its own wait or budget stands before its restart: the same is not waited for
+    /// again.
+    fn goes_on_without(&self) -> bool {
+        let stands_before = matches!(self.phase, Phase::BackingOff { .. } | Phase::Exhausted { .. });
+        let is_over = self.waiting.as_ref().is_some_and(|waiting| waiting.timed_out);
+        self.has(Skill::WaitsToBeHealed) && is_over && stands_before && self.pending.is_some()
+    }
+
     /// Whoever has stopped waiting for another reason than its end takes the workflow of the wait along.
     pub(super) fn leave_wait(&mut self, actions: &mut Vec<Action>) {
-        if matches!(self.phase, Phase::Waiting { .. }) {
+        if matches!(self.phase, Phase::Waiting { .. }) || self.goes_on_without() {
             return;
         }
         if let Some(waiting) = self.waiting.take()

@@ -14,8 +14,8 @@ use dixmgr_contract::policy::RestartOn;
 use dixmgr_contract::{ExitCode, Policy, Span, Time, Verb, Verdict};
 
 /// How long one that runs may take to come round by itself once what it has waited for is ready: most find it again with their
-/// next try, and are seen to by the next look of their probe.
-const COMES_ROUND: Span = Span::from_secs(30);
+/// next try, and are seen to by the next look of their probe, which has been left alone for up to a minute if nobody answered.
+const COMES_ROUND: Span = Span::from_secs(90);
 
 impl Service {
     /// Goes one step nearer to the start that is pending, or says what stands in its way.
@@ -57,14 +57,13 @@ impl Service {
         Some(format!("probe {} has failed: {}", failed.rule, failed.detail))
     }
 
-    /// Whether a probe has failed, or does with what has come, of a service that comes after others and is restarted for it.
-    pub(super) fn may_be_healed_after_others<'a>(&self, mut news: impl Iterator<Item = &'a Event>) -> bool {
+    /// Whether a probe has failed, or does with what has come, of a service that is restarted for it.
+    pub(super) fn may_be_healed<'a>(&self, mut news: impl Iterator<Item = &'a Event>) -> bool {
         let brings_failure = |event: &Event| match event {
-            Event::Observed(news) => !news.spec.after.is_empty() && failed(&news.spec.policy, &news.verdicts).is_some(),
+            Event::Observed(news) => failed(&news.spec.policy, &news.verdicts).is_some(),
             _ => false,
         };
-        let fails = |seen: &Seen| !self.spec.after.is_empty() && self.failed_probe(seen).is_some();
-        self.seen.as_ref().is_some_and(fails) || news.any(brings_failure)
+        self.seen.as_ref().is_some_and(|seen| self.failed_probe(seen).is_some()) || news.any(brings_failure)
     }
 
     /// When to look again at what runs and does not work. While a job of somebody else's is on it, the job's end is news.
@@ -89,7 +88,7 @@ impl Service {
         if seen.unit.is_held() || self.settles_at().is_some_and(|until| until > now) {
             return self.enter(Phase::Degraded, now);
         }
-        if self.has(Skill::WaitsToBeHealed) && self.waits_to_be_healed(seen, now, actions) {
+        if self.has(Skill::WaitsToBeHealed) && (self.is_answered(now) || self.waits_to_be_healed(seen, now, actions)) {
             return;
         }
         if let Err(spent) = self.budget.ask(&self.spec.policy.restart, now) {
@@ -101,6 +100,14 @@ impl Service {
         }
         let attempt = self.order(Verb::Restart, Mandate::Policy(Cause::Failure), seen, now, actions);
         self.enter(Phase::Restarting { by: By::Us(attempt) }, now);
+    }
+
+    /// The host has just said why it does not do it, and nothing has been seen since.
+    pub(super) fn is_answered(&self, now: Time) -> bool {
+        match &self.phase {
+            Phase::Down { why: Why::Answered { revision, until, .. } } => *revision >= self.revision && *until > now,
+            _ => false,
+        }
     }
 
     /// True if its restart is not to come now: no restart mends what a dependency has broken, and it would cost the budget.

@@ -94,8 +94,7 @@ impl Service {
             }
             Phase::Stopped { by: StoppedBy::Command, boot, run, .. } => *boot == seen.boot && same_run(run),
             Phase::Down { why: Why::Prevented { run, .. } | Why::Observing { run } } => same_run(run),
-            Phase::Down { why: Why::Answered { revision, until, .. } } => *revision >= self.revision && *until > now,
-            _ => false,
+            _ => self.is_answered(now),
         };
         if stays {
             return;

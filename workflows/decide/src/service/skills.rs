@@ -72,7 +72,7 @@ impl Service {
             Skill::OrdersStopsAtRest => {
                 news.any(|event| matches!(event, Event::Commanded(command) if command.command == CommandKind::Stop))
             }
-            Skill::WaitsToBeHealed => self.may_be_healed_after_others(news),
+            Skill::WaitsToBeHealed => self.may_be_healed(news),
         }
     }
 }
