@@ -127,6 +127,16 @@ pub struct Note {
     pub ended: Option<Time>,
     /// When the note was made.
     pub at: Time,
+    /// It has become worse, or is back: not only who follows the incident is to hear of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub for_all: bool,
+}
+
+impl Note {
+    /// Whoever may hear of the incident is to hear this, and not only who follows it already.
+    pub const fn is_for_all(&self) -> bool {
+        self.for_all || matches!(self.kind, NoteKind::Firing | NoteKind::Escalation)
+    }
 }
 
 /// By what a channel that keeps alerts, as Alertmanager does, knows an incident from its beginning to its end.

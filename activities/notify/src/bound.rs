@@ -45,6 +45,7 @@ pub(crate) fn bounded(note: &Note) -> Note {
         // Clocks of two hosts: nothing ends before it begins.
         ended: note.ended.map(|ended| ended.max(note.began)),
         at: note.at,
+        for_all: note.for_all,
     }
 }
 

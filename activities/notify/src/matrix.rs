@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::say::Said;
 use crate::secret::Secret;
 use crate::text::html;
-use dixmgr_contract::{Delivery, NoteKind, Span};
+use dixmgr_contract::{Delivery, Span};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -52,9 +52,9 @@ impl Matrix {
     }
 
     pub(crate) async fn send(&self, net: &Net, said: &Said, thread: &str) -> Delivery {
-        // Whoever is to hear of it next does not follow the thread yet, and of what comes back everybody is to hear: each begins its own.
-        let is_for_all = matches!(said.note.kind, NoteKind::Escalation | NoteKind::Firing);
-        let first = Some(thread).filter(|thread| is_id(thread, '$') && !is_for_all);
+        // Whoever is to hear of it next does not follow the thread yet, and of what is worse or back everybody is to hear: each begins its
+        // own.
+        let first = Some(thread).filter(|thread| is_id(thread, '$') && !said.note.is_for_all());
         let place = self.place.below(&[&said.note.id]);
         let request = net.json(Method::PUT, &place, message(said, first).to_string().into_bytes());
         match exchange(&place, request.bearer_auth(self.token.expose())).await {

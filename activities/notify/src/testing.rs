@@ -63,6 +63,7 @@ pub(crate) fn note() -> Note {
         began,
         ended: None,
         at: began.after(Span::from_secs(100)),
+        for_all: false,
     }
 }
 
@@ -147,6 +148,7 @@ pub(crate) fn any_note() -> impl Strategy<Value = Note> {
                 began,
                 ended,
                 at,
+                for_all: sequence % 2 == 0,
             }
         },
     )

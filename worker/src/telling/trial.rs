@@ -44,6 +44,7 @@ fn note(by: &str, now: Time) -> Note {
         began: now,
         ended: None,
         at: now,
+        for_all: false,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::place::Place;
 use crate::say::Said;
 use crate::secret::Secret;
 use answer::{Trouble, judge, read};
-use dixmgr_contract::{Delivery, NoteKind};
+use dixmgr_contract::Delivery;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -81,8 +81,8 @@ impl Slack {
         }
         let mut reply = render::reply(said);
         (reply["channel"], reply["thread_ts"]) = (json!(channel), json!(ts));
-        // Whoever is to hear of it next does not follow the thread yet, and of what comes back everybody is to hear.
-        reply["reply_broadcast"] = json!(matches!(said.note.kind, NoteKind::Escalation | NoteKind::Firing));
+        // Whoever is to hear of it next does not follow the thread yet, and of what is worse or back everybody is to hear.
+        reply["reply_broadcast"] = json!(said.note.is_for_all());
         match self.call(net, "chat.postMessage", &reply).await {
             Ok(_) => Ok(sent(thread)),
             Err(Trouble::NoMessage) => self.begin(net, said).await,

@@ -64,6 +64,7 @@ fn note() -> Note {
         began,
         ended: None,
         at: began.after(Span::from_secs(100)),
+        for_all: false,
     }
 }
 

@@ -42,14 +42,19 @@ async fn the_first_note_is_a_message_and_the_next_edits_it_and_answers_it() {
 }
 
 #[tokio::test]
-async fn an_escalation_and_what_comes_back_are_shown_to_the_whole_channel() {
+async fn an_escalation_and_what_is_worse_or_comes_back_are_shown_to_the_whole_channel() {
     let server = Server::always(ok()).await;
-    let of = |kind| Note { kind, ..note() };
-    let kinds = [(NoteKind::Escalation, true), (NoteKind::Firing, true), (NoteKind::Update, false)];
-    for (kind, is_for_all) in kinds {
-        slack(&server).deliver(&of(kind), "C1/9.9", LONG).await;
+    let of = |kind, for_all| Note { kind, for_all, ..note() };
+    let kinds = [
+        (of(NoteKind::Escalation, false), true),
+        (of(NoteKind::Firing, false), true),
+        (of(NoteKind::Update, false), false),
+        (of(NoteKind::Update, true), true),
+    ];
+    for (note, is_for_all) in kinds {
+        slack(&server).deliver(&note, "C1/9.9", LONG).await;
         let calls = calls(&server);
-        assert_eq!(calls.last().unwrap().1["reply_broadcast"], is_for_all, "{kind:?}");
+        assert_eq!(calls.last().unwrap().1["reply_broadcast"], is_for_all, "{:?}", note.kind);
     }
 }
 

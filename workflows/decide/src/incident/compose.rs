@@ -72,6 +72,7 @@ impl Incident {
             began,
             ended: is_over.then_some(ended),
             at: now,
+            for_all: kind == NoteKind::Update && (line.misled || severity > line.told.severity),
         };
         let told = Told {
             affected: self.affected_joins,

@@ -314,6 +314,9 @@ fn recorded(record: &IncidentRecord) -> String {
 pub(crate) fn shown(channel: &str, note: &Note) -> String {
     let mut line =
         format!("{channel} <- {} {} \"{}\"", format!("{:?}", note.kind).to_uppercase(), note.severity, note.title);
+    if note.for_all {
+        line += " for all";
+    }
     if !note.text.is_empty() {
         line += &format!(" ({})", note.text);
     }
