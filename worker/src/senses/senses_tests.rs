@@ -3,6 +3,7 @@
 use super::*;
 use dixmgr_probe::NodeChecker;
 use dixmgr_telemetry::Room;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -49,6 +50,26 @@ async fn wait_until(what: &str, condition: impl Fn() -> bool) {
     tokio::time::timeout(DEADLINE, is_so).await.unwrap_or_else(|_| panic!("in vain: {what}"));
 }
 
+/// All probes of `config`, none of whose services is seen to run; what they measure, and the folder that they write to.
+fn senses_of(config: &str, folder: &str, places: Places) -> (Senses, Metrics, PathBuf) {
+    let config = dixmgr_model::parse(config, "test.toml", &|_| None).unwrap();
+    let folder = std::env::temp_dir().join(format!("dixmgr-{folder}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let probes = config.services.iter().map(|service| service.probes.len()).sum();
+    let metrics = Metrics::new("dixmgr", Room { services: config.services.len(), measured: 0, probes }).unwrap();
+    let (agent, mut mailbox) = Handle::new();
+    tokio::spawn(async move { while mailbox.recv().await.is_some() {} });
+    let (history, checker) = (History::in_folder(&folder).0, NodeChecker::new().unwrap());
+    let common = Common { agent, metrics: metrics.clone(), history, checker, breakers: Breakers::default() };
+    let (memory, elsewhere) = (folder.join("syncing.json"), std::iter::empty());
+    let senses = Senses::new(&config.services, elsewhere, Runs::default(), common, places, &memory).unwrap();
+    (senses, metrics, folder)
+}
+
+fn a_run() -> Run {
+    Some(Some("a".to_owned()))
+}
+
 #[tokio::test]
 async fn endpoints_that_hang_do_not_keep_others_from_being_asked_in_their_interval() {
     let (hung, well) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -63,21 +84,10 @@ async fn endpoints_that_hang_do_not_keep_others_from_being_asked_in_their_interv
     for n in 0..HANGING {
         config.push_str(&probe(&format!("p{n}"), hangs, ", failures = 1, start_grace = \"0s\""));
     }
-    let config = dixmgr_model::parse(&config, "test.toml", &|_| None).unwrap();
-    let folder = std::env::temp_dir().join(format!("dixmgr-senses-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let metrics = Metrics::new("dixmgr", Room { services: 2, measured: 0, probes: HANGING + 1 }).unwrap();
-    let (agent, mut mailbox) = Handle::new();
-    tokio::spawn(async move { while mailbox.recv().await.is_some() {} });
-    let (history, checker) = (History::in_folder(&folder).0, NodeChecker::new().unwrap());
-    let common = Common { agent, metrics: metrics.clone(), history, checker, breakers: Breakers::default() };
-    let runs = Runs::default();
-    for service in 0..config.services.len() {
-        runs.set(service, Some(Some("a".to_owned())));
+    let (senses, metrics, folder) = senses_of(&config, "senses", Places { prompt: 2, hung: 1 });
+    for service in 0..senses.of.len() {
+        senses.runs.set(service, a_run());
     }
-    let places = Places { prompt: 2, hung: 1 };
-    let senses =
-        Senses::new(&config.services, std::iter::empty(), runs, common, places, &folder.join("syncing.json")).unwrap();
     let asked = |count: &AtomicUsize| count.load(Ordering::Relaxed);
     let scenario = async {
         let ill = |text: &str| {
@@ -95,5 +105,26 @@ async fn endpoints_that_hang_do_not_keep_others_from_being_asked_in_their_interv
         () = senses.run() => {}
         () = scenario => {}
     }
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+#[tokio::test]
+async fn a_thousand_that_start_at_the_same_moment_are_asked_one_after_the_other() {
+    const SERVICES: usize = 1_000;
+    let config: String = (0..SERVICES)
+        .map(|n| format!("[services.s{n}]\nunit = \"s{n}.service\"\nprobes.port = {{ tcp = \"127.0.0.1:9\" }}\n"))
+        .collect();
+    let (mut senses, _, folder) = senses_of(&config, "starts", Places::default());
+    senses.follow((0..SERVICES).map(|service| (service, a_run())).collect());
+    let mut due: Vec<_> = senses.slots.iter().filter_map(Slot::wake_at).collect();
+    due.sort_unstable();
+    assert_eq!(due.len(), SERVICES);
+    let last = due[SERVICES - 1].since(due[0]);
+    assert!(last <= Span::from_secs(3), "the last waits for {last:?}");
+    // One each two milliseconds, and those whose own place within the interval comes before that.
+    let tenth = Span::from_millis(100);
+    let together = |from: &Time| due.iter().filter(|at| *at >= from && at.since(*from) < tenth).count();
+    let most = due.iter().map(together).max();
+    assert!(most <= Some(80), "{most:?} are due within a tenth of a second");
     let _ = std::fs::remove_dir_all(folder);
 }
